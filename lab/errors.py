@@ -1,0 +1,171 @@
+"""Every error drywet raises on purpose.
+
+::
+
+    DrywetError
+    |- BadInput                 a person can mend it: names the file, the place, the reason and the way out; exit code 2
+    |  |- CampaignFileError     a campaign, workcell or candidate file is wrong
+    |  |- Infeasible            the dry run found that the batch cannot be carried out; holds one problem per sentence
+    |  |- StoreUnusable         database locked, newer, unwritable, unreachable, or in another process's hands
+    |  `- MissingData           a data set or weights are not installed; names the package that brings them
+    |- DeviceFault              an instrument did not do what it was told
+    |  |- InstrumentError       the instrument answered with an error of its own
+    |  |- NonsenseReply         the answer cannot be read
+    |  |- CommandTimeout        no answer within the stated time
+    |  |- ConnectionLost        the wire is gone
+    |  `- OutOfRange            the value is past a limit of the device; refused before anything is sent
+    |- RunStopped               a person or a program asked to stop; the run can be continued
+    |- RunHeld                  the run waits for a person; says why
+    |- ProtocolDiverged         a resumed plan asks for other steps than the journal holds
+    |- ActionOutsideStep        a plan sends an action message that no step brackets
+    `- ClockStalled             outside work held the clock past its wall-time limit
+
+Bugs are ordinary Python exceptions and are never caught to be turned into one of these.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "ActionOutsideStep",
+    "BadInput",
+    "CampaignFileError",
+    "ClockStalled",
+    "CommandTimeout",
+    "ConnectionLost",
+    "DeviceFault",
+    "DrywetError",
+    "Infeasible",
+    "InstrumentError",
+    "MissingData",
+    "NonsenseReply",
+    "OutOfRange",
+    "ProtocolDiverged",
+    "RunHeld",
+    "RunStopped",
+    "StoreUnusable",
+]
+
+
+class DrywetError(Exception):
+    """Root of the tree above."""
+
+
+class BadInput(DrywetError):
+    """Something a person gave cannot be used.
+
+    Args:
+        reason: one sentence that says what is wrong.
+        way_out: one sentence that says what to do about it.
+        file: the file it stands in, if it stands in one.
+        line: its line, counted from 1.
+        field: its field, dotted (``space.candidates``).
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        way_out: str = "",
+        file: Path | str | None = None,
+        line: int | None = None,
+        field: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.way_out = way_out
+        self.file = None if file is None else Path(file)
+        self.line = line
+        self.field = field
+        super().__init__(str(self))
+
+    @property
+    def place(self) -> str:
+        """Where it stands: ``campaign.yaml, line 7, budget``; empty when it stands nowhere."""
+        parts = [
+            str(self.file) if self.file is not None else "",
+            f"line {self.line}" if self.line is not None else "",
+            self.field or "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.reason}" if self.place else self.reason
+        return f"{text} {self.way_out}".rstrip()
+
+
+class CampaignFileError(BadInput):
+    """A campaign, workcell or candidate file is wrong."""
+
+
+class Infeasible(BadInput):
+    """A batch that cannot be carried out on this bench.
+
+    Args:
+        problems: one sentence each.
+    """
+
+    def __init__(self, problems: tuple[str, ...], *, way_out: str = "") -> None:
+        self.problems = problems
+        super().__init__(" ".join(problems), way_out=way_out)
+
+
+class StoreUnusable(BadInput):
+    """The database cannot be used as it is."""
+
+
+class MissingData(BadInput):
+    """A data set or a model's weights are not on this machine."""
+
+
+class DeviceFault(DrywetError):
+    """An instrument did not do what it was told.
+
+    Args:
+        message: one sentence, in the instrument's terms.
+        device: name of the device in the workcell.
+    """
+
+    def __init__(self, message: str, *, device: str = "") -> None:
+        self.device = device
+        super().__init__(f"{device}: {message}" if device else message)
+
+
+class InstrumentError(DeviceFault):
+    """The instrument answered with an error of its own."""
+
+
+class NonsenseReply(DeviceFault):
+    """The instrument's answer cannot be read."""
+
+
+class CommandTimeout(DeviceFault):
+    """The instrument did not answer within the stated time."""
+
+
+class ConnectionLost(DeviceFault):
+    """The wire to the instrument is gone or was never there."""
+
+
+class OutOfRange(DeviceFault):
+    """A value past a limit of the device. Nothing was sent."""
+
+
+class RunStopped(DrywetError):
+    """A person or a program asked to stop. What was done is kept, and the run can be continued."""
+
+
+class RunHeld(DrywetError):
+    """The run waits for a person."""
+
+
+class ProtocolDiverged(DrywetError):
+    """A resumed plan asks for other steps than the journal holds."""
+
+
+class ActionOutsideStep(DrywetError):
+    """A plan sends an action message that no step brackets."""
+
+
+class ClockStalled(DrywetError):
+    """Work outside the loop held the clock past its wall-time limit."""

@@ -1,0 +1,263 @@
+"""What parts expect of each other. Implementations never import each other; the composition root introduces them.
+
+The seams: :class:`Command` and :class:`Verb` between plans and devices, :class:`Planner` and :class:`Encoder` between the
+campaign loop and choosing, :class:`ProtocolModule` between the loop and recipes, :class:`Clock` under everything that waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from bluesky.protocols import Status
+from bluesky.utils import Msg
+
+from lab.bench import Bench
+from lab.types import Batch, Campaign, Experiment, History, JsonValue, Layout, Observation, Origin, Proposal
+
+__all__ = [
+    "Clock",
+    "Command",
+    "Document",
+    "Encoder",
+    "ModelCard",
+    "Planner",
+    "ProtocolModule",
+    "RunRecord",
+    "Ticket",
+    "Verb",
+    "Workcell",
+]
+
+Document = tuple[str, Mapping[str, Any]]
+"""A Bluesky document: its name (``start``, ``descriptor``, ``event``, ``stop``) and its body."""
+
+
+class Clock(Protocol):
+    """Lab time. Wall time on hardware; on a twin, time that jumps to the next timer when nothing is left to do."""
+
+    def now(self) -> float:
+        """Lab time in seconds since the bench session began."""
+        ...
+
+    def hold(self, what: str) -> AbstractContextManager[None]:
+        """Keep lab time from jumping while work runs outside the loop. Any thread; re-entrant.
+
+        Raises:
+            ClockStalled: in whoever waits on the clock, when a hold outlasts the wall-time limit; names ``what``.
+        """
+        ...
+
+    def when_quiet(self, callback: Callable[[], None]) -> None:
+        """Call back once on the loop, when nothing is ready to run and nothing holds the clock, before time moves on."""
+        ...
+
+
+@runtime_checkable
+class Command(Protocol):
+    """One action of an instrument, as a frozen value. Pure: looks at belief, never at hardware."""
+
+    verb: ClassVar[str]
+    """Name of the device attribute that carries it out, and the step's action in the journal."""
+
+    def problems(self, bench: Bench) -> Sequence[str]:
+        """Why this cannot be done on the bench as believed, one sentence each; empty when it can."""
+        ...
+
+    def believe(self, bench: Bench) -> None:
+        """Change the belief as the finished command changes the bench."""
+        ...
+
+    def duration_s(self, bench: Bench) -> float:
+        """Expected lab time on the bench as it is before the command."""
+        ...
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Its arguments; ``type(self).from_json`` reads them back."""
+        ...
+
+    @classmethod
+    def from_json(cls, arguments: Mapping[str, JsonValue]) -> Command:
+        """The command that ``to_json`` wrote."""
+        ...
+
+
+@runtime_checkable
+class Verb(Protocol):
+    """A device attribute that carries out one type of command; the run engine moves it with ``set``."""
+
+    @property
+    def name(self) -> str:
+        """Dotted by ophyd with dashes: ``thermocycler-heat``."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Name of the device in the workcell; what a step leases."""
+        ...
+
+    def set(self, value: Any) -> Status:
+        """Start the command; the status ends when the instrument has done it, or with a typed fault."""
+        ...
+
+    def problems(self, command: Any, bench: Bench) -> Sequence[str]:
+        """What :meth:`Command.problems` says, and the limits of this device."""
+        ...
+
+    def duration_s(self, command: Any, bench: Bench) -> float:
+        """Expected lab time of the command on this device."""
+        ...
+
+    def result(self) -> JsonValue:
+        """What the last finished command gave back; JSON, goes to the journal."""
+        ...
+
+    async def restore(self, result: JsonValue) -> None:
+        """Take a journaled result as if the command had just finished, so that a resumed plan reads it again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What ``step_begin`` gives back to the plan.
+
+    Args:
+        key: of the step in the journal.
+        done: the step was done in an earlier stretch; its result is restored and nothing may be sent.
+        result: of the done step; None otherwise.
+    """
+
+    key: str
+    done: bool
+    result: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workcell:
+    """The instruments of one bench, as plans see them.
+
+    Args:
+        name: as in the workcell file.
+        devices: role -> ophyd-async device (``handler``, ``reader``, ``thermocycler``, ``shaker``, ``arm``).
+        bench: what is believed of its labware; the live one while running, a copy in a dry run.
+        twin: whether every device is simulated.
+    """
+
+    name: str
+    devices: Mapping[str, Any]
+    bench: Bench
+    twin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a model or encoding is and what it was tested on.
+
+    Args:
+        weights_sha256: empty for what has no weights.
+        tested_on: where its figures come from; empty when nothing was measured.
+    """
+
+    name: str
+    version: str
+    licence: str
+    source: str
+    inputs: str
+    outputs: str
+    weights_sha256: str = ""
+    tested_on: str = ""
+
+    @property
+    def label(self) -> str:
+        """``name@version``, as reasons and reports cite it."""
+        return f"{self.name}@{self.version}"
+
+
+class Encoder(Protocol):
+    """Candidates to numbers."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is."""
+        ...
+
+    def encode(self, candidates: Sequence[Any]) -> np.ndarray:
+        """n candidates -> float64 n x d.
+
+        Raises:
+            BadInput: a candidate that its card does not cover.
+        """
+        ...
+
+
+class Planner(Protocol):
+    """Chooses experiments. A function of history: keeps nothing between calls."""
+
+    @property
+    def name(self) -> str:
+        """As a campaign file names it."""
+        ...
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Choose up to n experiments (fewer only when the pool is exhausted).
+
+        Args:
+            n: at least 1.
+            history: everything asked and measured so far.
+            pending: chosen but not measured yet; never chosen again.
+            rng: the only source of randomness; the same inputs and generator state give the same candidates.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What a run left behind for analysis.
+
+    Args:
+        documents: of its last stretch, in order; complete, since a resumed stretch re-emits earlier readings.
+    """
+
+    run_id: str
+    layout: Layout
+    documents: tuple[Document, ...]
+    origin: Origin
+
+
+class ProtocolModule(Protocol):
+    """A laboratory recipe: a module of ``protocols/`` (or of a folder the user names) with these names."""
+
+    Parameters: Any
+    """Frozen pydantic model of its parameters; unknown fields are errors."""
+
+    def layout(
+        self, batch: Batch, campaign: Campaign, bench: Bench, parameters: Any, rng: np.random.Generator
+    ) -> Layout:
+        """Choose plates and wells. Pure; stored before the run starts.
+
+        Raises:
+            Infeasible: not enough plates, wells or material.
+        """
+        ...
+
+    def plan(
+        self, batch: Batch, campaign: Campaign, workcell: Workcell, layout: Layout, parameters: Any
+    ) -> Generator[Msg, Any, Any]:
+        """The Bluesky plan of one run: messages from ``protocols.steps`` only. The same arguments give the same steps."""
+        ...
+
+    def analyse(
+        self, record: RunRecord, batch: Batch, campaign: Campaign, parameters: Any
+    ) -> tuple[Observation, ...]:
+        """Documents to observations, one per experiment and target; a bad one is flagged, never dropped."""
+        ...

@@ -1,0 +1,414 @@
+"""The values all parts agree on. Frozen; tables and wire formats are made from them, never the other way round.
+
+Words are those of DESIGN section 1. Times are lab time in seconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from ulid import ULID
+
+__all__ = [
+    "AMINO_ACIDS",
+    "Advice",
+    "Batch",
+    "Campaign",
+    "CampaignStatus",
+    "Candidate",
+    "Experiment",
+    "ExperimentStatus",
+    "Goal",
+    "History",
+    "JsonValue",
+    "Layout",
+    "Observation",
+    "Origin",
+    "PlannerChoice",
+    "Policies",
+    "Proposal",
+    "ProtocolChoice",
+    "Quality",
+    "Reason",
+    "Run",
+    "RunStatus",
+    "Sample",
+    "Step",
+    "StepStatus",
+    "WellUse",
+    "new_id",
+]
+
+JsonValue = Any
+"""What ``json`` can write: None, bool, int, float, str, lists and string-keyed dicts of those."""
+
+AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
+"""One-letter codes of the 20 proteinogenic amino acids, in alphabetical order; encoders index by it."""
+
+Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch"]
+
+
+def new_id(prefix: Prefix) -> str:
+    """A fresh identifier, sortable by time of making: ``exp_01J...`` (a ULID after the prefix)."""
+    return f"{prefix}_{ULID()}"
+
+
+class Origin(StrEnum):
+    """Where a reading comes from; stamped by the driver, kept with every observation."""
+
+    REAL = "real"
+    TWIN = "twin"
+    REPLAY = "replay"
+    MANUAL = "manual"
+
+
+class CampaignStatus(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    HELD = "held"
+    FINISHED = "finished"
+    ABORTED = "aborted"
+
+
+class ExperimentStatus(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    RUNNING = "running"
+    MEASURED = "measured"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    RETRACTED = "retracted"
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class StepStatus(StrEnum):
+    """INTENT -> DISPATCHED -> DONE | FAILED | UNKNOWN (DESIGN section 4)."""
+
+    INTENT = "intent"
+    DISPATCHED = "dispatched"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One point of the search space that an experiment may choose.
+
+    Args:
+        id: unique within the campaign (``T16I``).
+        sequence: amino-acid letters of the whole protein, if it is one.
+        values: named numbers or levels for candidates that are described by them.
+    """
+
+    id: str
+    sequence: str = ""
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What the campaign looks for: ``maximize`` or ``minimize`` one target.
+
+    Args:
+        target: name of the observation that the protocol's analysis gives (``residual_activity``).
+    """
+
+    target: str
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def sign(self) -> float:
+        """+1 to maximise, -1 to minimise: ``sign * value`` is always to be made large."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerChoice:
+    """A planner by name, with the settings its own options type reads."""
+
+    name: str
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolChoice:
+    """A protocol by name, with the parameters its own type reads."""
+
+    name: str
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What the campaign decides without a person.
+
+    Args:
+        repeat_failed: times a candidate whose result failed its quality check is proposed again; each repeat costs 1.
+        stop_when_advised: end early when the planner says that another batch is not worth its cost.
+    """
+
+    repeat_failed: int = 1
+    stop_when_advised: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """Goal, search space, planner, protocol, budget and policies. Frozen once started.
+
+    Args:
+        candidates: the pool, in the order of its file; n of them.
+        reference: the candidate every plate carries as its control (the wild type); not part of the pool, costs nothing.
+        budget: experiments, 1 to 100.
+        batch_size: experiments in one batch, at most the budget.
+        seed: every random choice of the campaign and, on a twin, all its noise follow from it.
+        sources: where each candidate's material stands: candidate id -> (labware id, well).
+    """
+
+    id: str
+    name: str
+    goal: Goal
+    candidates: tuple[Candidate, ...]
+    reference: Candidate
+    planner: PlannerChoice
+    protocol: ProtocolChoice
+    budget: int
+    batch_size: int
+    seed: int
+    workcell: str
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    policies: Policies = Policies()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why an experiment was chosen.
+
+    Args:
+        planner: its name.
+        sentence: for a biologist ("predicted 0.81 +- 0.12; position 16 measured twice").
+        acquisition: name of the acquisition, empty where none was used.
+        acquisition_value: its value, in the units of the model's scale.
+        predicted_mean: in the target's unit.
+        predicted_sd: of a new measurement's true value, in the target's unit.
+        model_cards: ``name@version`` of every encoder and model used.
+        seed: the integers that seeded the generator of this ask.
+    """
+
+    planner: str
+    sentence: str
+    acquisition: str = ""
+    acquisition_value: float | None = None
+    predicted_mean: float | None = None
+    predicted_sd: float | None = None
+    model_cards: tuple[str, ...] = ()
+    seed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One chosen candidate, with why it was chosen. Costs 1 of the budget.
+
+    Args:
+        repeat_of: the experiment whose failed result this one repeats.
+    """
+
+    id: str
+    candidate: Candidate
+    reason: Reason
+    status: ExperimentStatus = ExperimentStatus.PROPOSED
+    repeat_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A planner's word on whether to go on; the campaign's policy decides."""
+
+    stop: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What one ``ask`` returned."""
+
+    experiments: tuple[Experiment, ...]
+    advice: Advice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The experiments of one proposal, carried by one run.
+
+    Args:
+        number: counted from 1 within the campaign.
+    """
+
+    id: str
+    campaign_id: str
+    number: int
+    experiments: tuple[Experiment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Verdict on one observation.
+
+    Args:
+        ok: whether the planner may use the value.
+        flags: short names of what was seen (``high_cv``, ``low_z_prime``, ``saturated``, ``outlier_well``).
+        sentence: for a person; empty when nothing was seen.
+    """
+
+    ok: bool
+    flags: tuple[str, ...] = ()
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One measured value of one experiment.
+
+    Args:
+        value: in ``unit``.
+        standard_error: of ``value``, from the replicates; in ``unit``.
+        replicates: wells the value rests on after flagged ones were left out.
+        method: what was done, for the report ("residual activity after 10 min at 82 C, thermolysin assay").
+        lab_time_s: when it was read.
+        details: what else the analysis wants to keep, JSON.
+    """
+
+    id: str
+    experiment_id: str
+    target: str
+    sample_id: str
+    run_id: str
+    value: float
+    standard_error: float
+    unit: str
+    quality: Quality
+    method: str
+    origin: Origin
+    replicates: int
+    lab_time_s: float
+    details: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a planner may know: all experiments asked so far and all observations, in order of asking."""
+
+    experiments: tuple[Experiment, ...] = ()
+    observations: tuple[Observation, ...] = ()
+
+    def usable(self, target: str) -> tuple[tuple[Experiment, Observation], ...]:
+        """Measured experiments with an observation of ``target`` whose quality is ok, in order."""
+        found = {o.experiment_id: o for o in self.observations if o.target == target and o.quality.ok}
+        return tuple(
+            (e, found[e.id])
+            for e in self.experiments
+            if e.status is ExperimentStatus.MEASURED and e.id in found
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WellUse:
+    """What one well of a run is for.
+
+    Args:
+        labware: id of the plate.
+        well: its name (``B7``).
+        content: candidate id, or ``blank``.
+        kind: what the analysis takes it for.
+        experiment_id: empty for controls.
+        sample_id: of the material made there.
+    """
+
+    labware: str
+    well: str
+    content: str
+    kind: Literal["variant", "reference", "blank"]
+    experiment_id: str = ""
+    sample_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where everything of a run goes; fixed and stored before the run starts, so a resumed run finds the same plates.
+
+    Args:
+        labware: role within the protocol -> labware id (``heated_82`` -> ``assay_07``).
+        wells: one entry per used well of the plates that are read.
+    """
+
+    labware: Mapping[str, str]
+    wells: tuple[WellUse, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt to carry out a batch.
+
+    Args:
+        attempt: 1 for the first; a redo on fresh material is the next.
+        stretch: interruptions so far + 1; each is one Bluesky run.
+    """
+
+    id: str
+    batch_id: str
+    campaign_id: str
+    attempt: int
+    layout: Layout
+    status: RunStatus = RunStatus.RUNNING
+    stretch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One physical action of a run, as the journal holds it.
+
+    Args:
+        key: the same for the same action of a resumed plan: batch, attempt, branch path, ordinal, action, hash of arguments.
+        ordinal: counted from 1 within its branch.
+        action: verb (``heat``, ``transfer``).
+        arguments: JSON of the command.
+        attempt_number: the try under this key, 1 for the first.
+        result: JSON the action gave back; None until DONE.
+        error: sentence; empty unless FAILED or UNKNOWN.
+    """
+
+    id: str
+    run_id: str
+    key: str
+    branch: str
+    ordinal: int
+    action: str
+    device: str
+    arguments: JsonValue
+    status: StepStatus
+    attempt_number: int = 1
+    result: JsonValue = None
+    error: str = ""
+    begun_lab_s: float | None = None
+    ended_lab_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Material in one well: what it was made from, and in which run."""
+
+    id: str
+    labware: str
+    well: str
+    content: str
+    run_id: str
+    parents: tuple[str, ...] = ()
