@@ -1,0 +1,226 @@
+"""The closed loop: choose, keep, check, carry out, analyse, record, and choose again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lab.dry_run import DryRun, dry_run
+from lab.engine import Lane
+from lab.engine.progress import (
+    BatchProposed,
+    CampaignEnded,
+    CampaignOpened,
+    ResultsRecorded,
+    RunOpened,
+    Watcher,
+)
+from lab.engine.session import BenchSession
+from lab.errors import BadInput, DeviceFault, DrywetError, Infeasible, RunStopped
+from lab.interfaces import Planner, ProtocolModule, RunRecord
+from lab.store import Store
+from lab.types import (
+    Batch,
+    Campaign,
+    CampaignStatus,
+    Experiment,
+    ExperimentStatus,
+    History,
+    JsonValue,
+    Observation,
+    Origin,
+    Run,
+    RunStatus,
+)
+
+__all__ = ["CampaignLoop", "best_so_far"]
+
+
+def best_so_far(campaign: Campaign, history: History) -> tuple[Experiment, Observation] | None:
+    """The usable result that serves the goal best, with its experiment; None before there is one."""
+    usable = history.usable(campaign.goal.target)
+    return max(usable, key=lambda pair: campaign.goal.sign * pair[1].value, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Streams:
+    """Which stream of random numbers a batch's choices come from; the campaign's seed comes first."""
+
+    CHOOSING = 1
+    LAYOUT = 2
+
+
+class CampaignLoop:
+    """Runs one campaign to its end, or to where it is stopped. All that it knows is in the store.
+
+    Args:
+        campaign: frozen.
+        planner: that the campaign names.
+        protocol: module that the campaign names.
+        parameters: of the protocol, checked.
+        session: the bench.
+        lane: on that bench, entered.
+        watch: told what happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        campaign: Campaign,
+        planner: Planner,
+        protocol: ProtocolModule,
+        parameters: Any,
+        session: BenchSession,
+        lane: Lane,
+        watch: Watcher,
+    ) -> None:
+        self._campaign = campaign
+        self._planner = planner
+        self._protocol = protocol
+        self._parameters = parameters
+        self._session = session
+        self._store: Store = session.store
+        self._lane = lane
+        self._watch = watch
+
+    def run(self) -> CampaignStatus:
+        """Go on until the budget is spent, the planner advises to stop, or somebody stops it.
+
+        Returns:
+            FINISHED or STOPPED.
+
+        Raises:
+            DrywetError: the campaign is held; the store says why as well.
+        """
+        history = self._store.history(self._campaign.id)
+        self._watch(
+            CampaignOpened(
+                **self._stamp(), budget=self._campaign.budget, measured=len(history.usable(self._campaign.goal.target))
+            )
+        )
+        self._store.set_campaign_status(self._campaign.id, CampaignStatus.RUNNING, "")
+        try:
+            sentence = self._loop()
+        except RunStopped as stop:
+            return self._end(CampaignStatus.STOPPED, str(stop))
+        except DrywetError as error:
+            self._end(CampaignStatus.HELD, str(error))
+            raise
+        return self._end(CampaignStatus.FINISHED, sentence)
+
+    def _loop(self) -> str:
+        while True:
+            batch = self._store.open_batch(self._campaign.id)
+            if batch is None:
+                batch_or_end = self._choose()
+                if isinstance(batch_or_end, str):
+                    return batch_or_end
+                batch = batch_or_end
+            run = self._measured_run(batch)
+            self._record(batch, run)
+
+    def _choose(self) -> Batch | str:
+        """The next batch, durable; or the sentence that ends the campaign."""
+        campaign = self._campaign
+        history = self._store.history(campaign.id)
+        left = campaign.budget - len(history.experiments)
+        if left <= 0:
+            return f"The budget of {campaign.budget} experiments is spent."
+        if self._lane.stopping is not None:
+            raise RunStopped(self._lane.stopping)
+        number = self._store.batches_asked(campaign.id) + 1
+        rng = np.random.default_rng([campaign.seed, _Streams.CHOOSING, number])
+        proposal = self._planner.ask(min(campaign.batch_size, left), campaign, history, (), rng)
+        if proposal.advice is not None and proposal.advice.stop and campaign.policies.stop_when_advised:
+            return proposal.advice.sentence
+        if not proposal.experiments:
+            return "Every candidate of the pool has been measured."
+        batch = self._store.propose(campaign.id, proposal)
+        self._watch(BatchProposed(**self._stamp(), batch=batch, advice=proposal.advice))
+        return batch
+
+    def _measured_run(self, batch: Batch) -> Run:
+        """Carry the batch out, or find the run that already did."""
+        run = self._store.last_run(batch.id)
+        if run is not None and run.status is RunStatus.DONE:
+            return run
+        if run is None:
+            run, expected = self._prepare(batch)
+        else:
+            run, expected = self._store.next_stretch(run.id), None
+        self._watch(
+            RunOpened(
+                **self._stamp(),
+                batch=batch,
+                run=run,
+                steps=0 if expected is None else len(expected.steps),
+                expected_s=0.0 if expected is None else expected.duration_s,
+            )
+        )
+        plan = self._protocol.plan(batch, self._campaign, self._session.workcell, run.layout, self._parameters)
+        try:
+            uid = self._lane.carry_out(run, plan, self._metadata(batch, run))
+        except RunStopped as stop:
+            self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error="")
+            raise
+        except (DeviceFault, BadInput, DrywetError) as error:
+            self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))
+            raise
+        self._store.finish_run(run.id, RunStatus.DONE, reason="", error="", uid=uid)
+        return replace(run, status=RunStatus.DONE)
+
+    def _prepare(self, batch: Batch) -> tuple[Run, DryRun]:
+        """Choose plates and wells, try the plan out dry, and open the run."""
+        what_if = self._session.what_if()
+        rng = np.random.default_rng([self._campaign.seed, _Streams.LAYOUT, batch.number])
+        layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
+        plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
+        expected = dry_run(plan, what_if)
+        if expected.problems:
+            raise Infeasible(expected.problems)
+        self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
+        run = self._store.create_run(batch, layout, attempt=1)
+        return run, expected
+
+    def _record(self, batch: Batch, run: Run) -> None:
+        """Documents to observations, and those to the store, in one transaction with the experiments' status."""
+        record = RunRecord(
+            run_id=run.id,
+            layout=run.layout,
+            documents=self._store.documents(run.id),
+            origin=Origin.TWIN if self._session.workcell.twin else Origin.REAL,
+        )
+        observations = self._protocol.analyse(record, batch, self._campaign, self._parameters)
+        self._store.record(observations)
+        history = self._store.history(self._campaign.id)
+        self._watch(
+            ResultsRecorded(
+                **self._stamp(),
+                batch=batch,
+                observations=observations,
+                spent=len(history.experiments),
+                best=best_so_far(self._campaign, history),
+            )
+        )
+
+    def _metadata(self, batch: Batch, run: Run) -> dict[str, JsonValue]:
+        campaign = self._campaign
+        return {
+            "campaign": campaign.id,
+            "batch": batch.id,
+            "batch_number": batch.number,
+            "protocol": campaign.protocol.name,
+            "workcell": self._session.workcell.name,
+            "plates": [{"role": role, "labware": labware} for role, labware in run.layout.labware.items()],
+        }
+
+    def _stamp(self) -> Mapping[str, Any]:
+        return {"campaign_id": self._campaign.id, "lab_time_s": self._session.clock.now()}
+
+    def _end(self, status: CampaignStatus, sentence: str) -> CampaignStatus:
+        self._store.set_campaign_status(self._campaign.id, status, sentence)
+        self._watch(CampaignEnded(**self._stamp(), status=status, sentence=sentence))
+        return status

@@ -1,0 +1,134 @@
+"""Who may use which device and which position of a shared bench.
+
+A step leases its devices, a section of a plan claims its positions; both get all they ask for or nothing. Claims do not
+nest and a lease is never held across a wait, so nobody holds one thing while waiting for another: no deadlock.
+
+On virtual time requests are granted when the loop falls quiet, oldest first and then by owner, so that who gets what
+depends on lab time and never on which thread ran first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from lab.bench import Bench
+from lab.errors import RunHeld
+from lab.interfaces import Clock
+
+__all__ = ["Arbiter"]
+
+
+@dataclass(slots=True)
+class _Request:
+    asked_s: float
+    owner: str
+    names: frozenset[str]
+    table: dict[str, str]
+    granted: asyncio.Future[None] = field(repr=False)
+
+
+class Arbiter:
+    """Leases of devices and claims of positions on one bench. Loop thread only.
+
+    Args:
+        clock: whose quiet moments are used to grant.
+        bench: belief, to see what stands at a position.
+        holder: labware id -> owner that last moved it and has not brought it home.
+    """
+
+    def __init__(self, clock: Clock, bench: Bench, holder: dict[str, str]) -> None:
+        self._clock = clock
+        self._bench = bench
+        self._holder = holder
+        self._leases: dict[str, str] = {}
+        self._claims: dict[str, str] = {}
+        self._waiting: list[_Request] = []
+        self._scheduled = False
+
+    async def lease(self, owner: str, devices: Iterable[str]) -> None:
+        """Take all these devices, waiting until every one of them is free."""
+        await self._ask(owner, frozenset(devices), self._leases)
+
+    def release(self, owner: str) -> None:
+        """Give back the devices that an owner leases."""
+        self._give_back(owner, self._leases)
+
+    async def claim(self, owner: str, positions: Iterable[str], active: Callable[[str], bool]) -> None:
+        """Take all these positions, waiting until each is unclaimed and free of other owners' labware.
+
+        Args:
+            active: whether an owner is still at work, and so will move its labware away.
+
+        Raises:
+            RunHeld: the owner already claims positions, or one holds labware that nobody is going to move.
+        """
+        names = frozenset(positions)
+        held = [name for name, holder in self._claims.items() if holder == owner]
+        if held:
+            raise RunHeld(f"The plan claims positions while it still claims {', '.join(sorted(held))}.")
+        for name in sorted(names):
+            stranger = self._stranger(name, owner)
+            if stranger is not None and not active(stranger[1]):
+                raise RunHeld(
+                    f"{name} holds {stranger[0]}, left there by {stranger[1]}. Bring it home and start again."
+                )
+        await self._ask(owner, names, self._claims)
+
+    def release_claims(self, owner: str) -> None:
+        """Give back the positions that an owner claims."""
+        self._give_back(owner, self._claims)
+
+    def withdraw(self, owner: str, reason: BaseException) -> None:
+        """End an owner's waiting with an error."""
+        for request in [r for r in self._waiting if r.owner == owner]:
+            self._waiting.remove(request)
+            if not request.granted.done():
+                request.granted.set_exception(reason)
+
+    def _stranger(self, position: str, owner: str) -> tuple[str, str] | None:
+        item = self._bench.at(position)
+        if item is None or item.home == position:
+            return None
+        holder = self._holder.get(item.id, "nobody")
+        return None if holder == owner else (item.id, holder)
+
+    async def _ask(self, owner: str, names: frozenset[str], table: dict[str, str]) -> None:
+        request = _Request(
+            self._clock.now(), owner, names, table, asyncio.get_running_loop().create_future()
+        )
+        self._waiting.append(request)
+        self._schedule()
+        await request.granted
+
+    def _give_back(self, owner: str, table: dict[str, str]) -> None:
+        for name in [name for name, holder in table.items() if holder == owner]:
+            del table[name]
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            self._clock.when_quiet(self._grant)
+
+    def _grant(self) -> None:
+        self._scheduled = False
+        spoken_for: set[tuple[int, str]] = set()
+        for request in sorted(self._waiting, key=lambda r: (r.asked_s, r.owner)):
+            wanted = {(id(request.table), name) for name in request.names}
+            if wanted & spoken_for or not self._free(request):
+                spoken_for |= wanted
+                continue
+            for name in request.names:
+                request.table[name] = request.owner
+            self._waiting.remove(request)
+            if not request.granted.done():
+                request.granted.set_result(None)
+
+    def _free(self, request: _Request) -> bool:
+        if any(name in request.table for name in request.names):
+            return False
+        if request.table is self._leases:
+            return True
+        return all(self._stranger(name, request.owner) is None for name in request.names)

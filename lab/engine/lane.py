@@ -1,0 +1,238 @@
+"""A lane: one Bluesky run engine that carries out one run at a time, next to other lanes on the same loop."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import bluesky.plan_stubs as bps
+from bluesky.run_engine import RunEngine
+from bluesky.utils import DuringTask, FailedStatus, Msg
+
+from lab.dry_run import refuse_outside_step
+from lab.engine.journal import Journal
+from lab.engine.progress import StepEnded, Watcher
+from lab.engine.session import BenchSession
+from lab.engine.sink import DocumentSink
+from lab.errors import DeviceFault, Infeasible, RunHeld, RunStopped
+from lab.interfaces import Command, Ticket, Verb
+from lab.types import JsonValue, Run
+
+__all__ = ["Lane"]
+
+Plan = Generator[Msg, Any, Any]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """What the run-engine commands need to know of the stretch under way."""
+
+    run: Run
+    journal: Journal
+    sink: DocumentSink
+    step_id: str = ""
+    command: Command | None = None
+    steps: int = 0
+
+
+class Lane:
+    """Carries out runs on one bench, in the thread that calls it.
+
+    Outside a plan the lane holds the clock: whatever it does between two runs takes no lab time. Use it as a context
+    manager, so that the hold is given back.
+
+    Args:
+        session: the bench.
+        campaign_id: named in what the watcher is told.
+        watch: told of every step that ends; called on the loop, must return at once.
+    """
+
+    def __init__(self, session: BenchSession, campaign_id: str, watch: Watcher) -> None:
+        self._session = session
+        self._clock = session.clock
+        self._campaign_id = campaign_id
+        self._watch = watch
+        self._hold: int | None = None
+        self._flight: _Flight | None = None
+        self._stop_reason: str | None = None
+        self._engine = RunEngine(
+            {},
+            loop=session.clock.loop,
+            context_managers=[],
+            during_task=DuringTask(),
+            call_returns_result=True,
+        )
+        for command, handler in {
+            "step_begin": self._step_begin,
+            "step_end": self._step_end,
+            "claim": self._claim,
+            "release": self._release,
+        }.items():
+            self._engine.register_command(command, handler)
+
+    def __enter__(self) -> Self:
+        self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._let_go()
+
+    @property
+    def stopping(self) -> str | None:
+        """Why the lane is to stop; None while it is not."""
+        return self._stop_reason
+
+    def request_stop(self, reason: str) -> None:
+        """Stop before the next step begins. Any thread; safe to repeat."""
+        self._stop_reason = self._stop_reason or reason
+        flight = self._flight
+        if flight is not None:
+            stop = RunStopped(self._stop_reason)
+            self._clock.loop.call_soon_threadsafe(self._session.arbiter.withdraw, flight.run.id, stop)
+
+    def carry_out(self, run: Run, plan: Plan, metadata: Mapping[str, JsonValue]) -> str:
+        """Run one stretch: the whole plan, less the steps that are done already.
+
+        Args:
+            run: whose journal is walked; its ``stretch`` numbers the Bluesky run.
+            plan: of the protocol, without ``open_run``.
+            metadata: for the start document.
+
+        Returns:
+            uid of the Bluesky run.
+
+        Raises:
+            RunStopped: a stop was asked for; the run can be continued.
+            RunHeld: the run needs a person.
+            DeviceFault: an instrument failed.
+            ProtocolDiverged: the plan no longer asks for the journal's steps.
+        """
+        sink = DocumentSink(self._session.store, run.id, run.stretch)
+        self._flight = _Flight(run, Journal(self._session.store, run), sink)
+        start = {**metadata, "run": run.id, "attempt": run.attempt, "stretch": run.stretch}
+        try:
+            outcome = self._engine(self._stretch(plan, self._flight, start), sink)
+        except FailedStatus as failed:
+            if isinstance(failed.__cause__, DeviceFault):
+                raise failed.__cause__ from failed
+            raise
+        finally:
+            self._flight = None
+            sink.close()
+        return str(outcome.run_start_uids[0])
+
+    def _stretch(self, plan: Plan, flight: _Flight, start: Mapping[str, JsonValue]) -> Plan:
+        """The plan in its Bluesky run. Runs on the loop, so the clock is let go and held again without a gap."""
+        self._session.enter(flight.run.id)
+        self._let_go()
+        try:
+            yield from bps.open_run(dict(start) | {"lab_time_s": self._clock.now()})
+            try:
+                yield from refuse_outside_step(plan)
+                flight.journal.end_of_plan()
+            except RunStopped as stop:
+                yield from bps.close_run(exit_status="abort", reason=str(stop))
+                raise
+            except Exception as error:
+                yield from bps.close_run(exit_status="fail", reason=str(error))
+                raise
+            yield from bps.close_run()
+        finally:
+            self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
+            self._session.leave(flight.run.id)
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._clock.release_hold(self._hold)
+            self._hold = None
+
+    def _in_flight(self) -> _Flight:
+        if self._flight is None:
+            raise RuntimeError("a step message came outside a run of this lane")
+        return self._flight
+
+    async def _step_begin(self, msg: Msg) -> Ticket:
+        """``Msg("step_begin", verb, command)``: journal the step, lease its device; gives a :class:`Ticket`."""
+        flight = self._in_flight()
+        verb: Verb = msg.obj
+        command: Command = msg.args[0]
+        flight.steps += 1
+        step = flight.journal.next_step(verb, command)
+        earlier = flight.journal.done_before(step)
+        if earlier is not None:
+            await verb.restore(earlier.result)
+            self._tell(flight, verb, command, replayed=True)
+            return Ticket(key=step.key, done=True, result=earlier.result)
+        self._refuse_to_go_on(flight)
+        began = self._clock.now()
+        flight.command = command
+        flight.step_id = await self._clock.outside("the journal", lambda: flight.journal.begin(step, began))
+        await self._session.arbiter.lease(flight.run.id, [verb.device])
+        try:
+            self._refuse_to_go_on(flight)
+            problems = tuple(verb.problems(command, self._session.bench))
+            if problems:
+                raise Infeasible(problems)
+            step_id = flight.step_id
+            await self._clock.outside("the journal", lambda: flight.journal.dispatch(step_id))
+        except BaseException:
+            self._session.arbiter.release(flight.run.id)
+            raise
+        return Ticket(key=step.key, done=False)
+
+    def _refuse_to_go_on(self, flight: _Flight) -> None:
+        """Between steps is where a run stops or is held; never within one."""
+        if self._stop_reason is not None:
+            raise RunStopped(self._stop_reason)
+        if flight.sink.failure is not None:
+            raise RunHeld(f"The documents of {flight.run.id} can't be written: {flight.sink.failure}")
+
+    async def _step_end(self, msg: Msg) -> JsonValue:
+        """``Msg("step_end", verb, ticket, error=None)``: journal the outcome, give the device back; gives the result."""
+        flight = self._in_flight()
+        verb: Verb = msg.obj
+        command = flight.command
+        if command is None:
+            raise RuntimeError("step_end without step_begin")
+        error: BaseException | None = msg.kwargs.get("error")
+        sentence = "" if error is None else str(error.__cause__ or error) or type(error).__name__
+        result = None if error is not None else verb.result()
+        ended, step_id = self._clock.now(), flight.step_id
+        try:
+            await self._clock.outside(
+                "the journal",
+                lambda: flight.journal.end(step_id, result=result, error=sentence, lab_time_s=ended),
+            )
+            if error is None:
+                self._session.believe(flight.run.id, command)
+        finally:
+            self._session.arbiter.release(flight.run.id)
+        if error is None:
+            self._tell(flight, verb, command, replayed=False)
+        return result
+
+    async def _claim(self, msg: Msg) -> None:
+        """``Msg("claim", None, positions)``: all of them or wait."""
+        flight = self._in_flight()
+        await self._session.arbiter.claim(flight.run.id, msg.args[0], self._session.active)
+
+    async def _release(self, msg: Msg) -> None:
+        """``Msg("release", None)``: give back what is claimed."""
+        self._session.arbiter.release_claims(self._in_flight().run.id)
+
+    def _tell(self, flight: _Flight, verb: Verb, command: Command, *, replayed: bool) -> None:
+        self._watch(
+            StepEnded(
+                campaign_id=self._campaign_id,
+                lab_time_s=self._clock.now(),
+                run_id=flight.run.id,
+                number=flight.steps,
+                device=verb.device,
+                action=command.verb,
+                replayed=replayed,
+            )
+        )
+
+

@@ -1,0 +1,83 @@
+"""One bench in use: its instruments, what is believed of its labware, and who may use what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lab.bench import Bench
+from lab.clock import LabClock
+from lab.engine.arbiter import Arbiter
+from lab.interfaces import Command, Workcell
+from lab.store import Store
+from lab.types import Step
+
+__all__ = ["BenchSession"]
+
+
+class BenchSession:
+    """The live bench that the lanes of one process share.
+
+    Belief is the stored snapshot plus the commands of all steps done since, in the order they ended.
+
+    Args:
+        bench_id: of the bench's record in the store.
+        workcell: its instruments; its ``bench`` is the live belief, changed only here.
+        clock: that everything on this bench waits on.
+        store: where the journal is.
+        commands: verb name -> command type, to read the journal back.
+    """
+
+    def __init__(
+        self,
+        *,
+        bench_id: str,
+        workcell: Workcell,
+        clock: LabClock,
+        store: Store,
+        commands: Mapping[str, type[Command]],
+    ) -> None:
+        self.bench_id = bench_id
+        self.workcell = workcell
+        self.clock = clock
+        self.store = store
+        self._holder: dict[str, str] = {}
+        self._active: set[str] = set()
+        self.arbiter = Arbiter(clock, workcell.bench, self._holder)
+        for step in store.done_steps_since(bench_id, store.bench(bench_id).sequence):
+            self.believe(step.run_id, commands[step.action].from_json(step.arguments))
+
+    @property
+    def bench(self) -> Bench:
+        """The live belief."""
+        return self.workcell.bench
+
+    def what_if(self) -> Workcell:
+        """The same instruments over a copy of the belief, for a dry run."""
+        return replace(self.workcell, bench=self.bench.copy())
+
+    def believe(self, run_id: str, command: Command) -> None:
+        """Change the belief as a done command did, and keep in mind who moved what."""
+        before = {item.id: item.position for item in self.bench.labware.values()}
+        command.believe(self.bench)
+        for item in self.bench.labware.values():
+            if item.position == before[item.id]:
+                continue
+            if item.position == item.home:
+                self._holder.pop(item.id, None)
+            else:
+                self._holder[item.id] = run_id
+
+    def enter(self, run_id: str) -> None:
+        """A run begins to work here."""
+        self._active.add(run_id)
+
+    def leave(self, run_id: str) -> None:
+        """A run no longer works here, whatever it left standing. Loop thread only."""
+        self._active.discard(run_id)
+        self.arbiter.release(run_id)
+        self.arbiter.release_claims(run_id)
+
+    def active(self, run_id: str) -> bool:
+        """Whether a run is at work here."""
+        return run_id in self._active
