@@ -95,7 +95,35 @@ class BadInput(DrywetError):
 
 
 class CampaignFileError(BadInput):
-    """A campaign, workcell or candidate file is wrong."""
+    """A campaign, workcell or candidate file is wrong.
+
+    Args:
+        others: what else is wrong in it, so that a person mends all of it in one go; shown on lines of their own.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        way_out: str = "",
+        file: Path | str | None = None,
+        line: int | None = None,
+        field: str | None = None,
+        others: tuple[CampaignFileError, ...] = (),
+    ) -> None:
+        self.others = others
+        super().__init__(reason, way_out=way_out, file=file, line=line, field=field)
+
+    @property
+    def problems(self) -> tuple[CampaignFileError, ...]:
+        """All that is wrong, one error each: this one without the others, then the others."""
+        first = CampaignFileError(
+            self.reason, way_out=self.way_out, file=self.file, line=self.line, field=self.field
+        )
+        return (first, *self.others)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.others)])
 
 
 class Infeasible(BadInput):

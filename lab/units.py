@@ -27,7 +27,7 @@ SUFFIXES: dict[str, dict[str, float]] = {
 }
 """Suffix of a name -> unit as written in a file (lower case) -> factor to the suffix's unit."""
 
-_QUANTITY = re.compile(r"^\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*$")
+_QUANTITY = re.compile(r"^\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*$")
 
 
 def kelvin(temperature_c: float) -> float:
