@@ -27,7 +27,7 @@ SUFFIXES: dict[str, dict[str, float]] = {
 }
 """Suffix of a name -> unit as written in a file (lower case) -> factor to the suffix's unit."""
 
-_QUANTITY = re.compile(r"^\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*$")
+_QUANTITY = re.compile(r"^\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\d\s.+-]\S*)\s*$")
 
 
 def kelvin(temperature_c: float) -> float:
@@ -52,7 +52,11 @@ def read_quantity(name: str, written: float | int | str) -> float:
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), None)
     match = _QUANTITY.match(written)
     if suffix is None or match is None:
-        raise BadInput(f"{name} is a number, not {written!r}.", field=name)
+        raise BadInput(
+            f"{name} is a number, not {written!r}.",
+            way_out="Write a bare number, or a number and its unit.",
+            field=name,
+        )
     units = SUFFIXES[suffix]
     factor = units.get(match[2].lower())
     if factor is None:
