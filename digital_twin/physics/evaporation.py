@@ -3,10 +3,10 @@
 An open well loses water by diffusion through the still air above it (Stefan 1874; Bird, Stewart & Lightfoot,
 Transport Phenomena, 2nd ed., section 18.2, dilute limit): ``rate = D A (p_well - p_room) / (R T L)``. The length L is
 what the well's neighbours leave open: interior wells breathe air that the wells around them have already wetted, rim
-wells drier air from outside. L was set on one measurement: an unlidded 96-well plate with 200 uL a well at 37 C for
-24 h, in which 110 uL added a well did not keep the volume and the frame lost the most (iGEM Pavia 2009, evaporation
-page), so over 4.6 uL/h at the rim. The ratios of interior to side to corner are a choice within what edge-effect
-guides report (rim wells lose 1.2 to 2 times as much as the interior).
+wells drier air from outside. L is set on one report:
+in an unlidded 96-well plate with 200 uL a well, 24 h in a reader at 37 C, some 110 uL a well had to be replaced,
+4.6 uL/h, and the frame lost the most (iGEM Pavia 2009, methods page on evaporation). The ratios of interior to side
+to corner are a choice.
 """
 
 from __future__ import annotations

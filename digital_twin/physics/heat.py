@@ -110,9 +110,8 @@ def well_time_constant_s(*, volume_ul: float) -> float:
 def air_time_constant_s(*, edge_exposure: int) -> float:
     """Lag of a microplate's well behind the air of an incubator or reader, s.
 
-    900 s in the interior, a quarter shorter for each plate edge the well touches: plates take 30 to 60 minutes to reach
-    37 C in air and their rims lead (Lundholt, Scudder & Pagliaro 2003, J. Biomol. Screen. 8:566, on thermal edge
-    effects); the exact figures are a choice.
+    900 s in the interior, a quarter shorter for each plate edge the well touches. That plates warmed unevenly show an
+    edge effect is the finding of Lundholt, Scudder & Pagliaro 2003, J. Biomol. Screen. 8:566; the figures are a choice.
     """
     return float(900.0 * 0.75**edge_exposure)
 

@@ -36,7 +36,7 @@ TIP_VOLUMES_UL = tuple(_LIMITS)
 
 _RANDOM_SHARE = 0.6
 """Random error of a serviced channel as a share of its limit: limits are what a maker warrants, not what it sees.
-A choice; acceptance tests of serviced instruments typically come out at half to two thirds of the limit."""
+A choice."""
 _BIAS_SPREAD = 0.5
 """Standard deviation of the channels' bias, in limits: 19 of 20 channels then lie within the limit unforced."""
 _FILM_SHARE = 1e-3
