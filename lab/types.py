@@ -348,12 +348,15 @@ class Layout:
     """Where everything of a run goes; fixed and stored before the run starts, so a resumed run finds the same plates.
 
     Args:
-        labware: role within the protocol -> labware id (``heated_82`` -> ``assay_07``).
+        labware: role within the protocol -> labware id (``heated_82c`` -> ``assay_07``).
         wells: one entry per used well of the plates that are read.
+        choices: what else the protocol settled by looking at the bench (source wells, tip sizes), JSON; the plan must not
+            look again, for a resumed run finds other volumes and tips.
     """
 
     labware: Mapping[str, str]
     wells: tuple[WellUse, ...]
+    choices: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
