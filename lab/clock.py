@@ -93,19 +93,19 @@ class LabClock:
         self._quiet: list[Callable[[], None]] = []
         self.stalled: ClockStalled | None = None
         self.loop: asyncio.AbstractEventLoop = _Loop(self)
-        self._thread = threading.Thread(target=self._run, name="lab-clock", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="lab-clock", daemon=True)
 
     def start(self) -> LabClock:
         """Run the loop in a thread of its own."""
-        self._thread.start()
+        self.thread.start()
         return self
 
     def close(self) -> None:
         """Stop the loop, cancel what still waits on it, and end its thread."""
-        if self._thread.is_alive():
+        if self.thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).result()
             self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
+            self.thread.join()
         self.loop.close()
 
     def __enter__(self) -> LabClock:

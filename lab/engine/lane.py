@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import bluesky.plan_stubs as bps
-from bluesky.run_engine import RunEngine
+from bluesky.run_engine import RunEngine, _ensure_event_loop_running
 from bluesky.utils import DuringTask, FailedStatus, Msg
 
 from lab.dry_run import refuse_outside_step
@@ -57,6 +57,8 @@ class Lane:
         self._hold: int | None = None
         self._flight: _Flight | None = None
         self._stop_reason: str | None = None
+        # A run engine only knows the threads of loops that it started itself; this one runs in the clock's thread.
+        _ensure_event_loop_running.loop_to_thread.setdefault(session.clock.loop, session.clock.thread)
         self._engine = RunEngine(
             {},
             loop=session.clock.loop,

@@ -1,0 +1,18 @@
+"""The composition root: the only place that knows implementations, and introduces them to each other."""
+
+from lab.app.benches import open_bench
+from lab.app.laboratory import Laboratory, Outcome
+from lab.app.prepare import Prepared, Rehearsal, prepare, rehearse
+from lab.app.settings import Settings, read_pace
+
+__all__ = [
+    "Laboratory",
+    "Outcome",
+    "Prepared",
+    "Rehearsal",
+    "Settings",
+    "open_bench",
+    "prepare",
+    "read_pace",
+    "rehearse",
+]
