@@ -1,0 +1,31 @@
+"""What people write: campaign, candidate and workcell files, read strictly and turned into values.
+
+Everything that is wrong in a file is reported at once, each with the file, the line, the reason and the way out.
+"""
+
+from __future__ import annotations
+
+from lab.files.campaign import MAX_BUDGET, CampaignFile, load_campaign
+from lab.files.candidates import CandidateTable, Material, read_candidates, sequence_of
+from lab.files.source import SourceFile, did_you_mean
+from lab.files.strict import FileModel, Quantity
+from lab.files.workcell import CANDIDATES, DeviceSpec, LabwareSpec, WorkcellSpec, load_workcell
+
+__all__ = [
+    "CANDIDATES",
+    "MAX_BUDGET",
+    "CampaignFile",
+    "CandidateTable",
+    "DeviceSpec",
+    "FileModel",
+    "LabwareSpec",
+    "Material",
+    "Quantity",
+    "SourceFile",
+    "WorkcellSpec",
+    "did_you_mean",
+    "load_campaign",
+    "load_workcell",
+    "read_candidates",
+    "sequence_of",
+]
