@@ -1,0 +1,89 @@
+"""Reading a plate: what the detector shows for what is in the wells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from digital_twin.physics.optics import FLUORESCENCE_DETECTOR, absorbance_reading, fluorescence_reading_rfu
+from digital_twin.state import Impossible, Piece, State
+from digital_twin.wells import Wells
+from lab.types import JsonValue
+
+__all__ = ["read_absorbance", "read_fluorescence"]
+
+_PLATE_CV = 0.005
+"""Spread of the lamp and detector from one reading of a plate to the next, common to all its wells. A choice."""
+
+_PLASTIC_ABSORBANCE = 0.04
+"""Of the bottom of an empty polypropylene or polystyrene well in the visible (typical blank reading); a choice."""
+
+_MENISCUS_CV = 0.005
+"""Spread of the optical path from well to well; a choice."""
+
+
+def read_fluorescence(
+    state: State,
+    now_s: float,
+    instrument: str,
+    *,
+    position: str,
+    excitation_nm: float,
+    emission_nm: float,
+    gain: float,
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Fluorescence of every well of the plate at a position, from above: n numbers, row-major.
+
+    A number equal to the detector's ceiling is an overflow. Through a lid only darkness is seen.
+    """
+    piece, wells = _plate(state, position)
+    if gain <= 0.0:
+        raise Impossible(f"the detector has no gain {gain:g}")
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.evolve(piece, now_s)
+        lamp = 1.0 + rng.normal(0.0, _PLATE_CV)
+        expected = lamp * state.chemistry.fluorescence_rfu(
+            wells,
+            excitation_nm=excitation_nm,
+            emission_nm=emission_nm,
+            gain=gain,
+            temperature_c=piece.wells_c,
+        )
+        if piece.lid is not None:
+            expected = np.zeros_like(expected)
+        return [
+            fluorescence_reading_rfu(
+                expected_rfu=float(rfu), gain=gain, rng=rng, detector=FLUORESCENCE_DETECTOR
+            )
+            for rfu in expected
+        ]
+
+    return effect
+
+
+def read_absorbance(
+    state: State, now_s: float, instrument: str, *, position: str, wavelength_nm: float
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Absorbance of every well of the plate at a position: n numbers, row-major, plate included."""
+    piece, wells = _plate(state, position)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.evolve(piece, now_s)
+        true = state.chemistry.absorbance(wells, wavelength_nm=wavelength_nm)
+        true = true * (1.0 + rng.normal(0.0, _MENISCUS_CV, size=true.size)) + _PLASTIC_ABSORBANCE
+        if piece.lid is not None:
+            true = np.full_like(true, np.inf)
+        return [absorbance_reading(absorbance=float(a), rng=rng) for a in true]
+
+    return effect
+
+
+def _plate(state: State, position: str) -> tuple[Piece, Wells]:
+    piece = state.at(position)
+    if piece is None or piece.wells is None or piece.kind.kind != "plate":
+        raise Impossible(f"no plate stands at {position}")
+    if position not in state.shut:
+        raise Impossible(f"the door of {position} is open")
+    return piece, piece.wells
