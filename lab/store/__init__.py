@@ -1,0 +1,6 @@
+"""The store: the only truth about campaigns, runs, steps and results. Tables stay inside; values go in and come out."""
+
+from lab.store.records import BenchRecord, CampaignRecord, EventRecord, Fact, RunOutcome
+from lab.store.store import Store
+
+__all__ = ["BenchRecord", "CampaignRecord", "EventRecord", "Fact", "RunOutcome", "Store"]

@@ -1,0 +1,217 @@
+"""Benches, campaigns, and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlmodel import Session, col, select
+
+from lab.errors import BadInput
+from lab.store import values
+from lab.store.database import Database
+from lab.store.records import BenchRecord, CampaignRecord, EventRecord
+from lab.store.tables import BenchTable, CampaignTable, EventTable
+from lab.types import Campaign, CampaignStatus, JsonValue, new_id
+
+__all__ = ["Campaigns"]
+
+
+class Campaigns:
+    """The part of :class:`lab.store.Store` that keeps benches, campaigns and events. Any thread.
+
+    Args:
+        database: that they are kept in.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_bench(
+        self, *, workcell: str, twin: bool, seed: int, ledger: str, snapshot: JsonValue, bench_id: str = ""
+    ) -> BenchRecord:
+        """Keep a new bench.
+
+        Args:
+            workcell: its name.
+            seed: of a twin's world.
+            ledger: path of a twin's ledger; empty on hardware.
+            snapshot: of the belief, as the workcell file describes it.
+            bench_id: for a caller whose ledger is named after it; else a fresh one.
+        """
+        row = BenchTable(
+            id=bench_id or new_id("bch"),
+            workcell=workcell,
+            twin=twin,
+            seed=seed,
+            ledger=ledger,
+            first_snapshot=snapshot,
+            snapshot=snapshot,
+            sequence=0,
+        )
+        with self._database.write_session() as session:
+            session.add(row)
+        return self.bench(row.id)
+
+    def bench(self, bench_id: str) -> BenchRecord:
+        """A bench and the latest belief kept of it.
+
+        Raises:
+            KeyError: no such bench.
+        """
+        with self._database.read_session() as session:
+            return values.bench(_bench_row(session, bench_id))
+
+    def benches(self, workcell: str | None = None) -> tuple[BenchRecord, ...]:
+        """All benches, or those of one workcell, oldest first."""
+        query = select(BenchTable).order_by(col(BenchTable.created_utc), col(BenchTable.id))
+        if workcell is not None:
+            query = query.where(BenchTable.workcell == workcell)
+        with self._database.read_session() as session:
+            return tuple(values.bench(row) for row in session.exec(query))
+
+    def save_bench_snapshot(self, bench_id: str, snapshot: JsonValue, sequence: int) -> None:
+        """Keep a later belief, so that fewer steps are replayed at the next start.
+
+        Args:
+            sequence: completion of the last step that the snapshot holds.
+
+        Raises:
+            ValueError: a later snapshot is kept already.
+        """
+        with self._database.write_session() as session:
+            row = _bench_row(session, bench_id)
+            if sequence < row.sequence:
+                raise ValueError(f"{bench_id} has a snapshot at {row.sequence}, later than {sequence}")
+            row.snapshot = snapshot
+            row.sequence = sequence
+            session.add(row)
+
+    def create_campaign(
+        self, campaign: Campaign, bench_id: str, content_hash: str, files: Mapping[str, str]
+    ) -> CampaignRecord:
+        """Freeze a campaign. It begins as RUNNING.
+
+        Args:
+            bench_id: where it runs.
+            content_hash: of ``files``.
+            files: name -> text of what it was read from.
+
+        Raises:
+            ValueError: its identifier is taken, or there is no such bench.
+        """
+        row = CampaignTable(
+            id=campaign.id,
+            name=campaign.name,
+            status=CampaignStatus.RUNNING.value,
+            sentence="",
+            content_hash=content_hash,
+            frozen=campaign,
+            files=dict(files),
+            budget=campaign.budget,
+            bench_id=bench_id,
+        )
+        with self._database.write_session() as session:
+            session.add(row)
+            session.flush()
+            session.add(
+                EventTable(
+                    campaign_id=campaign.id,
+                    kind="status",
+                    sentence=f"Campaign {campaign.name} was started.",
+                    details={"status": CampaignStatus.RUNNING},
+                )
+            )
+        return self.campaign(campaign.id)
+
+    def campaign(self, id_or_name: str) -> CampaignRecord:
+        """A campaign by its identifier, or the newest of a name.
+
+        Raises:
+            BadInput: no such campaign; names those that there are.
+        """
+        newest = (col(CampaignTable.created_utc).desc(), col(CampaignTable.id).desc())
+        query = select(CampaignTable).order_by(*newest)
+        with self._database.read_session() as session:
+            row = session.get(CampaignTable, id_or_name)
+            row = row or session.exec(query.where(CampaignTable.name == id_or_name).limit(1)).first()
+            if row is not None:
+                return values.campaign(row)
+            names = dict.fromkeys(found.name for found in session.exec(query))
+        known = (
+            f"It has: {', '.join(list(names)[:10])}." if names else "It is empty: begin with `drywet run`."
+        )
+        raise BadInput(f"This store has no campaign {id_or_name}.", way_out=known)
+
+    def campaigns(self) -> tuple[CampaignRecord, ...]:
+        """All campaigns, oldest first."""
+        query = select(CampaignTable).order_by(col(CampaignTable.created_utc), col(CampaignTable.id))
+        with self._database.read_session() as session:
+            return tuple(values.campaign(row) for row in session.exec(query))
+
+    def set_campaign_status(
+        self, campaign_id: str, status: CampaignStatus, sentence: str, lab_time_s: float | None = None
+    ) -> None:
+        """Say how a campaign stands, and log it.
+
+        Args:
+            sentence: why; empty where the status says it all.
+
+        Raises:
+            KeyError: no such campaign.
+        """
+        with self._database.write_session() as session:
+            row = session.get(CampaignTable, campaign_id)
+            if row is None:
+                raise KeyError(campaign_id)
+            row.status = status.value
+            row.sentence = sentence
+            session.add(row)
+            session.add(
+                EventTable(
+                    campaign_id=campaign_id,
+                    kind="status",
+                    sentence=sentence or f"The campaign is {status}.",
+                    lab_time_s=lab_time_s,
+                    details={"status": status},
+                )
+            )
+
+    def log(
+        self,
+        campaign_id: str,
+        kind: str,
+        sentence: str,
+        lab_time_s: float | None = None,
+        details: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        """Keep what happened, for status and report.
+
+        Args:
+            kind: a short word (``batch``, ``result``).
+            sentence: for a person.
+        """
+        with self._database.write_session() as session:
+            session.add(
+                EventTable(
+                    campaign_id=campaign_id,
+                    kind=kind,
+                    sentence=sentence,
+                    lab_time_s=lab_time_s,
+                    details=dict(details or {}),
+                )
+            )
+
+    def events(self, campaign_id: str, after: int | None = None) -> tuple[EventRecord, ...]:
+        """What happened to a campaign, in order; only what came after event number ``after``, if one is given."""
+        query = select(EventTable).where(EventTable.campaign_id == campaign_id)
+        if after is not None:
+            query = query.where(col(EventTable.number) > after)
+        with self._database.read_session() as session:
+            return tuple(values.event(row) for row in session.exec(query.order_by(col(EventTable.number))))
+
+
+def _bench_row(session: Session, bench_id: str) -> BenchTable:
+    row = session.get(BenchTable, bench_id)
+    if row is None:
+        raise KeyError(bench_id)
+    return row

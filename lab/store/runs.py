@@ -1,0 +1,244 @@
+"""Runs, the samples they make and the documents they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from lab.interfaces import Document
+from lab.store import values
+from lab.store.database import Database
+from lab.store.records import RunOutcome
+from lab.store.tables import (
+    BatchTable,
+    CampaignTable,
+    DocumentTable,
+    ExperimentTable,
+    RunTable,
+    SampleTable,
+    StepTable,
+    now,
+)
+from lab.types import Batch, ExperimentStatus, Layout, Run, RunStatus, Sample, StepStatus, new_id
+
+__all__ = ["Runs"]
+
+_WAITING = (ExperimentStatus.PROPOSED.value, ExperimentStatus.APPROVED.value)
+_IN_THE_AIR = (StepStatus.DISPATCHED.value, StepStatus.UNKNOWN.value)
+
+
+class Runs:
+    """The part of :class:`lab.store.Store` that keeps runs, samples and Bluesky documents. Any thread.
+
+    Args:
+        database: that they are kept in.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create_run(self, batch: Batch, layout: Layout, attempt: int = 1) -> Run:
+        """Open a run, its layout with it; experiments that wait are RUNNING from here on. One transaction.
+
+        Args:
+            attempt: 1 for the first; a redo on fresh material is the next.
+
+        Raises:
+            ValueError: the batch has a run of this attempt already, or is not known.
+        """
+        with self._database.write_session() as session:
+            campaign = session.get(CampaignTable, batch.campaign_id)
+            if campaign is None:
+                raise ValueError(f"no campaign {batch.campaign_id}")
+            row = RunTable(
+                id=new_id("run"),
+                batch_id=batch.id,
+                campaign_id=batch.campaign_id,
+                bench_id=campaign.bench_id,
+                attempt=attempt,
+                stretch=1,
+                layout=layout,
+                status=RunStatus.RUNNING.value,
+                reason="",
+                error="",
+                uid="",
+            )
+            session.add(row)
+            waiting = select(ExperimentTable).where(ExperimentTable.batch_id == batch.id)
+            for experiment in session.exec(waiting.where(col(ExperimentTable.status).in_(_WAITING))):
+                experiment.status = ExperimentStatus.RUNNING.value
+                session.add(experiment)
+            session.flush()
+            session.refresh(row)
+            return values.run(row)
+
+    def run(self, run_id: str) -> Run:
+        """A run by its identifier.
+
+        Raises:
+            KeyError: no such run.
+        """
+        with self._database.read_session() as session:
+            return values.run(_run_row(session, run_id))
+
+    def open_run(self, batch_id: str) -> Run | None:
+        """The latest attempt at a batch, if it runs or was stopped and can be continued."""
+        run = self.last_run(batch_id)
+        return run if run is not None and run.status in (RunStatus.RUNNING, RunStatus.STOPPED) else None
+
+    def last_run(self, batch_id: str) -> Run | None:
+        """The latest attempt at a batch, however it went."""
+        query = select(RunTable).where(RunTable.batch_id == batch_id)
+        with self._database.read_session() as session:
+            row = session.exec(query.order_by(col(RunTable.attempt).desc()).limit(1)).first()
+            return None if row is None else values.run(row)
+
+    def runs(self, campaign_id: str) -> tuple[RunOutcome, ...]:
+        """All runs of a campaign in order, and how they went."""
+        query = (
+            select(RunTable, BatchTable.number)
+            .join(BatchTable, col(BatchTable.id) == col(RunTable.batch_id))
+            .where(RunTable.campaign_id == campaign_id)
+            .order_by(col(BatchTable.number), col(RunTable.attempt))
+        )
+        with self._database.read_session() as session:
+            return tuple(_outcome(row, number) for row, number in session.exec(query))
+
+    def next_stretch(self, run_id: str) -> Run:
+        """Go on with a run after an interruption: its next stretch begins.
+
+        Raises:
+            KeyError: no such run.
+            ValueError: it is done.
+        """
+        with self._database.write_session() as session:
+            row = _run_row(session, run_id)
+            _refuse_done(row)
+            row.stretch += 1
+            row.status = RunStatus.RUNNING.value
+            row.reason, row.error, row.uid, row.ended_utc = "", "", "", None
+            session.add(row)
+            session.flush()
+            return values.run(row)
+
+    def finish_run(
+        self, run_id: str, status: RunStatus, reason: str = "", error: str = "", uid: str = ""
+    ) -> None:
+        """Say how a run's stretch ended.
+
+        Args:
+            status: DONE is final; STOPPED and FAILED can be continued.
+            reason: why it was stopped.
+            error: what it failed with.
+            uid: of its Bluesky run.
+
+        Raises:
+            KeyError: no such run.
+            ValueError: it is done already, or would be done while a step of it is in the air.
+        """
+        if status is RunStatus.RUNNING:
+            raise ValueError("a run does not end as running")
+        with self._database.write_session() as session:
+            row = _run_row(session, run_id)
+            _refuse_done(row)
+            if status is RunStatus.DONE:
+                _refuse_in_the_air(session, run_id)
+            row.status = status.value
+            row.reason, row.error, row.uid, row.ended_utc = reason, error, uid, now()
+            session.add(row)
+
+    def append_documents(
+        self, run_id: str, stretch: int, documents: Iterable[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        """Keep Bluesky documents, in order, after those of the stretch that are kept already. All of them or none.
+
+        Args:
+            documents: name and body; numpy arrays come back as equal arrays, numpy scalars as Python's, tuples as lists.
+
+        Raises:
+            TypeError: a body holds what JSON cannot; see :mod:`lab.store.encoding`.
+            ValueError: no such run.
+        """
+        last = select(func.max(DocumentTable.position)).where(
+            DocumentTable.run_id == run_id, DocumentTable.stretch == stretch
+        )
+        with self._database.write_session() as session:
+            position = session.exec(last).one() or 0
+            session.add_all(
+                DocumentTable(run_id=run_id, stretch=stretch, position=place, name=name, body=body)
+                for place, (name, body) in enumerate(documents, start=position + 1)
+            )
+
+    def documents(self, run_id: str, stretch: int | None = None) -> tuple[Document, ...]:
+        """The documents of one stretch, in order; of the run's last, unless one is given.
+
+        Raises:
+            KeyError: no such run.
+        """
+        with self._database.read_session() as session:
+            wanted = _run_row(session, run_id).stretch if stretch is None else stretch
+            query = (
+                select(DocumentTable)
+                .where(DocumentTable.run_id == run_id, DocumentTable.stretch == wanted)
+                .order_by(col(DocumentTable.position))
+            )
+            return tuple((row.name, row.body) for row in session.exec(query))
+
+    def add_samples(self, samples: Iterable[Sample]) -> None:
+        """Keep what a run makes. All of them or none.
+
+        Raises:
+            ValueError: one is kept already, or its run is not known.
+        """
+        with self._database.write_session() as session:
+            for sample in samples:
+                session.add(
+                    SampleTable(
+                        id=sample.id,
+                        run_id=sample.run_id,
+                        labware=sample.labware,
+                        well=sample.well,
+                        content=sample.content,
+                        parents=sample.parents,
+                    )
+                )
+                session.flush()  # one by one, so that numbers follow the order given
+
+    def samples(self, run_id: str) -> tuple[Sample, ...]:
+        """What a run made, in the order in which it was added."""
+        query = select(SampleTable).where(SampleTable.run_id == run_id)
+        with self._database.read_session() as session:
+            return tuple(values.sample(row) for row in session.exec(query.order_by(col(SampleTable.number))))
+
+
+def _run_row(session: Session, run_id: str) -> RunTable:
+    row = session.get(RunTable, run_id)
+    if row is None:
+        raise KeyError(run_id)
+    return row
+
+
+def _refuse_done(row: RunTable) -> None:
+    if row.status == RunStatus.DONE:
+        raise ValueError(f"{row.id} is done")
+
+
+def _refuse_in_the_air(session: Session, run_id: str) -> None:
+    flying = select(StepTable).where(StepTable.run_id == run_id, col(StepTable.status).in_(_IN_THE_AIR))
+    step = session.exec(flying.limit(1)).first()
+    if step is not None:
+        raise ValueError(f"{run_id} is not done: its step {step.ordinal} ({step.action}) is {step.status}")
+
+
+def _outcome(row: RunTable, batch_number: int) -> RunOutcome:
+    return RunOutcome(
+        run=values.run(row),
+        batch_number=batch_number,
+        reason=row.reason,
+        error=row.error,
+        uid=row.uid,
+        begun_utc=row.begun_utc,
+        ended_utc=row.ended_utc,
+    )

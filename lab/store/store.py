@@ -1,0 +1,79 @@
+"""The store as the rest of drywet sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from lab.store import faults, health
+from lab.store.campaigns import Campaigns
+from lab.store.database import Database, read_url
+from lab.store.journal import Journal
+from lab.store.records import Fact
+from lab.store.results import Results
+from lab.store.runs import Runs
+
+__all__ = ["Store"]
+
+
+class Store(Campaigns, Results, Runs, Journal):
+    """Campaigns, batches, runs, the step journal, results and documents, in SQLite or PostgreSQL.
+
+    What a call has written is on the disk when it returns, all of it or nothing. Calls may come from any thread. One
+    program writes at a time; any number may read beside it. A method that cannot reach its disk or server raises
+    :class:`lab.errors.StoreUnusable`; the store can be used again once the cause is gone, except after a lost connection to
+    a server, which wants a fresh start.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "lab.db") as store:
+        ...     store.campaigns()
+        ()
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._bench_of_run: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, where: str | Path, *, read_only: bool = False) -> Store:
+        """Open a store, and create it or bring it up to date where that is needed.
+
+        Args:
+            where: path of a SQLite file (its folder is made), ``sqlite:///path``, or ``postgresql://user:password@host/name``.
+            read_only: for looking: changes nothing, and works while another program writes.
+
+        Raises:
+            StoreUnusable: unwritable, full, locked, newer, no store at all, unreachable, or in another program's hands.
+        """
+        return cls(Database(read_url(where), read_only=read_only))
+
+    @property
+    def url(self) -> str:
+        """Where it is, for messages: the path of the file, or the URL without its password."""
+        return faults.name_of(self._database.url)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it was opened for looking."""
+        return self._database.read_only
+
+    def check(self) -> tuple[Fact, ...]:
+        """What ``drywet doctor`` says of it.
+
+        Raises:
+            StoreUnusable: it can no longer be read.
+        """
+        return health.look(self._database)
+
+    def close(self) -> None:
+        """Let go of file or server, and of the right to write. Safe to repeat."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,315 @@
+"""The tables. They never leave this package: values of ``lab.types`` go in and come out.
+
+A change here needs a revision under ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    Index,
+    MetaData,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from lab.store.encoding import from_text, to_text
+from lab.types import JsonValue
+
+__all__ = [
+    "METADATA",
+    "BatchTable",
+    "BenchTable",
+    "CampaignTable",
+    "DocumentTable",
+    "EventTable",
+    "ExperimentTable",
+    "Json",
+    "Number",
+    "ObservationTable",
+    "RunTable",
+    "SampleTable",
+    "Sentence",
+    "StepTable",
+    "Utc",
+    "now",
+]
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Of our own: other packages in the process may have SQLModel tables too."""
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+class Json(TypeDecorator[JsonValue]):
+    """Any JSON value as text, exact (see :mod:`lab.store.encoding`). PostgreSQL's ``jsonb`` would re-order and round."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return to_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> JsonValue:
+        return None if value is None else from_text(value)
+
+
+class Number(TypeDecorator[float]):
+    """A double. Not-a-number is kept as NULL, since SQLite has no other way to hold it; for columns that are never None."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:
+        return None if value is None or math.isnan(value) else float(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> float:
+        return math.nan if value is None else float(value)
+
+
+class Sentence(TypeDecorator[str]):
+    """Text for a person. What a garbled reply may bring into it and a database refuses is written as an escape."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment as ISO 8601 text in UTC to the microsecond, which sorts by time and reads the same in both databases."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class _Table(SQLModel, registry=registry(metadata=METADATA)):
+    """Root of the tables of this package."""
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    return CheckConstraint(
+        f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=f"{column}_is_known"
+    )
+
+
+class BenchTable(_Table, table=True):
+    """A bench and what is believed of it: the first snapshot, and a later one that holds all steps up to ``sequence``."""
+
+    __tablename__ = "bench"
+
+    id: str = Field(primary_key=True)
+    workcell: str = Field(index=True)
+    twin: bool
+    seed: int = Field(sa_type=BigInteger)
+    ledger: str
+    first_snapshot: Any = Field(sa_type=Json, nullable=False)
+    snapshot: Any = Field(sa_type=Json, nullable=False)
+    sequence: int = Field(sa_type=BigInteger)
+    created_utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class CampaignTable(_Table, table=True):
+    """A campaign, frozen as JSON, with the text of the files it was read from."""
+
+    __tablename__ = "campaign"
+    __table_args__: ClassVar[Any] = (_one_of("status", "running", "stopped", "held", "finished", "aborted"),)
+
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    status: str
+    sentence: str = Field(sa_type=Sentence)
+    content_hash: str
+    frozen: Any = Field(sa_type=Json, nullable=False)
+    files: Any = Field(sa_type=Json, nullable=False)
+    budget: int
+    bench_id: str = Field(foreign_key="bench.id", index=True)
+    created_utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class BatchTable(_Table, table=True):
+    """One proposal; ``number`` counts from 1 within the campaign."""
+
+    __tablename__ = "batch"
+    __table_args__: ClassVar[Any] = (UniqueConstraint("campaign_id", "number"),)
+
+    id: str = Field(primary_key=True)
+    campaign_id: str = Field(foreign_key="campaign.id")
+    number: int
+    advice: Any = Field(default=None, sa_type=Json, nullable=True)
+    created_utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class ExperimentTable(_Table, table=True):
+    """One chosen candidate; ``number`` counts from 1 within the campaign, in the order of asking."""
+
+    __tablename__ = "experiment"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("campaign_id", "number"),
+        _one_of("status", "proposed", "approved", "running", "measured", "failed", "abandoned", "retracted"),
+    )
+
+    id: str = Field(primary_key=True)
+    campaign_id: str = Field(foreign_key="campaign.id")
+    batch_id: str = Field(foreign_key="batch.id", index=True)
+    number: int
+    candidate_id: str
+    candidate: Any = Field(sa_type=Json, nullable=False)
+    reason: Any = Field(sa_type=Json, nullable=False)
+    status: str
+    repeat_of: str | None = Field(default=None, foreign_key="experiment.id")
+
+
+class RunTable(_Table, table=True):
+    """One attempt to carry out a batch."""
+
+    __tablename__ = "run"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("batch_id", "attempt"),
+        _one_of("status", "running", "stopped", "done", "failed"),
+    )
+
+    id: str = Field(primary_key=True)
+    batch_id: str = Field(foreign_key="batch.id")
+    campaign_id: str = Field(foreign_key="campaign.id", index=True)
+    bench_id: str = Field(foreign_key="bench.id")
+    attempt: int
+    stretch: int
+    layout: Any = Field(sa_type=Json, nullable=False)
+    status: str
+    reason: str = Field(sa_type=Sentence)
+    error: str = Field(sa_type=Sentence)
+    uid: str
+    begun_utc: datetime = Field(sa_type=Utc, default_factory=now)
+    ended_utc: datetime | None = Field(default=None, sa_type=Utc, nullable=True)
+
+
+class StepTable(_Table, table=True):
+    """The journal.
+
+    ``number`` is the order of beginning; ``completion`` counts the done steps of a bench in the order in which they ended,
+    across its runs.
+    """
+
+    __tablename__ = "step"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("run_id", "branch", "ordinal", "attempt_number"),
+        Index("uq_step_bench_id_completion", "bench_id", "completion", unique=True),
+        _one_of("status", "intent", "dispatched", "done", "failed", "unknown"),
+        CheckConstraint("(status = 'done') = (completion IS NOT NULL)", name="done_is_counted"),
+    )
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    run_id: str = Field(foreign_key="run.id")
+    bench_id: str = Field(foreign_key="bench.id")
+    key: str
+    branch: str
+    ordinal: int
+    attempt_number: int
+    action: str
+    device: str
+    arguments: Any = Field(sa_type=Json, nullable=False)
+    status: str
+    result: Any = Field(default=None, sa_type=Json, nullable=True)
+    error: str = Field(sa_type=Sentence)
+    begun_lab_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    ended_lab_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    intent_utc: datetime = Field(sa_type=Utc, default_factory=now)
+    dispatched_utc: datetime | None = Field(default=None, sa_type=Utc, nullable=True)
+    ended_utc: datetime | None = Field(default=None, sa_type=Utc, nullable=True)
+    completion: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+
+
+class SampleTable(_Table, table=True):
+    """Material in one well; ``number`` is the order of adding."""
+
+    __tablename__ = "sample"
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    run_id: str = Field(foreign_key="run.id", index=True)
+    labware: str
+    well: str
+    content: str
+    parents: Any = Field(sa_type=Json, nullable=False)
+
+
+class ObservationTable(_Table, table=True):
+    """One measured value. Append-only; ``number`` is the order of recording."""
+
+    __tablename__ = "observation"
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    experiment_id: str = Field(foreign_key="experiment.id", index=True)
+    run_id: str = Field(foreign_key="run.id", index=True)
+    target: str
+    sample_id: str
+    value: float = Field(sa_type=Number, nullable=True)
+    standard_error: float = Field(sa_type=Number, nullable=True)
+    unit: str
+    ok: bool
+    quality: Any = Field(sa_type=Json, nullable=False)
+    method: str = Field(sa_type=Sentence)
+    origin: str
+    replicates: int
+    lab_time_s: float = Field(sa_type=Number, nullable=True)
+    details: Any = Field(sa_type=Json, nullable=False)
+    recorded_utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class DocumentTable(_Table, table=True):
+    """A Bluesky document; ``position`` counts from 1 within its stretch."""
+
+    __tablename__ = "document"
+
+    run_id: str = Field(foreign_key="run.id", primary_key=True)
+    stretch: int = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    name: str
+    body: Any = Field(sa_type=Json, nullable=False)
+
+
+class EventTable(_Table, table=True):
+    """Something that happened to a campaign, in a sentence."""
+
+    __tablename__ = "event"
+
+    number: int | None = Field(default=None, primary_key=True)
+    campaign_id: str = Field(foreign_key="campaign.id", index=True)
+    kind: str
+    sentence: str = Field(sa_type=Sentence)
+    lab_time_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    utc: datetime = Field(sa_type=Utc, default_factory=now)
+    details: Any = Field(sa_type=Json, nullable=False)

@@ -1,0 +1,219 @@
+"""Rows to the values of ``lab.types``, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from lab.store.records import BenchRecord, CampaignRecord, EventRecord
+from lab.store.tables import (
+    BatchTable,
+    BenchTable,
+    CampaignTable,
+    EventTable,
+    ExperimentTable,
+    ObservationTable,
+    RunTable,
+    SampleTable,
+)
+from lab.types import (
+    Batch,
+    Campaign,
+    CampaignStatus,
+    Candidate,
+    Experiment,
+    ExperimentStatus,
+    Layout,
+    Observation,
+    Origin,
+    Quality,
+    Reason,
+    Run,
+    RunStatus,
+    Sample,
+    Step,
+    StepStatus,
+)
+
+__all__ = [
+    "batch",
+    "bench",
+    "campaign",
+    "event",
+    "experiment",
+    "experiment_row",
+    "observation",
+    "observation_row",
+    "run",
+    "sample",
+    "step",
+]
+
+_CAMPAIGN = TypeAdapter(Campaign)
+_CANDIDATE = TypeAdapter(Candidate)
+_LAYOUT = TypeAdapter(Layout)
+_QUALITY = TypeAdapter(Quality)
+_REASON = TypeAdapter(Reason)
+
+
+def bench(row: BenchTable) -> BenchRecord:
+    """A bench from its row."""
+    return BenchRecord(
+        id=row.id,
+        workcell=row.workcell,
+        twin=row.twin,
+        seed=row.seed,
+        ledger=row.ledger,
+        first_snapshot=row.first_snapshot,
+        snapshot=row.snapshot,
+        sequence=row.sequence,
+        created_utc=row.created_utc,
+    )
+
+
+def campaign(row: CampaignTable) -> CampaignRecord:
+    """A campaign from its row."""
+    return CampaignRecord(
+        campaign=_CAMPAIGN.validate_python(row.frozen),
+        status=CampaignStatus(row.status),
+        sentence=row.sentence,
+        bench_id=row.bench_id,
+        content_hash=row.content_hash,
+        files=row.files,
+        created_utc=row.created_utc,
+    )
+
+
+def batch(row: BatchTable, experiments: tuple[Experiment, ...]) -> Batch:
+    """A batch from its row and its experiments."""
+    return Batch(id=row.id, campaign_id=row.campaign_id, number=row.number, experiments=experiments)
+
+
+def experiment(row: ExperimentTable) -> Experiment:
+    """An experiment from its row."""
+    return Experiment(
+        id=row.id,
+        candidate=_CANDIDATE.validate_python(row.candidate),
+        reason=_REASON.validate_python(row.reason),
+        status=ExperimentStatus(row.status),
+        repeat_of=row.repeat_of,
+    )
+
+
+def experiment_row(value: Experiment, batch: BatchTable, number: int) -> ExperimentTable:
+    """The row of an experiment that is just proposed.
+
+    Args:
+        number: counted from 1 within the campaign.
+    """
+    return ExperimentTable(
+        id=value.id,
+        campaign_id=batch.campaign_id,
+        batch_id=batch.id,
+        number=number,
+        candidate_id=value.candidate.id,
+        candidate=value.candidate,
+        reason=value.reason,
+        status=ExperimentStatus.PROPOSED.value,
+        repeat_of=value.repeat_of,
+    )
+
+
+def run(row: RunTable) -> Run:
+    """A run from its row."""
+    return Run(
+        id=row.id,
+        batch_id=row.batch_id,
+        campaign_id=row.campaign_id,
+        attempt=row.attempt,
+        layout=_LAYOUT.validate_python(row.layout),
+        status=RunStatus(row.status),
+        stretch=row.stretch,
+    )
+
+
+def step(row: Any) -> Step:
+    """A step from a row of a Core statement."""
+    return Step(
+        id=row.id,
+        run_id=row.run_id,
+        key=row.key,
+        branch=row.branch,
+        ordinal=row.ordinal,
+        action=row.action,
+        device=row.device,
+        arguments=row.arguments,
+        status=StepStatus(row.status),
+        attempt_number=row.attempt_number,
+        result=row.result,
+        error=row.error,
+        begun_lab_s=row.begun_lab_s,
+        ended_lab_s=row.ended_lab_s,
+    )
+
+
+def sample(row: SampleTable) -> Sample:
+    """A sample from its row."""
+    return Sample(
+        id=row.id,
+        labware=row.labware,
+        well=row.well,
+        content=row.content,
+        run_id=row.run_id,
+        parents=tuple(row.parents),
+    )
+
+
+def observation(row: ObservationTable) -> Observation:
+    """An observation from its row."""
+    return Observation(
+        id=row.id,
+        experiment_id=row.experiment_id,
+        target=row.target,
+        sample_id=row.sample_id,
+        run_id=row.run_id,
+        value=row.value,
+        standard_error=row.standard_error,
+        unit=row.unit,
+        quality=_QUALITY.validate_python(row.quality),
+        method=row.method,
+        origin=Origin(row.origin),
+        replicates=row.replicates,
+        lab_time_s=row.lab_time_s,
+        details=row.details,
+    )
+
+
+def observation_row(value: Observation) -> ObservationTable:
+    """The row of an observation."""
+    return ObservationTable(
+        id=value.id,
+        experiment_id=value.experiment_id,
+        run_id=value.run_id,
+        target=value.target,
+        sample_id=value.sample_id,
+        value=value.value,
+        standard_error=value.standard_error,
+        unit=value.unit,
+        ok=value.quality.ok,
+        quality=value.quality,
+        method=value.method,
+        origin=value.origin.value,
+        replicates=value.replicates,
+        lab_time_s=value.lab_time_s,
+        details=value.details,
+    )
+
+
+def event(row: EventTable) -> EventRecord:
+    """An event from its row."""
+    return EventRecord(
+        number=row.number or 0,
+        campaign_id=row.campaign_id,
+        kind=row.kind,
+        sentence=row.sentence,
+        lab_time_s=row.lab_time_s,
+        utc=row.utc,
+        details=row.details,
+    )
