@@ -9,6 +9,7 @@ from lab.files.campaign import MAX_BUDGET, CampaignFile, load_campaign
 from lab.files.candidates import CandidateTable, Material, read_candidates, sequence_of
 from lab.files.source import SourceFile, did_you_mean
 from lab.files.strict import FileModel, Quantity
+from lab.files.template import write_new_campaign
 from lab.files.workcell import CANDIDATES, DeviceSpec, LabwareSpec, WorkcellSpec, load_workcell
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "load_workcell",
     "read_candidates",
     "sequence_of",
+    "write_new_campaign",
 ]

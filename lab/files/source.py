@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.errors import CampaignFileError
 
-__all__ = ["Problems", "SourceFile", "did_you_mean", "read_source"]
+__all__ = ["Problems", "SourceFile", "did_you_mean", "line_of", "read_source"]
 
 SHOWN = 20
 """Problems of one file that are shown; a table saved in the wrong format has one in every row."""
@@ -24,6 +24,15 @@ def did_you_mean(given: str, known: Iterable[str], *, what: str = "Known here") 
     if close:
         return f"Did you mean {lowered[close[0]]!r}?"
     return f"{what}: {', '.join(names)}." if names else ""
+
+
+def line_of(lines: Mapping[str, int], field: str) -> int | None:
+    """The line of a field, or else of the nearest that it would stand in."""
+    while field:
+        if field in lines:
+            return lines[field]
+        field = field[: max(field.rfind("."), field.rfind("["), 0)]
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +52,7 @@ class SourceFile:
 
     def line_of(self, field: str) -> int | None:
         """The line of a field; of what it would stand in when it is not there; None when nothing of it is."""
-        while field:
-            if field in self.lines:
-                return self.lines[field]
-            field = field[: max(field.rfind("."), field.rfind("["), 0)]
-        return None
+        return line_of(self.lines, field)
 
     def error(
         self, field: str, reason: str, way_out: str = "", *, line: int | None = None

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from lab.bench import Position, well_names
 from lab.errors import BadInput, CampaignFileError
 from lab.files.source import Problems, SourceFile, did_you_mean, read_source
-from lab.files.strict import FileModel, Quantity, refuse, validate
+from lab.files.strict import FileModel, Quantity, validate
 from lab.files.yaml_text import read_yaml
 from lab.types import JsonValue
 from lab.units import SUFFIXES, read_quantity
@@ -74,7 +74,6 @@ class WorkcellSpec:
 
     Args:
         twin: whether every device is simulated.
-        pace: on a twin, lab seconds per second of wall time; None is as fast as the machine goes.
         devices: role -> device.
         positions: in the order of the file, banks written out (``hotel_1`` to ``hotel_60``).
         stations: position -> number taught to the arm; positions without one are out of its reach.
@@ -86,7 +85,6 @@ class WorkcellSpec:
     source: SourceFile
     name: str
     twin: bool
-    pace: float | None
     devices: Mapping[str, DeviceSpec]
     positions: tuple[Position, ...]
     stations: Mapping[str, int]
@@ -110,18 +108,6 @@ class WorkcellSpec:
         """An error about one piece of labware, at the line of its group."""
         group = next(item.group for item in self.labware if item.id == labware)
         return self.source.error(f"labware.{group}", reason, way_out)
-
-
-def _pace(value: Any) -> float | None:
-    if value == "max":
-        return None
-    if value == "wall":
-        return 1.0
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    raise refuse(
-        f"pace can't be {value!r}.", "Write max, wall, or how many times faster than the clock on the wall."
-    )
 
 
 def _listed(value: Any) -> Any:
@@ -154,7 +140,6 @@ class _Labware(FileModel):
 class _Workcell(FileModel):
     name: str = Field(min_length=1, examples=["protein_bench_twin"])
     twin: bool = Field(examples=["true"])
-    pace: Annotated[float | None, BeforeValidator(_pace)] = None
     devices: dict[str, _Device] = Field(min_length=1)
     positions: dict[str, _Place] = Field(min_length=1)
     labware: list[_Labware] = Field(min_length=1)
@@ -186,7 +171,6 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
         ),
         name=written.name,
         twin=written.twin,
-        pace=written.pace,
         devices=devices,
         positions=tuple(layout.positions.values()),
         stations=layout.stations,

@@ -11,7 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lab.errors import CampaignFileError
-from lab.files.source import Problems, SourceFile
+from lab.files.source import Problems, SourceFile, line_of
 from lab.types import JsonValue
 
 __all__ = ["read_yaml"]
@@ -58,14 +58,14 @@ class _Walk:
         self._seen: set[int] = set()
 
     def value(self, node: Node, field: str) -> JsonValue:
-        line = node.start_mark.line + 1
-        self.lines.setdefault(field, line)
-        if id(node) in self._seen:
+        if id(node) in self._seen:  # the node is the anchor's: the alias has left no place of its own
+            line = line_of(self.lines, field)
             self.problems.add(
                 field, "Aliases (`*name`) are not read here.", "Write the value out.", line=line
             )
             return None
         self._seen.add(id(node))
+        self.lines.setdefault(field, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
             return self.mapping(node, field)
         if isinstance(node, SequenceNode):
@@ -125,8 +125,8 @@ def _syntax_error(source: SourceFile, error: MarkedYAMLError) -> CampaignFileErr
         way_out = "Indent with spaces, not with tabs."
     elif "mapping values" in problem:
         way_out = "Check the indentation, and put text that holds a colon in quotes."
-    elif "single document" in problem:
-        way_out = "Take the line `---` and what follows it out."
+    elif "another document" in problem:
+        problem, way_out = "a second document begins", "Take the line `---` and what follows it out."
     else:
         way_out = "Look at this line and the one before it: brackets, quotes, colons and indentation."
     return source.error(
