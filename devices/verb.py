@@ -7,17 +7,26 @@ of the :class:`lab.errors.DeviceFault` tree, which the plan then finds as ``Fail
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 from ophyd_async.core import AsyncStatus, Device
 
 from lab.bench import Bench
-from lab.errors import CommandTimeout, DeviceFault, OutOfRange
+from lab.errors import BadInput, CommandTimeout, DeviceFault, OutOfRange
 from lab.interfaces import Command
 from lab.types import JsonValue
 
-__all__ = ["WATCHDOG_FACTOR", "WATCHDOG_FLOOR_S", "Limits", "Verb", "limit_problems"]
+__all__ = [
+    "WATCHDOG_FACTOR",
+    "WATCHDOG_FLOOR_S",
+    "Limits",
+    "Verb",
+    "faults_of",
+    "limit_problems",
+    "narrowed",
+]
 
 C = TypeVar("C", bound=Command)
 
@@ -39,13 +48,60 @@ def limit_problems(command: object, limits: Limits) -> tuple[str, ...]:
     A limit on a field that the command does not have does not concern it; of a field with several numbers
     each is checked.
     """
-    problems = []
+    problems: list[str] = []
     for field, (lowest, highest) in limits.items():
         written = getattr(command, field, ())
-        for value in (written,) if isinstance(written, int | float) else tuple(written or ()):
-            if not lowest <= value <= highest:
-                problems.append(f"{field} {value:g} is outside {lowest:g} to {highest:g}.")
+        values = (written,) if isinstance(written, int | float) else tuple(written or ())
+        problems.extend(
+            f"{field} {value:g} is outside {lowest:g} to {highest:g}."
+            for value in values
+            if not lowest <= value <= highest
+        )
     return tuple(problems)
+
+
+def narrowed(
+    maker: Limits, workcell: Limits | None, *, also: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, tuple[float, float]]:
+    """A device's limits: the maker's, made narrower by the workcell file, never wider.
+
+    Args:
+        maker: every field that has a limit on this device.
+        workcell: what the file says; None where it says nothing.
+        also: further fields that one limit of the file covers (``temperature_c`` -> ``cool_to_c``).
+
+    Raises:
+        BadInput: a limit on something the device does not have, or one that leaves nothing.
+    """
+    limits = dict(maker)
+    for name, (lowest, highest) in (workcell or {}).items():
+        if name not in maker:
+            raise BadInput(
+                f"There is no limit {name!r} on this device.",
+                way_out=f"It has {', '.join(sorted(maker))}.",
+                field=f"limits.{name}",
+            )
+        for field in (name, *(also or {}).get(name, ())):
+            limits[field] = (max(lowest, maker[field][0]), min(highest, maker[field][1]))
+            if limits[field][0] > limits[field][1]:
+                raise BadInput(
+                    f"No {field} is within {lowest:g} to {highest:g} and within the maker's "
+                    f"{maker[field][0]:g} to {maker[field][1]:g}.",
+                    field=f"limits.{name}",
+                )
+    return limits
+
+
+@contextmanager
+def faults_of(device: str) -> Iterator[None]:
+    """Put the device's name into a fault that was raised below, where nobody knows it."""
+    try:
+        yield
+    except DeviceFault as fault:
+        if not fault.device:
+            fault.device = device
+            fault.args = (f"{device}: {fault}",)
+        raise
 
 
 class Verb(Device, Generic[C]):
@@ -62,6 +118,8 @@ class Verb(Device, Generic[C]):
         estimate: expected lab time of a command on this device, in seconds. It is asked with the bench of a
             dry run, and with None when the command is about to be sent. None: the command's own figure, no
             watchdog.
+        objections: what this device in particular cannot do of a command on a bench (an arm that does not
+            reach a position), one sentence each.
         restore: takes a journaled result, so that the device's readings are again as they were after the
             command.
         watchdog_factor: see :data:`WATCHDOG_FACTOR`.
@@ -75,6 +133,7 @@ class Verb(Device, Generic[C]):
         command: type[C],
         limits: Limits | None = None,
         estimate: Callable[[C, Bench | None], float] | None = None,
+        objections: Callable[[C, Bench], Sequence[str]] | None = None,
         restore: Callable[[JsonValue], Awaitable[None]] | None = None,
         watchdog_factor: float = WATCHDOG_FACTOR,
         watchdog_floor_s: float = WATCHDOG_FLOOR_S,
@@ -82,6 +141,7 @@ class Verb(Device, Generic[C]):
         self._run = run
         self._limits = dict(limits or {})
         self._estimate = estimate
+        self._objections = objections
         self._restore = restore
         self._watchdog_factor = watchdog_factor
         self._watchdog_floor_s = watchdog_floor_s
@@ -111,9 +171,18 @@ class Verb(Device, Generic[C]):
         return AsyncStatus(self._carry_out(value), name=self.name)
 
     def problems(self, command: C, bench: Bench) -> Sequence[str]:
-        """Why the command cannot be done on the bench as believed, or on this device; one sentence each."""
-        of_device = (f"{self.device}: {problem}" for problem in limit_problems(command, self._limits))
-        return (*command.problems(bench), *of_device)
+        """Why the command cannot be done on the bench as believed, or on this device; one sentence each.
+
+        A command does not know its device's name; what it lists as ``stands_here`` is checked to stand on it.
+        """
+        elsewhere = (
+            f"{labware} does not stand on {self.device}."
+            for labware in getattr(command, "stands_here", ())
+            if labware in bench.labware and bench.device_at(labware) != self.device
+        )
+        objections = () if self._objections is None else self._objections(command, bench)
+        of_device = (f"{self.device}: {p}" for p in (*limit_problems(command, self._limits), *objections))
+        return (*command.problems(bench), *elsewhere, *of_device)
 
     def duration_s(self, command: C, bench: Bench) -> float:
         """Expected lab time of the command on this device."""
@@ -150,13 +219,8 @@ class Verb(Device, Generic[C]):
         if self._mock is not None:
             cast(Any, self._mock)()(command)
             return
-        try:
+        with faults_of(self.device):
             self._result = await self._watched(command)
-        except DeviceFault as fault:
-            if not fault.device:
-                fault.device = self.device
-                fault.args = (f"{self.device}: {fault}",)
-            raise
 
     async def _watched(self, command: C) -> JsonValue:
         if self._estimate is None:

@@ -1,0 +1,360 @@
+"""Devices that speak in lines, declared by annotation.
+
+::
+
+    class Heater(LineDevice):
+        temperature_c: A[SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query("M105", field="C", units="C")]
+
+The connector fills each annotated signal with a backend that asks the instrument and checks what it says.
+Reading is all that signals do here: what changes an instrument is a command, goes through a verb, and is
+journaled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import logging
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from bluesky.protocols import Reading
+from event_model import DataKey
+from ophyd_async.core import (
+    Callback,
+    CommandBackend,
+    Device,
+    DeviceConnector,
+    DeviceFiller,
+    SignalBackend,
+    SignalDatatype,
+    SignalMetadata,
+    StandardReadable,
+    StandardReadableFormat,
+    StrictEnum,
+    make_datakey,
+    soft_signal_r_and_setter,
+)
+
+from devices.identity import Identity
+from devices.transport import Framing, Transport
+from devices.verb import faults_of
+from lab.errors import DeviceFault, NonsenseReply
+
+__all__ = ["MONITOR_S", "REPLY_S", "Dialect", "LineDevice", "Link", "Query"]
+
+REPLY_S = 5.0
+"""Lab time an instrument may take over what it answers at once."""
+
+MONITOR_S = 5.0
+"""Lab time between two readings of a signal that somebody subscribed to."""
+
+log = logging.getLogger(__name__)
+
+
+class Dialect(Protocol):
+    """How one vendor's lines are to be understood."""
+
+    framing: Framing
+
+    def payload(self, request: str, reply: str) -> str:
+        """What a reply says, without echo, status and acknowledgement.
+
+        Raises:
+            InstrumentError: the instrument says that something is wrong.
+            NonsenseReply: this is no reply to that request.
+        """
+        ...
+
+    def pick(self, payload: str, name: str) -> str:
+        """One named value out of a reply that holds several.
+
+        Raises:
+            NonsenseReply: it is not there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a signal asks, and where its value stands in the answer.
+
+    Args:
+        request: the line to send.
+        field: name of the value in the reply; empty when the reply is the value.
+        units: as in the documents (``C``).
+        words: the instrument's code -> the word this project uses; a code that is not there is nonsense.
+    """
+
+    request: str
+    field: str = ""
+    units: str = ""
+    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Link:
+    """A transport and its dialect: requests in, what the replies say out."""
+
+    def __init__(self, transport: Transport, dialect: Dialect) -> None:
+        self._transport = transport
+        self._dialect = dialect
+        self._asked: dict[str, asyncio.Task[str]] = {}
+
+    @property
+    def where(self) -> str:
+        """For messages and for the source of readings."""
+        return self._transport.where
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ConnectionLost: nobody is there.
+        """
+        await self._transport.open()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._transport.close()
+
+    async def ask(self, request: str, *, timeout_s: float = REPLY_S) -> str:
+        """Send a request and say what the reply says.
+
+        Raises:
+            DeviceFault: any of the tree; see :class:`Transport` and :class:`Dialect`.
+        """
+        reply = await self._transport.exchange(request, timeout_s=timeout_s)
+        return self._dialect.payload(request, reply)
+
+    async def read(self, query: Query) -> str:
+        """The text of one value. Readers of the same request at the same time share one exchange."""
+        task = self._asked.get(query.request)
+        if task is None:
+            task = asyncio.ensure_future(self.ask(query.request))
+            self._asked[query.request] = task
+            task.add_done_callback(lambda done: self._answered(query.request, done))
+        payload = await asyncio.shield(task)
+        text = self._dialect.pick(payload, query.field) if query.field else payload
+        if query.words:
+            if text not in query.words:
+                raise NonsenseReply(f"{self.where}: {query.request} has no meaning for {text!r}.")
+            return query.words[text]
+        return text
+
+    def _answered(self, request: str, task: asyncio.Task[str]) -> None:
+        del self._asked[request]
+        if not task.cancelled():
+            task.exception()
+
+
+def _parsed(datatype: type[Any], text: str, source: str) -> Any:
+    """The value of a text, or a fault that says what came."""
+    try:
+        if datatype is bool:
+            return {"0": False, "1": True, "-1": True}[text]
+        value = datatype(text)
+    except (ValueError, KeyError) as bad:
+        raise NonsenseReply(f"{source}: {text!r} is no {datatype.__name__}.") from bad
+    if isinstance(value, float) and not math.isfinite(value):
+        raise NonsenseReply(f"{source}: {text!r} is no measured number.")
+    return value
+
+
+class LineBackend(SignalBackend[Any]):
+    """Asks the instrument each time a signal is read.
+
+    A subscriber gets a first reading, then one every :data:`MONITOR_S` of lab time for as long as it stays.
+    On virtual time that keeps the clock running, so twins are subscribed to only while something else is
+    going on.
+    """
+
+    def __init__(self, datatype: type[Any] | None, link: Link, device: Device) -> None:
+        super().__init__(datatype)
+        self._link = link
+        self._device = device
+        self._monitor: asyncio.Task[None] | None = None
+        self.query = Query("")
+
+    def source(self, name: str, read: bool) -> str:
+        """Where readings come from: the wire, the request and the field."""
+        return " ".join(part for part in (self._link.where, self.query.request, self.query.field) if part)
+
+    async def connect(self, timeout: float) -> None:  # noqa: ASYNC109  (ophyd-async calls it so)
+        """Nothing to do: the device's connector opens the one link that its signals share."""
+
+    async def put(self, value: Any) -> None:
+        """Signals are read-only."""
+        raise TypeError(f"{self.source('', False)} is read-only; use a verb of the device.")
+
+    async def get_setpoint(self) -> Any:
+        """The value; a read-only signal has no other set point."""
+        return await self.get_value()
+
+    async def get_value(self) -> Any:
+        """Ask the instrument.
+
+        Raises:
+            DeviceFault: any of the tree.
+        """
+        assert self.datatype is not None
+        with faults_of(self._device.name):
+            text = await self._link.read(self.query)
+            return _parsed(self.datatype, text, self.source("", True))
+
+    async def get_reading(self) -> Reading[Any]:
+        """The value now."""
+        return {"value": await self.get_value(), "timestamp": time.time(), "alarm_severity": 0}
+
+    async def get_datakey(self, source: str) -> DataKey:
+        """Description for documents; asks the instrument nothing."""
+        assert self.datatype is not None
+        metadata = SignalMetadata()
+        if self.query.units:
+            metadata["units"] = self.query.units
+        if issubclass(self.datatype, StrictEnum):
+            members = list(self.datatype)
+            metadata["choices"] = [member.value for member in members]
+            return make_datakey(self.datatype, members[0], source, metadata)
+        return make_datakey(self.datatype, self.datatype(), source, metadata)
+
+    def set_callback(self, callback: Callback[Reading[Any]] | None) -> None:
+        """Start or end a subscription."""
+        if self._monitor is not None:
+            self._monitor.cancel()
+            self._monitor = None
+        if callback is not None:
+            self._monitor = asyncio.create_task(self._watch(callback))
+
+    async def _watch(self, callback: Callback[Reading[Any]]) -> None:
+        while True:
+            try:
+                callback(await self.get_reading())
+            except DeviceFault as fault:
+                # A view that misses a reading goes on; whoever moves the device meets the fault itself.
+                log.warning("%s", fault)
+            await asyncio.sleep(MONITOR_S)
+
+
+def _no_commands(signature: inspect.Signature | None) -> CommandBackend[Any, Any]:
+    raise TypeError("Devices that speak in lines have verbs, not ophyd commands.")
+
+
+class LineConnector(DeviceConnector):
+    """Makes a device's annotated signals, and opens its link when it is connected for real."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._filler: DeviceFiller[LineBackend, DeviceConnector, CommandBackend[Any, Any]] | None = None
+
+    def create_children_from_annotations(self, device: Device) -> None:
+        """Give each annotated signal its backend.
+
+        Raises:
+            TypeError: a signal without a :class:`Query`.
+        """
+        if self._filler is not None:
+            return
+
+        def backend(datatype: type[SignalDatatype] | None) -> LineBackend:
+            return LineBackend(datatype, self._link, device)
+
+        self._filler = DeviceFiller(device, backend, DeviceConnector, _no_commands)
+        for made, extras in self._filler.create_signals_from_annotations():
+            queries = [extra for extra in extras if isinstance(extra, Query)]
+            if len(queries) != 1:
+                raise TypeError(
+                    f"{type(device).__name__} has a signal with {len(queries)} queries; one is needed."
+                )
+            made.query = queries[0]
+            extras[:] = [extra for extra in extras if not isinstance(extra, Query)]
+        self._filler.check_created()
+
+    async def connect_real(
+        self,
+        device: Device,
+        timeout: float,  # noqa: ASYNC109  (ophyd-async calls it so)
+        force_reconnect: bool,
+    ) -> None:
+        """Open the link and learn who answers."""
+        assert isinstance(device, LineDevice)
+        with faults_of(device.name):
+            if force_reconnect:
+                await self._link.close()
+            await self._link.open()
+            await device.identify()
+        await super().connect_real(device, timeout, force_reconnect)
+
+
+class LineDevice(StandardReadable):
+    """An instrument behind a :class:`Transport`. Vendors' classes declare signals and carry out verbs.
+
+    Connecting asks the instrument who it is, and moves nothing. With ``connect(mock=True)`` the transport
+    stays closed.
+
+    Args:
+        name: of the device in the workcell.
+        transport: the wire; of a twin, :class:`devices.transport.InProcess` around its model.
+    """
+
+    dialect: ClassVar[Dialect]
+
+    def __init__(self, name: str, transport: Transport) -> None:
+        self._link = Link(transport, self.dialect)
+        super().__init__(name=name, connector=LineConnector(self._link))
+        self.origin, self._set_origin = soft_signal_r_and_setter(str)
+        self.serial_number, self._set_serial_number = soft_signal_r_and_setter(str)
+        self.add_readables([self.origin, self.serial_number], StandardReadableFormat.CONFIG_SIGNAL)
+        self.set_name(name)
+
+    async def identify(self) -> Identity:
+        """Ask the instrument who it is; its readings carry the origin that follows from the answer.
+
+        Raises:
+            DeviceFault: it does not say.
+        """
+        with faults_of(self.name):
+            identity = await self._introduce()
+        self._set_origin(str(identity.origin))
+        self._set_serial_number(identity.serial)
+        return identity
+
+    async def disconnect(self) -> None:
+        """Give the connection up; harmless when there is none."""
+        await self._link.close()
+
+    @abstractmethod
+    async def safe(self) -> None:
+        """Heaters off, motion stopped. Safe to repeat, and in any state.
+
+        Raises:
+            DeviceFault: the instrument does not do it; a person must look.
+        """
+
+    @abstractmethod
+    async def _introduce(self) -> Identity:
+        """Read the identity."""
+
+    async def _wait_out(self, left_s: Callable[[], Awaitable[float]], *, poll_s: float) -> None:
+        """Wait for what an instrument does by itself: ask how long it still takes, sleep that long, ask
+        again.
+
+        Lab time only, and few questions. Has no deadline of its own: the verb's watchdog bounds it.
+
+        Args:
+            left_s: asks the instrument; 0 when it is done.
+            poll_s: least time between two questions.
+        """
+        while (wait_s := await left_s()) > 0.0:  # noqa: ASYNC110  (a serial line has no events to wait for)
+            await asyncio.sleep(max(wait_s, poll_s))
+
+    async def _safe_after(self, failure: BaseException) -> None:
+        """Reach the safe state because a command failed, and keep both errors if that fails too."""
+        try:
+            await self.safe()
+        except DeviceFault as second:
+            failure.add_note(f"The safe state was not reached either: {second}")
