@@ -1,0 +1,141 @@
+"""Labware by the names that a workcell file uses: what the bench believes of it, and its definition in PyLabRobot.
+
+To add a kind, add a line to :data:`LABWARE_TYPES`, with the name of a function of ``pylabrobot.resources`` that makes it,
+or one of ours in :data:`_OWN`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from lab.bench import Labware, LabwareType, WellContents
+from lab.errors import BadInput
+
+if TYPE_CHECKING:
+    from pylabrobot.resources import Resource
+
+__all__ = ["LABWARE_TYPES", "labware_type", "make_labware", "make_resource", "tips_in_order"]
+
+LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
+    {
+        # 4titude FrameStar, catalogue 4ti-0960. The dead volume is what a tip leaves in its conical bottom.
+        "pcr_plate_96": LabwareType(
+            name="azenta_96_wellplate_200uL_Vb_4titudeframestar",
+            kind="plate",
+            rows=8,
+            columns=12,
+            max_volume_ul=200.0,
+            dead_volume_ul=3.0,
+        ),
+        "auto_sealing_lid": LabwareType(name="auto_sealing_pcr_lid", kind="lid"),
+        "tips_50ul": LabwareType(
+            name="hamilton_96_tiprack_50uL_filter", kind="tip_rack", rows=8, columns=12, tip_volume_ul=50.0
+        ),
+        "tips_300ul": LabwareType(
+            name="hamilton_96_tiprack_300uL_filter", kind="tip_rack", rows=8, columns=12, tip_volume_ul=300.0
+        ),
+        # Hamilton 56694-01. Eight channels stand over 72 mm of its V-shaped bottom, which leaves more than one would.
+        "trough_60ml": LabwareType(
+            name="hamilton_1_trough_60mL_Vb", kind="trough", max_volume_ul=60_000.0, dead_volume_ul=3_000.0
+        ),
+    }
+)
+"""Name in a workcell file -> kind of labware."""
+
+
+def labware_type(name: str) -> LabwareType:
+    """The kind of labware that a workcell file calls so.
+
+    Raises:
+        BadInput: there is none; names the nearest.
+    """
+    known = LABWARE_TYPES.get(name)
+    if known is None:
+        near = difflib.get_close_matches(name, LABWARE_TYPES, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise BadInput(
+            f"There is no labware type {name!r}.", way_out=f"{hint}The types are {', '.join(LABWARE_TYPES)}."
+        )
+    return known
+
+
+def tips_in_order(kind: LabwareType) -> list[str]:
+    """Spots of a full rack in the order in which tips are used: down the columns, as eight channels stand."""
+    rows = [kind.wells[row * kind.columns : (row + 1) * kind.columns] for row in range(kind.rows)]
+    return [rows[row][column] for column in range(kind.columns) for row in range(kind.rows)]
+
+
+def make_labware(
+    id: str,  # noqa: A002  (the field of Labware)
+    kind: LabwareType,
+    position: str,
+    *,
+    contents: Mapping[str, tuple[str, float]] | None = None,
+) -> Labware:
+    """One piece of labware as it comes out of its box, or filled.
+
+    Args:
+        position: where it stands and where it is at home.
+        contents: well -> (content id, volume_ul).
+
+    Raises:
+        BadInput: a well that it does not have, or more than the well holds.
+    """
+    wells = {name: WellContents() for name in kind.wells} if kind.kind in ("plate", "trough") else {}
+    for well, (content, volume_ul) in (contents or {}).items():
+        if well not in wells:
+            raise BadInput(
+                f"{id} has no well {well}.", way_out=f"Its wells are {kind.wells[0]} to {kind.wells[-1]}."
+            )
+        if not 0.0 < volume_ul <= kind.max_volume_ul:
+            raise BadInput(
+                f"{volume_ul:g} ul do not fit into a well of {id}.",
+                way_out=f"Give more than 0 and at most {kind.max_volume_ul:g} ul.",
+            )
+        wells[well] = WellContents(volume_ul=volume_ul, parts={content: volume_ul})
+    return Labware(
+        id=id,
+        type=kind,
+        position=position,
+        home=position,
+        wells=wells,
+        tips=tips_in_order(kind) if kind.kind == "tip_rack" else [],
+        clean=not contents,
+    )
+
+
+def make_resource(kind: LabwareType, name: str) -> Resource:
+    """A PyLabRobot resource of a kind, named as the labware is; full of tips if it is a rack.
+
+    Raises:
+        BadInput: neither PyLabRobot nor this module defines it.
+    """
+    from pylabrobot import resources
+
+    make: Callable[[str], Resource] | None = _OWN.get(kind.name) or getattr(resources, kind.name, None)
+    if make is None:
+        raise BadInput(
+            f"PyLabRobot has no labware {kind.name}.", way_out="Name another one in devices/labware.py."
+        )
+    return make(name)
+
+
+def _auto_sealing_pcr_lid(name: str) -> Resource:
+    """A rigid lid with a rubber seal that a robot puts on a PCR plate.
+
+    Outer size of the Opentrons Tough PCR Auto-Sealing Lid (127.7 x 86 x 12.8 mm; from memory of its definition); how far
+    it overlaps the plate is an estimate, to be measured on the labware in use.
+    """
+    from pylabrobot.resources import Lid
+
+    return Lid(
+        name=name, size_x=127.7, size_y=86.0, size_z=12.8, nesting_z_height=6.0, model="auto_sealing_pcr_lid"
+    )
+
+
+_OWN: Mapping[str, Callable[[str], Resource]] = MappingProxyType(
+    {"auto_sealing_pcr_lid": _auto_sealing_pcr_lid}
+)
