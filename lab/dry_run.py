@@ -142,7 +142,7 @@ def refuse_outside_step(plan: Generator[Msg, Any, T]) -> Generator[Msg, Any, T]:
         except GeneratorExit:
             plan.close()
             raise
-        except Exception as error:  # Whatever the run engine throws belongs to the plan.
+        except Exception as error:  # noqa: BLE001  whatever the run engine throws belongs to the plan
             thrown = error
         if msg.command == "step_begin" and thrown is None and not answer.done:
             under_way = (msg.obj, msg.args[0])
@@ -166,7 +166,9 @@ def _refusal(msg: Msg, under_way: tuple[Verb, Command] | None) -> str:
         case "step_begin" | "step_end":
             pass
         case other if other not in _PASSIVE:
-            return f"The plan sends {other!r} to {name}; plans may send steps, claims, readings and waits only."
+            return (
+                f"The plan sends {other!r} to {name}; plans may send steps, claims, readings and waits only."
+            )
     return ""
 
 
@@ -294,7 +296,9 @@ class _Walk:
             taken_ul = volumes[place] - after_ul
             if taken_ul > 1e-9:
                 self.drawn[place] = self.drawn.get(place, 0.0) + taken_ul
-        self.plates += [item.id for item in self.bench.of_kind("plate") if item.id in clean and not item.clean]
+        self.plates += [
+            item.id for item in self.bench.of_kind("plate") if item.id in clean and not item.clean
+        ]
         self._check_places(places)
 
     def _check_places(self, before: Mapping[str, str | None]) -> None:
@@ -302,14 +306,16 @@ class _Walk:
             moved = item.position != before[item.id] and item.position is not None
             if moved and item.position != item.home and item.position not in self.claims:
                 self._complain(
-                    "unclaimed", f"The plan moves {item.id} to {item.position} without claiming that position."
+                    "unclaimed",
+                    f"The plan moves {item.id} to {item.position} without claiming that position.",
                 )
 
     def _claim(self, positions: Iterable[str]) -> None:
         wanted = tuple(positions)
         if self.claims:
             self._complain(
-                "claims", f"The plan claims {', '.join(wanted)} while it still claims {', '.join(self.claims)}."
+                "claims",
+                f"The plan claims {', '.join(wanted)} while it still claims {', '.join(self.claims)}.",
             )
         for name in wanted:
             if name not in self.bench.positions:
@@ -328,7 +334,10 @@ class _Walk:
 
 def _tips(bench: Bench) -> dict[float, int]:
     """Clean tips by capacity."""
-    return {rack.type.tip_volume_ul: bench.tips_left(rack.type.tip_volume_ul) for rack in bench.of_kind("tip_rack")}
+    return {
+        rack.type.tip_volume_ul: bench.tips_left(rack.type.tip_volume_ul)
+        for rack in bench.of_kind("tip_rack")
+    }
 
 
 def _places(bench: Bench) -> dict[str, str | None]:
@@ -338,7 +347,9 @@ def _places(bench: Bench) -> dict[str, str | None]:
 def _volumes(bench: Bench) -> dict[tuple[str, str], float]:
     """Volume of every well, in ul."""
     return {
-        (item.id, name): well.volume_ul for item in bench.labware.values() for name, well in item.wells.items()
+        (item.id, name): well.volume_ul
+        for item in bench.labware.values()
+        for name, well in item.wells.items()
     }
 
 

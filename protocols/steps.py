@@ -7,9 +7,10 @@ A step is bracketed by two run-engine commands, which :mod:`lab.engine` carries 
     Msg("claim", None, positions)                     all of the named positions, or wait
     Msg("release", None)                              give back what is claimed
 
-When a run is resumed the plan is walked again: a step that the journal holds as done comes back with ``ticket.done``, the
-engine has restored the verb's result, and nothing is sent. A plan must therefore depend on its arguments alone: never on
-volumes, tips or places as they are now, which differ between the first walk and the second.
+When a run is resumed the plan is walked again: a step that the journal holds as done comes back with
+``ticket.done``, the engine has restored the verb's result, and nothing is sent. A plan must therefore depend on
+its arguments alone: never on volumes, tips or places as they are now, which differ between the first walk and
+the second.
 
 The engine opens and closes the Bluesky run; a protocol's plan does not.
 """
@@ -36,6 +37,7 @@ __all__ = [
     "Plan",
     "act",
     "add_reagent",
+    "carry_out",
     "claimed",
     "close_lid",
     "distribute",
@@ -72,7 +74,9 @@ def require(workcell: Workcell, verbs: Iterable[tuple[str, str]]) -> None:
         if device not in workcell.devices:
             problems[f"This needs a {device}, and the workcell {workcell.name} has none."] = None
         elif not hasattr(workcell.devices[device], verb):
-            problems[f"The {device} of the workcell {workcell.name} can't do {verb!r}, which this needs."] = None
+            problems[f"The {device} of the workcell {workcell.name} can't do {verb!r}, which this needs."] = (
+                None
+            )
     if problems:
         raise Infeasible(tuple(problems), way_out="Add it to the workcell file or choose another protocol.")
 
@@ -109,11 +113,20 @@ def act(verb: Verb, command: Command) -> Plan[JsonValue]:
     return result
 
 
+def carry_out(workcell: Workcell, device: str, command: Command) -> Plan[JsonValue]:
+    """One step of a device, from a command that is a value already.
+
+    Raises:
+        Infeasible: the workcell has no such device, or the device no such verb.
+    """
+    return (yield from act(verb_of(workcell, device, command.verb), command))
+
+
 def claimed(positions: Iterable[str], section: Plan[T]) -> Plan[T]:
     """A section of a plan that has the named positions to itself, from its first message to its last.
 
-    Sections follow each other; one inside another is refused, for whoever holds one thing while waiting for the next can
-    wait forever. Whatever a section brings to a position it also takes home again.
+    Sections follow each other; one inside another is refused, for whoever holds one thing while waiting for the
+    next can wait forever. Whatever a section brings to a position it also takes home again.
     """
     yield Msg("claim", None, tuple(positions))
     # finalize_wrapper and no try/finally: a plan that is closed (a halt) may not yield any more.
@@ -131,7 +144,7 @@ def read(workcell: Workcell, command: Command, *, device: str = "reader", stream
     Args:
         stream: of the event, named for what is measured (``fluorescence``); all readings of one kind share it.
     """
-    result = yield from act(verb_of(workcell, device, command.verb), command)
+    result = yield from carry_out(workcell, device, command)
     yield from bps.create(name=stream)
     yield from bps.read(workcell.devices[device])
     yield from bps.save()
@@ -164,7 +177,7 @@ def distribute(
         tip_volume_ul=tip_volume_ul,
         mix_cycles=mix_cycles,
     )
-    return (yield from act(verb_of(workcell, "handler", command.verb), command))
+    return (yield from carry_out(workcell, "handler", command))
 
 
 def add_reagent(
@@ -185,7 +198,7 @@ def add_reagent(
         volume_ul=volume_ul,
         tip_volume_ul=tip_volume_ul,
     )
-    return (yield from act(verb_of(workcell, "handler", command.verb), command))
+    return (yield from carry_out(workcell, "handler", command))
 
 
 def mix(
@@ -201,7 +214,7 @@ def mix(
     command = Mix(
         labware=labware, wells=tuple(wells), volume_ul=volume_ul, cycles=cycles, tip_volume_ul=tip_volume_ul
     )
-    return (yield from act(verb_of(workcell, "handler", command.verb), command))
+    return (yield from carry_out(workcell, "handler", command))
 
 
 # ------------------------------------------------------------------------------------------------------------ plate arm
@@ -210,19 +223,19 @@ def mix(
 def move(workcell: Workcell, labware: str, destination: str) -> Plan[JsonValue]:
     """Carry a piece of labware, with the lid on it, to a position."""
     command = Move(labware=labware, destination=destination)
-    return (yield from act(verb_of(workcell, "arm", command.verb), command))
+    return (yield from carry_out(workcell, "arm", command))
 
 
 def seal(workcell: Workcell, plate: str, lid: str) -> Plan[JsonValue]:
     """Put an auto-sealing lid on a plate, where the plate stands."""
     command = PutLid(lid=lid, plate=plate)
-    return (yield from act(verb_of(workcell, "arm", command.verb), command))
+    return (yield from carry_out(workcell, "arm", command))
 
 
 def unseal(workcell: Workcell, plate: str, destination: str) -> Plan[JsonValue]:
     """Take the lid off a plate and put it down at a position."""
     command = TakeLid(plate=plate, destination=destination)
-    return (yield from act(verb_of(workcell, "arm", command.verb), command))
+    return (yield from carry_out(workcell, "arm", command))
 
 
 # ------------------------------------------------------------------------------------------------------ heat and shaking
@@ -231,13 +244,13 @@ def unseal(workcell: Workcell, plate: str, destination: str) -> Plan[JsonValue]:
 def open_lid(workcell: Workcell) -> Plan[JsonValue]:
     """Open the thermocycler."""
     command = OpenLid()
-    return (yield from act(verb_of(workcell, "thermocycler", command.verb), command))
+    return (yield from carry_out(workcell, "thermocycler", command))
 
 
 def close_lid(workcell: Workcell) -> Plan[JsonValue]:
     """Close the thermocycler."""
     command = CloseLid()
-    return (yield from act(verb_of(workcell, "thermocycler", command.verb), command))
+    return (yield from carry_out(workcell, "thermocycler", command))
 
 
 def heat(
@@ -245,7 +258,7 @@ def heat(
     plate: str,
     *,
     temperature_c: float,
-    duration_s: float,
+    hold_s: float,
     cool_to_c: float = 25.0,
     lid_temperature_c: float = 105.0,
 ) -> Plan[JsonValue]:
@@ -253,21 +266,19 @@ def heat(
     command = Heat(
         plate=plate,
         temperature_c=temperature_c,
-        duration_s=duration_s,
+        hold_s=hold_s,
         cool_to_c=cool_to_c,
         lid_temperature_c=lid_temperature_c,
     )
-    return (yield from act(verb_of(workcell, "thermocycler", command.verb), command))
+    return (yield from carry_out(workcell, "thermocycler", command))
 
 
 def incubate(
-    workcell: Workcell, plate: str, *, temperature_c: float, duration_s: float, shaking_rpm: float
+    workcell: Workcell, plate: str, *, temperature_c: float, hold_s: float, shaking_rpm: float | None
 ) -> Plan[JsonValue]:
-    """Keep a plate on the shaker at a temperature while it shakes."""
-    command = Incubate(
-        plate=plate, temperature_c=temperature_c, duration_s=duration_s, shaking_rpm=shaking_rpm
-    )
-    return (yield from act(verb_of(workcell, "shaker", command.verb), command))
+    """Keep a plate on the shaker at a temperature while it shakes; None keeps it still."""
+    command = Incubate(plate=plate, temperature_c=temperature_c, hold_s=hold_s, shaking_rpm=shaking_rpm)
+    return (yield from carry_out(workcell, "shaker", command))
 
 
 # --------------------------------------------------------------------------------------------------------------- reader

@@ -1,0 +1,317 @@
+"""Treated plates over an untreated one: what share of each sample's signal the treatment leaves, and how sure that is.
+
+All plates carry the same samples in replicate, a reference and blanks. Per plate the blank is subtracted; per
+sample the treated mean is divided by the untreated mean. Wells that do not belong are left out, and every one
+that is left out is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lab.errors import NonsenseReply
+from lab.types import JsonValue, Quality, WellUse
+from protocols.plate_statistics import Mean, fit_noise, moderated_mean, outliers, ratio, z_prime
+from protocols.readings import PlateReading
+
+__all__ = ["BLANK", "REFERENCE", "Group", "PlateRatio", "Share", "Thresholds", "WellReading"]
+
+BLANK = "blank"
+REFERENCE = "reference"
+"""Keys of the control groups; samples go by their experiment's id."""
+
+_FEWEST_WELLS = 2
+_DISTINCT_SD = 3.0
+"""The untreated signal must stand this many of its standard errors above blank, or a ratio to it means nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """When a result is not to be used.
+
+    Args:
+        outlier_sd: a well this many standard deviations from the median of its replicates is left out.
+        max_cv: largest standard deviation of replicate wells, as a share of the sample's untreated signal.
+        min_z_prime: of reference against blank on the untreated plate.
+        min_signal: least untreated signal of a sample, as a share of the reference's.
+        max_blank_shift: largest difference of a treated plate's blank from the untreated plate's, as a share of
+            the latter.
+    """
+
+    outlier_sd: float
+    max_cv: float
+    min_z_prime: float
+    min_signal: float
+    max_blank_shift: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WellReading:
+    """One well as it was read.
+
+    Args:
+        raw: in the reader's units; NaN where it gave none.
+        net: ``raw`` less the median of the plate's blanks.
+        off_sd: for an outlier, how many standard deviations from its group's median; 0 otherwise.
+    """
+
+    labware: str
+    well: str
+    sample_id: str
+    raw: float
+    net: float
+    saturated: bool
+    off_sd: float = 0.0
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Why it is left out; empty when it counts."""
+        if not math.isfinite(self.raw):
+            return ("unreadable",)
+        found = (("saturated", self.saturated), ("outlier_well", self.off_sd != 0.0))
+        return tuple(flag for flag, is_so in found if is_so)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """For an observation's details."""
+        return {
+            "labware": self.labware,
+            "well": self.well,
+            "sample_id": self.sample_id,
+            "raw": self.raw,
+            "net": self.net,
+            "flags": list(self.flags),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Replicate wells of one sample or control on one plate.
+
+    Args:
+        mean: of the wells that count, above the median blank. Where none counts, of all that were read; the
+            quality says so.
+        good: wells that count.
+    """
+
+    wells: tuple[WellReading, ...]
+    mean: Mean
+    good: int
+
+    @property
+    def nets(self) -> tuple[float, ...]:
+        """Signals of the wells that count."""
+        return tuple(well.net for well in self.wells if not well.flags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What share of the untreated signal is left.
+
+    Args:
+        standard_error: from the replicates, and from those of the blanks.
+        replicates: treated and untreated wells that it rests on.
+    """
+
+    value: float
+    standard_error: float
+    replicates: int
+
+
+class PlateRatio:
+    """The plates of one run, compared. A value once made: nothing in it changes.
+
+    Args:
+        untreated: role of the plate that all others are compared with.
+        treated: roles of the others, in order.
+        labware: role -> labware id.
+        uses: what every well is for.
+        readings: labware id -> reading; of every plate.
+        thresholds: of what counts.
+
+    Raises:
+        NonsenseReply: no well of a group was readable.
+    """
+
+    def __init__(
+        self,
+        *,
+        untreated: str,
+        treated: Sequence[str],
+        labware: Mapping[str, str],
+        uses: Sequence[WellUse],
+        readings: Mapping[str, PlateReading],
+        thresholds: Thresholds,
+    ) -> None:
+        self.untreated = untreated
+        self.treated = tuple(treated)
+        self._thresholds = thresholds
+        roles = (untreated, *treated)
+        plates = {role: _wells_of(readings[labware[role]], uses) for role in roles}
+        noise = fit_noise([[_countable(group) for group in plates[role].values()] for role in roles])
+        self.groups: dict[str, dict[str, Group]] = {}
+        for role, of_plate in zip(roles, noise, strict=True):
+            self.groups[role] = {}
+            for key, wells in plates[role].items():
+                countable = [well for well in wells if not well.flags]
+                off = outliers([well.net for well in countable], of_plate, thresholds.outlier_sd)
+                sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
+                judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
+                used = [w.net for w in judged if not w.flags]
+                rest = used or [w.net for w in judged if math.isfinite(w.net)]
+                if not rest:
+                    raise NonsenseReply(
+                        f"no well of {key} on {labware[role]} could be read.", device="reader"
+                    )
+                self.groups[role][key] = Group(
+                    wells=judged, mean=moderated_mean(rest, of_plate), good=len(used)
+                )
+        self.z_prime = z_prime(self.groups[untreated][REFERENCE].nets, self.groups[untreated][BLANK].nets)
+
+    def signal(self, role: str, key: str) -> tuple[float, float]:
+        """Signal above blank of a group, and the variance of that."""
+        group, blank = self.groups[role][key].mean, self.groups[role][BLANK].mean
+        return group.value - blank.value, group.variance + blank.variance
+
+    def share(self, key: str, treated: Sequence[str] | None = None) -> Share:
+        """What the treatment leaves of a sample's signal; of several treated plates, the mean over them.
+
+        The standard error of a mean over plates takes into account that all are divided by one untreated signal.
+
+        Args:
+            treated: roles; all by default.
+        """
+        roles = self.treated if treated is None else tuple(treated)
+        signals = [self.signal(role, key) for role in roles]
+        above = float(np.mean([value for value, _ in signals]))
+        above_variance = sum(variance for _, variance in signals) / len(signals) ** 2
+        below, below_variance = self.signal(self.untreated, key)
+        # A signal of exactly zero is as far below the noise as any other; low_signal flags it.
+        value, error = ratio(
+            above, above_variance, below or math.copysign(math.sqrt(below_variance), below), below_variance
+        )
+        wells = sum(self.groups[role][key].mean.wells for role in (self.untreated, *roles))
+        return Share(value=value, standard_error=error, replicates=wells)
+
+    def quality(self, key: str, treated: Sequence[str] | None = None) -> Quality:
+        """Whether a sample's share may be used, and what was seen."""
+        roles = self.treated if treated is None else tuple(treated)
+        findings = [*self._of_plates(roles), *self._of_wells(key, roles), *self._of_signal(key, roles)]
+        return Quality(
+            ok=not any(bad for _, bad, _ in findings),
+            flags=tuple(dict.fromkeys(flag for flag, _, _ in findings)),
+            sentence=" ".join(sentence for _, _, sentence in findings),
+        )
+
+    def _of_plates(self, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+        """(flag, bad, sentence) of what concerns whole plates."""
+        found = []
+        least = self._thresholds.min_z_prime
+        if self.z_prime < least:
+            shown = f"{self.z_prime:.2f}" if math.isfinite(self.z_prime) else "undefined"
+            found.append(
+                (
+                    "low_z_prime",
+                    True,
+                    f"Z' of the {self.untreated} plate is {shown}, and {least:g} is needed.",
+                )
+            )
+        blank = _raw_mean(self.groups[self.untreated][BLANK])
+        window = abs(self.signal(self.untreated, REFERENCE)[0])
+        for role in roles:
+            shift = abs(_raw_mean(self.groups[role][BLANK]) - blank)
+            # Where the background is next to nothing, a large share of it is nothing as well.
+            if shift > max(
+                self._thresholds.max_blank_shift * abs(blank), self._thresholds.min_signal * window
+            ):
+                sentence = f"The blanks of the {role} plate differ from those of the {self.untreated} plate."
+                found.append(("blank_shift", True, sentence))
+        return found
+
+    def _of_wells(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+        """(flag, bad, sentence) of single wells, and of groups that have too few left."""
+        found = []
+        for role in (self.untreated, *roles):
+            group = self.groups[role][key]
+            for well in group.wells:
+                if "unreadable" in well.flags:
+                    found.append(("unreadable", False, f"{well.well} of {well.labware} could not be read."))
+                if "saturated" in well.flags:
+                    # Dropping the brightest of a group would make the rest look dimmer than the sample is.
+                    found.append(
+                        ("saturated", True, f"{well.well} of {well.labware} is past the reader's range.")
+                    )
+                if "outlier_well" in well.flags:
+                    sentence = (
+                        f"{well.well} of {well.labware} is {abs(well.off_sd):.0f} standard deviations "
+                        f"{'above' if well.off_sd > 0 else 'below'} its replicates and is left out."
+                    )
+                    found.append(("outlier_well", False, sentence))
+            if group.good < _FEWEST_WELLS:
+                left = "No good well is" if group.good == 0 else "One good well is"
+                found.append(("too_few_wells", True, f"{left} left on the {role} plate."))
+        return found
+
+    def _of_signal(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+        """(flag, bad, sentence) of signal and scatter."""
+        limits = self._thresholds
+        signal, variance = self.signal(self.untreated, key)
+        window = self.signal(self.untreated, REFERENCE)[0]
+        if signal < max(limits.min_signal * window, _DISTINCT_SD * math.sqrt(variance)):
+            sentence = (
+                f"Its signal on the {self.untreated} plate is {signal / window:.0%} of the reference's, "
+                "too little to divide by."
+                if window > 0
+                else f"Its signal on the {self.untreated} plate does not stand out from blank."
+            )
+            return [("low_signal", True, sentence)]
+        found = []
+        for role in (self.untreated, *roles):
+            spread = self.groups[role][key].mean.well_sd / signal
+            if spread > limits.max_cv:
+                sentence = (
+                    f"Its wells on the {role} plate scatter by {spread:.0%}; {limits.max_cv:.0%} is allowed."
+                )
+                found.append(("high_cv", True, sentence))
+        return found
+
+
+def _wells_of(reading: PlateReading, uses: Sequence[WellUse]) -> dict[str, list[WellReading]]:
+    """Wells of one plate by group, their signals above the median blank."""
+    mine = [use for use in uses if use.labware == reading.labware]
+    blanks = [
+        reading.values[use.well]
+        for use in mine
+        if use.kind == "blank"
+        and math.isfinite(reading.values[use.well])
+        and use.well not in reading.saturated
+    ]
+    if not blanks:
+        raise NonsenseReply(f"no blank well of {reading.labware} could be read.", device="reader")
+    background = float(np.median(blanks))
+    groups: dict[str, list[WellReading]] = {}
+    for use in mine:
+        key = use.experiment_id if use.kind == "variant" else use.kind
+        groups.setdefault(key, []).append(
+            WellReading(
+                labware=use.labware,
+                well=use.well,
+                sample_id=use.sample_id,
+                raw=reading.values[use.well],
+                net=reading.values[use.well] - background,
+                saturated=use.well in reading.saturated,
+            )
+        )
+    return groups
+
+
+def _countable(wells: Sequence[WellReading]) -> list[float]:
+    return [well.net for well in wells if not well.flags]
+
+
+def _raw_mean(group: Group) -> float:
+    counted = [well.raw for well in group.wells if not well.flags]
+    return float(np.mean(counted or [well.raw for well in group.wells if math.isfinite(well.raw)]))

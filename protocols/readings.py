@@ -1,0 +1,78 @@
+"""Plate readings out of a run's Bluesky documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lab.bench import well_names
+from lab.errors import NonsenseReply
+from lab.interfaces import Document
+
+__all__ = ["PlateReading", "plate_readings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateReading:
+    """One reading of one plate.
+
+    Args:
+        values: by well, in the reader's units; not a number where the reader gave none.
+        saturated: wells at the reader's ceiling.
+        lab_time_s: when it was read.
+    """
+
+    labware: str
+    values: Mapping[str, float]
+    saturated: frozenset[str]
+    lab_time_s: float
+
+
+def plate_readings(
+    documents: Iterable[Document], *, stream: str, device: str = "reader"
+) -> dict[str, PlateReading]:
+    """The readings of one stream, by labware id; the last one of a plate that was read more than once.
+
+    Args:
+        documents: of one stretch, in order.
+        stream: name of the stream (``fluorescence``).
+        device: name of the reader, which the names of its signals begin with.
+
+    Raises:
+        NonsenseReply: a reading has not as many values as its plate has wells.
+    """
+    shapes: dict[str, tuple[int, int]] = {}
+    found: dict[str, PlateReading] = {}
+    for name, body in documents:
+        if name == "descriptor" and body.get("name") == stream:
+            shapes[body["uid"]] = _shape(body, device)
+        elif name == "event" and body["descriptor"] in shapes:
+            reading = _reading(body["data"], device, *shapes[body["descriptor"]])
+            found[reading.labware] = reading
+    return found
+
+
+def _shape(descriptor: Mapping[str, Any], device: str) -> tuple[int, int]:
+    """Rows and columns of the plate, from the reader's configuration."""
+    settings = descriptor["configuration"][device]["data"]
+    return int(settings[f"{device}-rows"]), int(settings[f"{device}-columns"])
+
+
+def _reading(data: Mapping[str, Any], device: str, rows: int, columns: int) -> PlateReading:
+    labware = str(data[f"{device}-plate"])
+    values = np.asarray(data[f"{device}-value"], dtype=float).ravel()
+    saturated = np.asarray(data[f"{device}-saturated"], dtype=bool).ravel()
+    wells = well_names(rows, columns)
+    if len(values) != len(wells) or len(saturated) != len(wells):
+        raise NonsenseReply(
+            f"the reading of {labware} has {len(values)} values for {len(wells)} wells.", device=device
+        )
+    return PlateReading(
+        labware=labware,
+        values={well: float(value) for well, value in zip(wells, values, strict=True)},
+        saturated=frozenset(well for well, full in zip(wells, saturated, strict=True) if full),
+        lab_time_s=float(data[f"{device}-lab_time_s"]),
+    )

@@ -1,0 +1,499 @@
+"""How much of its binding activity does each variant keep when it is heated?
+
+Variants are picked from the library into one plate that stays at room temperature and one plate for each set
+temperature, and covered with a buffer that contains thermolysin. This protease stays active hot and cuts only
+what is unfolded, so unfolding during the challenge leaves a lasting trace even in a protein that would fold
+again on cooling. Then a reporter stops the protease and lights up on what is still intact.
+``residual_activity`` is the heated signal over the unheated one, each above blank.
+
+Every plate carries the same wells: the variants in replicate, the reference and blanks, at places chosen at random.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from lab.bench import Bench, Labware
+from lab.errors import BadInput, Infeasible
+from lab.interfaces import RunRecord, Workcell
+from lab.types import Batch, Campaign, JsonValue, Layout, Observation, WellUse, new_id
+from protocols import steps
+from protocols.parameters import ProtocolParameters, refuse
+from protocols.plate_layout import column_major, scatter
+from protocols.plate_ratio import BLANK, REFERENCE, PlateRatio, Share, Thresholds
+from protocols.readings import plate_readings
+from protocols.stock import Pick, Reagent, Stock, lids, places_to_work, unused_plates
+
+__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
+
+TARGET = "residual_activity"
+"""Name of the observation: the mean over all set temperatures. With several of them there is one more observation for each,
+``residual_activity_82c``.
+"""
+
+UNHEATED = "unheated"
+
+NEEDS = (
+    ("handler", "distribute"),
+    ("handler", "add_reagent"),
+    ("arm", "move"),
+    ("arm", "put_lid"),
+    ("arm", "take_lid"),
+    ("thermocycler", "open_lid"),
+    ("thermocycler", "heat"),
+    ("shaker", "incubate"),
+    ("reader", "fluorescence"),
+)
+
+
+class Parameters(ProtocolParameters):
+    """What can be set in the campaign file. Quantities are in the unit of their name, or written out: ``"10 min"``."""
+
+    challenge_temperature_c: tuple[float, ...] = Field(
+        default=(75.0,), description="Set temperature of the heated plate; a list makes one plate for each."
+    )
+    challenge_duration_s: float = Field(
+        default=600.0, ge=10.0, le=7200.0, description="Time at the set temperature."
+    )
+    cool_to_c: float = Field(default=25.0, ge=4.0, le=40.0, description="Block temperature before unsealing.")
+    lid_temperature_c: float = Field(default=105.0, ge=37.0, le=110.0, description="Of the heated lid.")
+    replicates: int = Field(default=3, ge=2, le=12, description="Wells of each variant on every plate.")
+    reference_wells: int = Field(default=4, ge=3, le=24, description="Wells of the reference on every plate.")
+    blank_wells: int = Field(default=4, ge=3, le=24, description="Wells without protein on every plate.")
+    sample_volume_ul: float = Field(default=5.0, ge=1.0, le=50.0, description="Variant solution per well.")
+    buffer_volume_ul: float = Field(default=45.0, ge=5.0, le=150.0, description="Assay buffer per well.")
+    reporter_volume_ul: float = Field(
+        default=50.0, ge=5.0, le=150.0, description="Reporter per well, after cooling."
+    )
+    buffer: str = Field(default="assay_buffer", min_length=1, description="What its trough holds.")
+    reporter: str = Field(default="reporter", min_length=1, description="What its trough holds.")
+    binding_temperature_c: float = Field(
+        default=25.0, ge=4.0, le=45.0, description="While the reporter binds."
+    )
+    binding_duration_s: float = Field(
+        default=900.0, ge=30.0, le=14400.0, description="While the reporter binds."
+    )
+    shaking_rpm: float = Field(default=1000.0, ge=100.0, le=3000.0, description="While the reporter binds.")
+    excitation_nm: float = Field(default=480.0, ge=200.0, le=1000.0, description="Of the reader.")
+    emission_nm: float = Field(default=540.0, ge=200.0, le=1000.0, description="Of the reader.")
+    gain: float = Field(default=1000.0, gt=0.0, le=4095.0, description="Of the reader's detector.")
+    outlier_sd: float = Field(
+        default=5.0, ge=3.0, le=20.0, description="A well this many sd off its replicates is left out."
+    )
+    max_cv: float = Field(
+        default=0.2, gt=0.0, le=1.0, description="Scatter of replicates, of the unheated signal."
+    )
+    min_z_prime: float = Field(
+        default=0.4, ge=-1.0, lt=1.0, description="Z' of reference and blank, unheated."
+    )
+    min_signal: float = Field(
+        default=0.1, ge=0.0, lt=1.0, description="Least unheated signal, of the reference's."
+    )
+    max_blank_shift: float = Field(
+        default=0.5, gt=0.0, le=10.0, description="Difference of blanks between plates."
+    )
+
+    @field_validator("challenge_temperature_c", mode="before")
+    @classmethod
+    def _listed(cls, written: Any) -> Any:
+        return (written,) if isinstance(written, int | float) and not isinstance(written, bool) else written
+
+    @field_validator("challenge_temperature_c")
+    @classmethod
+    def _sensible(cls, temperatures_c: tuple[float, ...]) -> tuple[float, ...]:
+        if not 1 <= len(temperatures_c) <= 6:
+            raise refuse("challenge_temperature_c needs one to six temperatures.", "Shorten the list.")
+        if len(set(temperatures_c)) != len(temperatures_c):
+            raise refuse("challenge_temperature_c names a temperature twice.", "Take one out.")
+        outside = [t for t in temperatures_c if not 30.0 <= t <= 99.0]
+        if outside:
+            raise refuse(
+                f"challenge_temperature_c is {outside[0]:g}, and water is liquid.",
+                "Give 30 to 99 degrees Celsius.",
+            )
+        return temperatures_c
+
+    @property
+    def heated(self) -> dict[str, float]:
+        """Role of each heated plate -> its set temperature."""
+        return {f"heated_{_written(t)}": t for t in self.challenge_temperature_c}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of all plates, the unheated one first."""
+        return (UNHEATED, *self.heated)
+
+
+def _written(temperature_c: float) -> str:
+    """A temperature as a part of a name: ``82c``, ``82_5c``."""
+    return f"{temperature_c:g}c".replace(".", "_").replace("-", "minus_")
+
+
+def method(parameters: Parameters) -> str:
+    """What was done, for the report."""
+    at = " and ".join(f"{t:g} C" for t in parameters.challenge_temperature_c)
+    minutes = parameters.challenge_duration_s / 60.0
+    return f"residual activity after {minutes:g} min at {at} in thermolysin, reporter binding, over the unheated plate"
+
+
+# --------------------------------------------------------------------------------------------------------------- layout
+
+
+def layout(
+    batch: Batch, campaign: Campaign, bench: Bench, parameters: Parameters, rng: np.random.Generator
+) -> Layout:
+    """Choose plates, wells, source wells and tips. Everything that depends on what is left on the bench is settled here.
+
+    Raises:
+        Infeasible: not enough plates, wells, lids or material; a sentence for each.
+    """
+    if not batch.experiments:
+        raise Infeasible(("The batch has no experiments.",))
+    plates = _plates(bench, parameters)
+    kind = plates[0].type
+    sizes = [parameters.replicates] * len(batch.experiments)
+    groups = scatter(
+        [*sizes, parameters.reference_wells, parameters.blank_wells],
+        rows=kind.rows,
+        columns=kind.columns,
+        rng=rng,
+    )
+    total_ul = parameters.sample_volume_ul + parameters.buffer_volume_ul + parameters.reporter_volume_ul
+    if total_ul > kind.max_volume_ul:
+        raise Infeasible(
+            (
+                f"Each well would get {total_ul:g} ul, and one of {plates[0].id} holds {kind.max_volume_ul:g} ul.",
+            ),
+            way_out="Use smaller volumes.",
+        )
+    roles = dict(zip(parameters.roles, (plate.id for plate in plates), strict=True))
+    stock = Stock(bench)
+    wells = column_major([well for group in groups for well in group])
+    buffer = stock.reagent(parameters.buffer, parameters.buffer_volume_ul, tuple(roles.values()), wells)
+    reporter = stock.reagent(parameters.reporter, parameters.reporter_volume_ul, tuple(roles.values()), wells)
+    picks = [
+        _picks(batch, campaign, groups, [roles[role] for role in deckful], stock, buffer.source, parameters)
+        for deckful in _deckfuls(bench, parameters.roles)
+    ]
+    if stock.problems:
+        raise Infeasible(tuple(dict.fromkeys(stock.problems)), way_out="Refill, or use smaller volumes.")
+    return Layout(
+        labware=roles | {"lid": _lid(bench).id},
+        wells=tuple(use for plate in plates for use in _uses(plate.id, batch, campaign, groups)),
+        choices={
+            "wells": list(wells),
+            "picks": [[pick.to_json() for pick in of_deckful] for of_deckful in picks],
+            "buffer": buffer.to_json(),
+            "reporter": reporter.to_json(),
+        },
+    )
+
+
+def _plates(bench: Bench, parameters: Parameters) -> tuple[Labware, ...]:
+    """One unused plate for each role."""
+    needed = len(parameters.roles)
+    unused = unused_plates(bench)
+    if len(unused) < needed:
+        raise Infeasible(
+            (f"{needed} unused plates are needed, and {len(unused)} are left.",),
+            way_out="Put fresh plates into the hotel.",
+        )
+    return unused[:needed]
+
+
+def _lid(bench: Bench) -> Labware:
+    found = lids(bench)
+    if not found:
+        raise Infeasible(
+            ("There is no lid to seal plates with.",), way_out="Add one to the workcell file's labware."
+        )
+    return found[0]
+
+
+def _deckfuls(bench: Bench, roles: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Plates that are filled together: as many as find room on the handler's deck beside the plate they are filled from."""
+    room = len(_deck(bench)) - 1
+    return tuple(tuple(roles[first : first + room]) for first in range(0, len(roles), room))
+
+
+def _uses(plate: str, batch: Batch, campaign: Campaign, groups: Sequence[Sequence[str]]) -> Iterator[WellUse]:
+    for experiment, wells in zip(batch.experiments, groups, strict=False):
+        for well in wells:
+            yield WellUse(
+                labware=plate,
+                well=well,
+                content=experiment.candidate.id,
+                kind="variant",
+                experiment_id=experiment.id,
+                sample_id=new_id("smp"),
+            )
+    for well in groups[-2]:
+        yield WellUse(
+            labware=plate,
+            well=well,
+            content=campaign.reference.id,
+            kind="reference",
+            sample_id=new_id("smp"),
+        )
+    for well in groups[-1]:
+        yield WellUse(labware=plate, well=well, content=BLANK, kind="blank", sample_id=new_id("smp"))
+
+
+def _picks(
+    batch: Batch,
+    campaign: Campaign,
+    groups: Sequence[Sequence[str]],
+    plates: Sequence[str],
+    stock: Stock,
+    buffer: tuple[str, str],
+    parameters: Parameters,
+) -> tuple[Pick, ...]:
+    """What goes into a deckful of plates, library plate by library plate, so that each is fetched once; blanks last."""
+    volume_ul = parameters.sample_volume_ul
+    contents = [*(experiment.candidate.id for experiment in batch.experiments), campaign.reference.id]
+    picks: list[Pick] = []
+    for content, wells in zip(contents, groups, strict=False):
+        atoms = [[(plate, well, volume_ul) for plate in plates] for well in column_major(wells)]
+        picks += stock.picks(content, atoms, stock.wells_of(content, first=campaign.sources.get(content)))
+    order = list(stock.plates)
+    picks.sort(key=lambda pick: (order.index(pick.source[0]), int(pick.source[1][1:]), pick.source[1][0]))
+    blanks = [[(plate, well, volume_ul) for plate in plates] for well in column_major(groups[-1])]
+    return (*picks, *stock.picks(BLANK, blanks, [buffer]))
+
+
+# ----------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan(
+    batch: Batch, campaign: Campaign, workcell: Workcell, layout: Layout, parameters: Parameters
+) -> steps.Plan[None]:
+    """Fill all plates, heat one after the other, then add the reporter to each and read it.
+
+    Every plate waits the same time between reporter and reading. Between sections plates rest in their hotel slots.
+
+    Raises:
+        Infeasible: the workcell lacks a device, or a place to work at.
+    """
+    steps.require(workcell, NEEDS)
+    bench = workcell.bench
+    wells = layout.choices["wells"]
+    deck = _deck(bench)
+    deckfuls = _deckfuls(bench, parameters.roles)
+    for roles, written in zip(deckfuls, layout.choices["picks"], strict=True):
+        picks = [Pick.from_json(pick) for pick in written]
+        plates = [layout.labware[role] for role in roles]
+        buffer = Reagent.from_json(layout.choices["buffer"])
+        yield from steps.claimed(deck, _prepare(workcell, deck, plates, picks, buffer, wells))
+    block = _place(bench, "thermocycler")
+    lid = bench.labware[layout.labware["lid"]]
+    for role, temperature_c in parameters.heated.items():
+        section = _challenge(workcell, block, layout.labware[role], lid, temperature_c, parameters)
+        yield from steps.claimed((block, lid.home), section)
+    reporter = Reagent.from_json(layout.choices["reporter"])
+    shaker, reader = _place(bench, "shaker"), _place(bench, "reader")
+    for role in parameters.roles:
+        plate = layout.labware[role]
+        yield from steps.claimed(deck[1:2], _add_reporter(workcell, deck[1], plate, reporter, wells))
+        yield from steps.claimed((shaker,), _bind(workcell, shaker, plate, parameters))
+        yield from steps.claimed((reader,), _read(workcell, reader, plate, parameters))
+
+
+def _deck(bench: Bench) -> tuple[str, ...]:
+    """Places on the handler's deck: first the one that library plates come to, then those of the plates that are filled."""
+    places = places_to_work(bench, "handler")
+    if len(places) < 2:
+        raise Infeasible(
+            (f"The handler's deck needs two free places for plates, and has {len(places)}.",),
+            way_out="Add positions to the workcell file.",
+        )
+    return places
+
+
+def _place(bench: Bench, device: str) -> str:
+    places = places_to_work(bench, device)
+    if not places:
+        raise Infeasible(
+            (f"The {device} has no position for a plate.",), way_out="Add one to the workcell file."
+        )
+    return places[0]
+
+
+def _home(workcell: Workcell, labware: str) -> steps.Plan[JsonValue]:
+    return steps.move(workcell, labware, workcell.bench.labware[labware].home)
+
+
+def _prepare(
+    workcell: Workcell,
+    deck: Sequence[str],
+    plates: Sequence[str],
+    picks: Sequence[Pick],
+    buffer: Reagent,
+    wells: Sequence[str],
+) -> steps.Plan[None]:
+    """Samples into dry wells, then buffer onto them: the larger volume mixes the smaller, and no tip meets two samples."""
+    for plate, place in zip(plates, deck[1:], strict=False):
+        yield from steps.move(workcell, plate, place)
+    for source, of_source in groupby(picks, key=lambda pick: pick.source[0]):
+        fetched = workcell.bench.labware[source].type.kind == "plate"
+        if fetched:
+            yield from steps.move(workcell, source, deck[0])
+        for pick in of_source:
+            yield from steps.carry_out(workcell, "handler", pick.command)
+        if fetched:
+            yield from _home(workcell, source)
+    for plate in plates:
+        yield from steps.carry_out(workcell, "handler", buffer.command(plate, wells))
+    for plate in plates:
+        yield from _home(workcell, plate)
+
+
+def _challenge(
+    workcell: Workcell, block: str, plate: str, lid: Labware, temperature_c: float, parameters: Parameters
+) -> steps.Plan[None]:
+    """Seal, heat, cool, unseal; the lid goes back to its slot."""
+    yield from steps.open_lid(workcell)
+    yield from steps.move(workcell, plate, block)
+    yield from steps.seal(workcell, plate, lid.id)
+    yield from steps.heat(
+        workcell,
+        plate,
+        temperature_c=temperature_c,
+        hold_s=parameters.challenge_duration_s,
+        cool_to_c=parameters.cool_to_c,
+        lid_temperature_c=parameters.lid_temperature_c,
+    )
+    yield from steps.open_lid(workcell)
+    yield from steps.unseal(workcell, plate, lid.home)
+    yield from _home(workcell, plate)
+
+
+def _add_reporter(
+    workcell: Workcell, place: str, plate: str, reporter: Reagent, wells: Sequence[str]
+) -> steps.Plan[None]:
+    yield from steps.move(workcell, plate, place)
+    yield from steps.carry_out(workcell, "handler", reporter.command(plate, wells))
+    yield from _home(workcell, plate)
+
+
+def _bind(workcell: Workcell, place: str, plate: str, parameters: Parameters) -> steps.Plan[None]:
+    yield from steps.move(workcell, plate, place)
+    yield from steps.incubate(
+        workcell,
+        plate,
+        temperature_c=parameters.binding_temperature_c,
+        hold_s=parameters.binding_duration_s,
+        shaking_rpm=parameters.shaking_rpm,
+    )
+    yield from _home(workcell, plate)
+
+
+def _read(workcell: Workcell, place: str, plate: str, parameters: Parameters) -> steps.Plan[None]:
+    yield from steps.move(workcell, plate, place)
+    yield from steps.read_fluorescence(
+        workcell,
+        plate,
+        excitation_nm=parameters.excitation_nm,
+        emission_nm=parameters.emission_nm,
+        gain=parameters.gain,
+    )
+    yield from _home(workcell, plate)
+
+
+# ------------------------------------------------------------------------------------------------------------- analysis
+
+
+def analyse(
+    record: RunRecord, batch: Batch, campaign: Campaign, parameters: Parameters
+) -> tuple[Observation, ...]:
+    """Documents to observations: heated over unheated, each above blank; see :mod:`protocols.plate_ratio`.
+
+    Raises:
+        BadInput: a plate was not read.
+        NonsenseReply: a reading that cannot be read.
+    """
+    labware = record.layout.labware
+    readings = plate_readings(record.documents, stream="fluorescence")
+    unread = [role for role in parameters.roles if labware[role] not in readings]
+    if unread:
+        raise BadInput(
+            f"{record.run_id} has no reading of {', '.join(f'{labware[role]} ({role})' for role in unread)}.",
+            way_out="Carry the run on to its end first.",
+        )
+    plates = PlateRatio(
+        untreated=UNHEATED,
+        treated=tuple(parameters.heated),
+        labware=labware,
+        uses=record.layout.wells,
+        readings=readings,
+        thresholds=Thresholds(
+            outlier_sd=parameters.outlier_sd,
+            max_cv=parameters.max_cv,
+            min_z_prime=parameters.min_z_prime,
+            min_signal=parameters.min_signal,
+            max_blank_shift=parameters.max_blank_shift,
+        ),
+    )
+    observations = []
+    for experiment in batch.experiments:
+        for target, roles in _targets(parameters).items():
+            share = plates.share(experiment.id, roles)
+            observations.append(
+                Observation(
+                    id=new_id("obs"),
+                    experiment_id=experiment.id,
+                    target=target,
+                    sample_id=plates.groups[roles[0]][experiment.id].wells[0].sample_id,
+                    run_id=record.run_id,
+                    value=share.value,
+                    standard_error=share.standard_error,
+                    unit="share",
+                    quality=plates.quality(experiment.id, roles),
+                    method=method(
+                        parameters.model_copy(update={"challenge_temperature_c": _at(parameters, roles)})
+                    ),
+                    origin=record.origin,
+                    replicates=share.replicates,
+                    lab_time_s=max(readings[labware[role]].lab_time_s for role in roles),
+                    details=_details(plates, experiment.id, roles, plates.share(REFERENCE, roles)),
+                )
+            )
+    return tuple(observations)
+
+
+def _targets(parameters: Parameters) -> dict[str, tuple[str, ...]]:
+    """Target -> roles of the heated plates that it is the mean of."""
+    roles = tuple(parameters.heated)
+    if len(roles) == 1:
+        return {TARGET: roles}
+    return {TARGET: roles} | {
+        f"{TARGET}_{_written(temperature_c)}": (role,) for role, temperature_c in parameters.heated.items()
+    }
+
+
+def _at(parameters: Parameters, roles: Sequence[str]) -> tuple[float, ...]:
+    return tuple(parameters.heated[role] for role in roles)
+
+
+def _details(plates: PlateRatio, key: str, roles: Sequence[str], reference: Share) -> dict[str, JsonValue]:
+    """What the report shows beside the value: the reference on the same plates, and every well."""
+    shown = (UNHEATED, *roles)
+    return {
+        "reference_value": reference.value,
+        "reference_standard_error": reference.standard_error,
+        "z_prime": plates.z_prime,
+        "plates": [
+            {
+                "role": role,
+                "labware": plates.groups[role][BLANK].wells[0].labware,
+                "signal": plates.signal(role, key)[0],
+                "reference_signal": plates.signal(role, REFERENCE)[0],
+            }
+            for role in shown
+        ],
+        "wells": [
+            {"role": role, **well.to_json()} for role in shown for well in plates.groups[role][key].wells
+        ],
+    }
