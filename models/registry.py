@@ -1,0 +1,45 @@
+"""Encoders by name. A new one, pretrained or not, is a class with a card and a line here."""
+
+import difflib
+from collections.abc import Sequence
+from importlib import import_module
+
+from lab.errors import BadInput
+from lab.interfaces import Encoder
+from lab.types import Candidate
+
+__all__ = ["ENCODERS", "encoder", "encoder_names"]
+
+ENCODERS: dict[str, str] = {
+    "named_values": "models.encodings:NamedValues",
+    "one_hot": "models.encodings:OneHot",
+    "one_hot_substitutions": "models.encodings:OneHotSubstitutions",
+    "positions": "models.encodings:Positions",
+    "substitutions": "models.encodings:Substitutions",
+    "z_scales": "models.encodings:ZScales",
+}
+"""Name -> ``module:class``, imported when first asked for. The class takes ``parent`` and ``pool`` by keyword."""
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Every name that :func:`encoder` knows, in alphabetical order."""
+    return tuple(sorted(ENCODERS))
+
+
+def encoder(name: str, *, parent: str = "", pool: Sequence[Candidate] = ()) -> Encoder:
+    """The encoder of that name for one search space.
+
+    Args:
+        parent: amino-acid letters that substitutions are counted from; empty when there is none.
+        pool: candidates of the space; says which sites vary and what ranges values have.
+
+    Raises:
+        BadInput: no encoder has that name, or the space cannot be encoded by it.
+    """
+    if name not in ENCODERS:
+        close = difflib.get_close_matches(name, ENCODERS, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(encoder_names())}."
+        raise BadInput(f"There is no encoding named {name!r}.", way_out=hint)
+    module, _, attribute = ENCODERS[name].partition(":")
+    made: Encoder = getattr(import_module(module), attribute)(parent=parent, pool=pool)
+    return made

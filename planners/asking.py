@@ -1,0 +1,48 @@
+"""What every planner's ``ask`` begins and ends with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lab.errors import BadInput
+from lab.types import Advice, Campaign
+
+__all__ = ["check_ask", "exhausted", "seed_of"]
+
+
+def check_ask(n: int, campaign: Campaign) -> None:
+    """Refuse what no planner can answer.
+
+    Raises:
+        BadInput: n below 1, no candidates, or two of one id.
+    """
+    if n < 1:
+        raise BadInput(f"A batch has at least 1 experiment, not {n}.", field="batch_size")
+    if not campaign.candidates:
+        raise BadInput("The campaign has no candidates to choose from.", field="candidates")
+    seen: set[str] = set()
+    for candidate in campaign.candidates:
+        if candidate.id in seen:
+            raise BadInput(
+                f"Two candidates of the campaign have the id {candidate.id}.",
+                way_out="Give each candidate an id of its own.",
+                field="candidates",
+            )
+        seen.add(candidate.id)
+
+
+def exhausted() -> Advice:
+    """What to say when nothing is left to choose."""
+    return Advice(
+        stop=True, sentence="Every candidate of the pool has been chosen; nothing is left to measure."
+    )
+
+
+def seed_of(rng: np.random.Generator) -> tuple[int, ...]:
+    """The integers that seeded a generator; empty when it was not made from a seed."""
+    sequence = getattr(rng.bit_generator, "seed_seq", None)
+    entropy = getattr(sequence, "entropy", None)
+    if entropy is None:
+        return ()
+    given: Sequence[int] = entropy if isinstance(entropy, Sequence) else (entropy,)
+    return tuple(int(word) for word in (*given, *getattr(sequence, "spawn_key", ())))

@@ -1,0 +1,140 @@
+"""Planners that learn nothing: what a model must beat."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.stats import qmc, rankdata
+
+import models
+from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
+from planners.asking import check_ask, exhausted, seed_of
+from planners.repeats import repeats
+from planners.space import free_rows
+
+__all__ = ["NoSettings", "RandomPlanner", "SobolPlanner"]
+
+
+class NoSettings(BaseModel):
+    """Settings of a planner that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RandomPlanner:
+    """Every candidate that is still free with the same probability, without replacement."""
+
+    name = "random"
+
+    def __init__(self, settings: NoSettings) -> None:
+        del settings
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Up to n experiments; repeats of failed results first.
+
+        Raises:
+            BadInput: n below 1, or a pool without candidates or with an id twice.
+        """
+        check_ask(n, campaign)
+        seed = seed_of(rng)
+        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
+        free = free_rows(campaign, history, pending)
+        rows = rng.permutation(free)[: n - len(again)]
+        reason = Reason(
+            planner=self.name, sentence="Drawn at random from what was not measured yet.", seed=seed
+        )
+        chosen = _experiments(campaign, rows, reason)
+        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+
+
+class SobolPlanner:
+    """Candidates nearest to the points of a scrambled Sobol sequence, so that any number of them covers the pool evenly.
+
+    The axes are ranks: of place along the chain and of the new residues' lipophilicity, bulk and polarity for substitutions
+    of a parent, of each named value otherwise. The sequence is scrambled by the campaign's seed and goes on from batch to
+    batch, so the generator given to ``ask`` does not matter.
+    """
+
+    name = "sobol"
+
+    def __init__(self, settings: NoSettings) -> None:
+        del settings
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Up to n experiments; repeats of failed results first.
+
+        Raises:
+            BadInput: n below 1, a pool without candidates or with an id twice, or one that cannot be encoded.
+        """
+        check_ask(n, campaign)
+        again = repeats(n, campaign, history, pending, planner=self.name, seed=(campaign.seed,))
+        free = free_rows(campaign, history, pending)
+        axes = _axes(campaign)
+        gone = {e.id for e in (*history.experiments, *pending) if e.repeat_of is None}
+        points = _points(axes.shape[1], len(gone), n - len(again), campaign.seed)
+        rows: list[int] = []
+        left = free
+        for point in points[: len(free)]:
+            nearest = int(left[np.argmin(np.square(axes[left] - point).sum(axis=1))])
+            rows.append(nearest)
+            left = left[left != nearest]
+        reason = Reason(
+            planner=self.name,
+            sentence="Nearest to the next point of an even cover of the pool.",
+            seed=(campaign.seed,),
+        )
+        chosen = _experiments(campaign, np.array(rows, dtype=np.intp), reason)
+        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+
+
+def _experiments(campaign: Campaign, rows: np.ndarray, reason: Reason) -> tuple[Experiment, ...]:
+    return tuple(
+        Experiment(id=new_id("exp"), candidate=campaign.candidates[int(row)], reason=reason) for row in rows
+    )
+
+
+def _advice(again: Sequence[Experiment], chosen: Sequence[Experiment]) -> Advice | None:
+    return None if again or chosen else exhausted()
+
+
+def _points(d: int, skip: int, n: int, seed: int) -> np.ndarray:
+    """Points ``skip`` to ``skip + n`` of the scrambled sequence: n x d."""
+    if n < 1:
+        return np.empty((0, d))
+    sequence = qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed))
+    # a whole power of two is drawn, which is what the sequence's balance holds for
+    count = int(skip + n)
+    points: np.ndarray = sequence.random_base2(max(count - 1, 1).bit_length())
+    return points[skip:count]
+
+
+def _axes(campaign: Campaign) -> np.ndarray:
+    """Ranks of up to six coordinates over the pool, 0 to 1: N x d, d at least 1."""
+    pool: tuple[Candidate, ...] = campaign.candidates
+    if not any(candidate.sequence for candidate in pool):
+        columns = models.encoder("named_values", pool=pool).encode(pool)
+    elif campaign.reference.sequence:
+        columns = models.encoder("substitutions", parent=campaign.reference.sequence, pool=pool).encode(pool)[
+            :, 1:5
+        ]
+    else:
+        columns = models.encoder("z_scales", pool=pool).encode(pool)
+    columns = columns[:, np.ptp(columns, axis=0) > 0.0][:, :6]
+    if not columns.shape[1]:
+        columns = np.arange(len(pool), dtype=np.float64)[:, None]
+    ranks: np.ndarray = (rankdata(columns, axis=0) - 0.5) / len(pool)
+    return ranks

@@ -1,0 +1,71 @@
+"""Which experiments are measured once more because their result failed its quality check.
+
+The campaign's policy says how often (``policies.repeat_failed``); every planner puts repeats first in its batch. A repeat
+costs 1 of the budget like any experiment.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lab.types import Campaign, Experiment, ExperimentStatus, History, Observation, Reason, new_id
+
+__all__ = ["repeats"]
+
+_FINISHED = {ExperimentStatus.MEASURED, ExperimentStatus.FAILED}
+_OVER = {*_FINISHED, ExperimentStatus.ABANDONED, ExperimentStatus.RETRACTED}
+
+
+def repeats(
+    n: int,
+    campaign: Campaign,
+    history: History,
+    pending: Sequence[Experiment],
+    *,
+    planner: str,
+    seed: tuple[int, ...],
+) -> tuple[Experiment, ...]:
+    """Up to n repeats, those waiting longest first.
+
+    A candidate is repeated when its last experiment gave no usable result, none before did, it is not on its way, and it was
+    repeated fewer than ``policies.repeat_failed`` times. ``repeat_of`` names the last experiment.
+
+    Args:
+        planner: whose batch this is, for the reason.
+        seed: of this ask, for the reason.
+    """
+    busy = {e.candidate.id for e in pending} | {
+        e.candidate.id for e in history.experiments if e.status not in _OVER
+    }
+    tried: dict[str, list[Experiment]] = {}
+    for experiment in history.experiments:
+        tried.setdefault(experiment.candidate.id, []).append(experiment)
+    last = {o.experiment_id: o for o in history.observations if o.target == campaign.goal.target}
+    in_pool = {candidate.id for candidate in campaign.candidates}
+    found: list[Experiment] = []
+    for candidate_id, experiments in tried.items():
+        latest = experiments[-1]
+        done = sum(e.repeat_of is not None for e in experiments)
+        if candidate_id in busy or candidate_id not in in_pool or latest.status not in _FINISHED:
+            continue
+        if done >= campaign.policies.repeat_failed or any(_usable(last.get(e.id)) for e in experiments):
+            continue
+        sentence = f"Measured again: {_what_failed(last.get(latest.id))}."
+        reason = Reason(planner=planner, sentence=sentence, seed=seed)
+        found.append(
+            Experiment(id=new_id("exp"), candidate=latest.candidate, reason=reason, repeat_of=latest.id)
+        )
+    return tuple(found[:n])
+
+
+def _usable(observation: Observation | None) -> bool:
+    return observation is not None and observation.quality.ok and bool(np.isfinite(observation.value))
+
+
+def _what_failed(observation: Observation | None) -> str:
+    if observation is None:
+        return "the last run gave no result for it"
+    if observation.quality.ok:
+        return "its value was not a finite number"
+    seen = observation.quality.sentence.rstrip(".") or ", ".join(observation.quality.flags).replace("_", " ")
+    return f"its result failed the quality check ({seen})" if seen else "its result failed the quality check"
