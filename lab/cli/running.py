@@ -5,68 +5,104 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
+from rich.text import Text
 
 from lab.app import Laboratory, Outcome, Settings, prepare, read_pace
-from lab.cli.view import LiveView, duration_text
+from lab.cli.explaining import explain
+from lab.cli.logs import logging_to
+from lab.cli.summary import show_outcome
+from lab.cli.view import LiveView
+from lab.cli.writing import refuse_unwritable
 from lab.engine.progress import Progress
-from lab.errors import BadInput
+from lab.errors import BadInput, StoreUnusable
 from lab.report import write_report
 from lab.types import CampaignStatus
 
-__all__ = ["resume_campaign", "run_files"]
+__all__ = ["Wishes", "resume_campaign", "run_files"]
 
 EXIT_CODES = {CampaignStatus.FINISHED: 0, CampaignStatus.HELD: 1, CampaignStatus.STOPPED: 3}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What ``run`` and ``resume`` are told alike, as written on the command line."""
+
+    store: str | None
+    report: Path | None
+    pace: str
+    as_json: bool
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's, with the command line's store over it."""
+        return Settings() if self.store is None else Settings(store=self.store)
+
+
 def run_files(
-    files: Sequence[Path],
-    *,
-    store: str | None,
-    new: bool,
-    report: Path | None,
-    pace: str,
-    baseline: bool,
-    as_json: bool,
-    out: Console,
-    err: Console,
+    files: Sequence[Path], wishes: Wishes, *, new: bool, baseline: bool, out: Console, err: Console
 ) -> int:
-    """Run or go on with the campaigns of these files; gives the exit code."""
+    """Run or go on with the campaigns of these files; gives the exit code.
+
+    Raises:
+        BadInput: something can't be used; nothing was started.
+    """
     prepared = [prepare(path) for path in files]
-    settings = Settings() if store is None else Settings(store=store)
-    with Laboratory.open(settings, pace=read_pace(pace)) as laboratory:
-        outcomes = _watched(laboratory, lambda: laboratory.run(prepared, new=new, baseline=baseline), as_json, out)
-        return _conclude(laboratory, outcomes, report, as_json, out, err)
+    return _carry_out(
+        wishes,
+        lambda laboratory: laboratory.run(prepared, new=new, baseline=baseline),
+        must_exist=False,
+        out=out,
+        err=err,
+    )
 
 
-def resume_campaign(
-    name: str | None,
+def resume_campaign(name: str | None, wishes: Wishes, *, out: Console, err: Console) -> int:
+    """Go on with a campaign of the store; gives the exit code.
+
+    Raises:
+        BadInput: there is nothing to go on with.
+    """
+    return _carry_out(wishes, lambda laboratory: laboratory.resume(name), must_exist=True, out=out, err=err)
+
+
+def _carry_out(
+    wishes: Wishes,
+    work: Callable[[Laboratory], tuple[Outcome, ...]],
     *,
-    store: str | None,
-    report: Path | None,
-    pace: str,
-    as_json: bool,
+    must_exist: bool,
     out: Console,
     err: Console,
 ) -> int:
-    """Go on with a campaign of the store; gives the exit code."""
-    settings = Settings() if store is None else Settings(store=store)
-    with Laboratory.open(settings, pace=read_pace(pace), must_exist=True) as laboratory:
-        outcomes = _watched(laboratory, lambda: laboratory.resume(name), as_json, out)
-        return _conclude(laboratory, outcomes, report, as_json, out, err)
+    settings, pace = wishes.settings, read_pace(wishes.pace)
+    if must_exist and "://" not in settings.store and not Path(settings.store).exists():
+        raise StoreUnusable(
+            f"There is no store at {settings.store}, so nothing that could go on.",
+            way_out="Go to the folder where the campaign was started, or name its store: --store FILE",
+        )
+    if wishes.report is not None:
+        refuse_unwritable(wishes.report)  # before the experiments, not after days of them
+    with (
+        Laboratory.open(settings, pace=pace) as laboratory,
+        logging_to(settings.twin_folder.parent) as log,
+    ):
+        outcomes = _watched(laboratory, lambda: work(laboratory), wishes.as_json, out, err)
+        return _conclude(laboratory, outcomes, wishes, log, out, err)
 
 
 def _watched(
-    laboratory: Laboratory, work: Callable[[], tuple[Outcome, ...]], as_json: bool, out: Console
+    laboratory: Laboratory,
+    work: Callable[[], tuple[Outcome, ...]],
+    as_json: bool,
+    out: Console,
+    err: Console,
 ) -> tuple[Outcome, ...]:
     """Do the work in a thread and show it here, so that Ctrl-C finds this thread awake."""
     events: queue.SimpleQueue[Progress] = queue.SimpleQueue()
@@ -77,51 +113,72 @@ def _watched(
     def target() -> None:
         try:
             outcomes.append(work())
-        except BaseException as error:  # Raised again below, in the thread that reports it.
+        except BaseException as error:  # noqa: BLE001  raised again below, in the thread that reports it
             failure.append(error)
 
     worker = threading.Thread(target=target, name="campaigns")
-    with _stop_on_interrupt(laboratory, out):
+    with _stop_on_interrupt(laboratory) as notices:
         worker.start()
-        if as_json:
-            worker.join()
-        else:
-            _show(laboratory, events, worker, out)
+        _show(laboratory, events, notices, worker, None if as_json else out, err)
+        worker.join()
     if failure:
         raise failure[0]
     return outcomes[0]
 
 
-def _show(laboratory: Laboratory, events: queue.SimpleQueue[Progress], worker: threading.Thread, out: Console) -> None:
+def _show(
+    laboratory: Laboratory,
+    events: queue.SimpleQueue[Progress],
+    notices: queue.SimpleQueue[str],
+    worker: threading.Thread,
+    out: Console | None,
+    err: Console,
+) -> None:
+    """Tell what happens until the worker ends: a live block on a terminal, lines only in a file or a pipe."""
     view: LiveView | None = None
-    live = Live(console=out, refresh_per_second=8, transient=True)
-    with live:
-        while worker.is_alive() or not events.empty():
+    live = None
+    if out is not None and out.is_terminal:
+        waiting = Text("Reading the files and trying the first batch out dry ...", style="dim")
+        live = Live(waiting, console=out, refresh_per_second=8, transient=True)
+    with live or nullcontext():
+        while worker.is_alive() or not events.empty() or not notices.empty():
+            while not notices.empty():
+                # Over the live block where there is one; a program that reads standard output is not disturbed.
+                (live.console if live else err).print(f"[yellow]{notices.get()}[/]", highlight=False)
             try:
                 event = events.get(timeout=0.1)
             except queue.Empty:
                 continue
+            if out is None:
+                continue
             if view is None:
-                view = LiveView(live.console, laboratory.campaigns)
-                live.update(view)
+                view = LiveView(live.console if live else out, laboratory.campaigns)
+                view.begin()
+                if live:
+                    live.update(view)
             view.tell(event)
 
 
 @contextmanager
-def _stop_on_interrupt(laboratory: Laboratory, out: Console) -> Iterator[None]:
-    """Ctrl-C and a polite kill stop between two steps; a second Ctrl-C says that it is under way."""
-    asked: list[float] = []
+def _stop_on_interrupt(laboratory: Laboratory) -> Iterator[queue.SimpleQueue[str]]:
+    """Ctrl-C and a polite kill stop between two steps; gives what to tell the person who asked for it."""
+    notices: queue.SimpleQueue[str] = queue.SimpleQueue()
+    asked: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
-        reason = "stopped by Ctrl-C" if number == signal.SIGINT else "stopped by a signal"
+        # In the middle of whatever this thread does: nothing here may wait for a lock that it could hold.
+        reason = "Stopped by Ctrl-C." if number == signal.SIGINT else "Stopped by a signal."
         laboratory.request_stop(reason)
-        again = "Still s" if asked else "S"
-        out.print(f"[yellow]{again}topping after the step under way; nothing is lost.[/yellow]")
-        asked.append(time.monotonic())
+        notices.put(
+            "Still stopping: the step under way must end first."
+            if asked
+            else "Stopping after the step under way; nothing is lost."
+        )
+        asked.append(number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield notices
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -130,65 +187,38 @@ def _stop_on_interrupt(laboratory: Laboratory, out: Console) -> Iterator[None]:
 def _conclude(
     laboratory: Laboratory,
     outcomes: tuple[Outcome, ...],
-    report: Path | None,
-    as_json: bool,
+    wishes: Wishes,
+    log: Path,
     out: Console,
     err: Console,
 ) -> int:
-    from lab.cli.main import explain, print_json
-
-    asked_for = [o for o in outcomes if not o.campaign.baseline_of]
+    asked_for = [outcome for outcome in outcomes if not outcome.campaign.baseline_of]
     written = None
-    if report is not None and asked_for:
-        written = write_report(laboratory.store, asked_for[0].campaign.id, report)
-    if as_json:
-        print_json([outcome.to_json() for outcome in outcomes])
+    if wishes.report is not None and asked_for:
+        written = write_report(laboratory.store, asked_for[0].campaign.id, wishes.report)
+    if wishes.as_json:
+        from lab.cli.main import print_json
+
+        print_json(
+            {
+                "campaigns": [outcome.to_json() for outcome in outcomes],
+                "report": None if written is None else str(written),
+            }
+        )
     else:
         for outcome in asked_for:
-            _summarise(outcome, outcomes, out)
+            show_outcome(laboratory.store, outcome, wishes.store, out)
         if written is not None:
-            out.print(f"Report: [bold]{written}[/bold]", highlight=False, soft_wrap=True)
-        elif asked_for:
-            out.print("Write the report with: [bold]drywet report[/bold]", highlight=False)
+            out.print(f"Report: [bold]{written}[/]", highlight=False, soft_wrap=True)
     for outcome in outcomes:
         if outcome.error is not None:
-            explain(outcome.error)
+            explain(outcome.error, err)
+            if log.exists() and not isinstance(outcome.error, BadInput):
+                err.print(
+                    f"What the instruments' drivers logged is in {log}.", highlight=False, soft_wrap=True
+                )
     codes = [
-        2 if isinstance(outcome.error, BadInput) else EXIT_CODES.get(outcome.status, 1) for outcome in outcomes
+        2 if isinstance(outcome.error, BadInput) else EXIT_CODES.get(outcome.status, 1)
+        for outcome in outcomes
     ]
     return max(codes, key=lambda code: (code == 2, code == 1, code == 3), default=0)
-
-
-def _summarise(outcome: Outcome, outcomes: tuple[Outcome, ...], out: Console) -> None:
-    campaign = outcome.campaign
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("", "candidate", "value", "95 % interval", "why it was chosen"):
-        table.add_column(heading, no_wrap=heading != "why it was chosen")
-    for rank, (experiment, observation) in enumerate(outcome.top(5), start=1):
-        spread = 1.96 * observation.standard_error
-        table.add_row(
-            str(rank),
-            f"[bold]{experiment.candidate.id}[/bold]",
-            f"{observation.value:.3f}",
-            f"{observation.value - spread:.3f} to {observation.value + spread:.3f}",
-            experiment.reason.sentence,
-        )
-    out.print(Panel(table, title=f"{campaign.name}: {campaign.goal.target}", title_align="left", border_style="green"))
-    baseline = next((o for o in outcomes if o.campaign.baseline_of == campaign.id), None)
-    if baseline is not None and (pair := next(iter(baseline.top(1)), None)) is not None:
-        out.print(
-            f"Baseline ({baseline.campaign.planner.name}) on an identical twin found "
-            f"{pair[0].candidate.id} {pair[1].value:.3f}.",
-            highlight=False,
-        )
-    ratio = outcome.lab_s / outcome.wall_s if outcome.wall_s else 0.0
-    twin = "twin" if outcome.twin else "hardware"
-    out.print(
-        f"{outcome.measured} of {campaign.budget} experiments measured on {twin}; {duration_text(outcome.lab_s)} of lab time"
-        + (f" in {outcome.wall_s:.1f} s of wall time ({ratio:,.0f} to 1)." if outcome.twin else "."),
-        highlight=False,
-    )
-    if outcome.status is CampaignStatus.STOPPED:
-        out.print(f"Stopped: {outcome.sentence}. Go on with: [bold]drywet resume {campaign.name}[/bold]", highlight=False)
-    elif outcome.status is CampaignStatus.FINISHED:
-        out.print(outcome.sentence, highlight=False)

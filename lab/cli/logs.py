@@ -1,0 +1,46 @@
+"""Where libraries' log messages go: into a file beside the store. The terminal is for what a person must read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+__all__ = ["LOG_NAME", "logging_to"]
+
+LOG_NAME = "drywet.log"
+
+_LARGEST_BYTES = 5_000_000
+
+
+@contextmanager
+def logging_to(folder: Path) -> Iterator[Path]:
+    """Send every log message from INFO on, and Python's warnings, to ``drywet.log`` in a folder.
+
+    Bluesky logs the traceback of every run that ends early, a stop that a person asked for too; on the terminal that would
+    look like a crash. A log that can't be written is no reason to stop an experiment, so its errors are passed over.
+
+    Args:
+        folder: made where it is missing.
+    """
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOG_NAME
+    handler = RotatingFileHandler(path, maxBytes=_LARGEST_BYTES, backupCount=2, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    level, raising = root.level, logging.raiseExceptions
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+    try:
+        yield path
+    finally:
+        logging.captureWarnings(False)
+        logging.raiseExceptions = raising
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

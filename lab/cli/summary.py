@@ -1,0 +1,99 @@
+"""What was found, in a few lines: at the end of a run, and in ``drywet status``. The numbers are the report's."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from lab.app import Outcome
+from lab.cli import text
+from lab.report.reading import read_contents
+from lab.report.values import Contents
+from lab.report.wording import banner, headline, interval, number, yardstick_sentence
+from lab.store import Store
+from lab.types import CampaignStatus
+
+__all__ = ["how_to_go_on", "show_finding", "show_outcome", "top_table"]
+
+_SHOWN = 5
+
+
+def show_outcome(store: Store, outcome: Outcome, store_option: str | None, out: Console) -> None:
+    """How one campaign ended this time, what it found, and what to do next."""
+    contents = read_contents(store, outcome.campaign.id)
+    show_finding(contents, out)
+    speed = outcome.lab_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
+    ratio = f", {speed:,.0f} times as fast" if outcome.twin and speed > 1.5 else ""
+    _line(out, f"{text.duration(outcome.lab_s)} of lab time in {text.duration(outcome.wall_s)}{ratio}.")
+    spent = len(contents.results)
+    if outcome.status is CampaignStatus.FINISHED:
+        _line(out, f"Finished after {text.count(spent, 'experiment')}. {outcome.sentence}")
+    else:
+        far = f"{spent} of {outcome.campaign.budget} experiments"
+        _line(out, f"{outcome.status.capitalize()} after {far}. {outcome.sentence}")
+    _line(out, how_to_go_on(outcome.campaign.name, outcome.status, store_option))
+
+
+def show_finding(contents: Contents, out: Console) -> None:
+    """The headline, the best candidates, the yardstick, and where the numbers come from."""
+    campaign = contents.campaign
+    if contents.variants:
+        title = f"{escape(campaign.name)}: best of {text.count(len(contents.results), 'experiment')}"
+        out.print(Panel.fit(top_table(contents), title=title, title_align="left", border_style="green"))
+    _line(out, headline(contents))
+    if contents.baseline is not None and contents.variants:
+        _line(out, yardstick_sentence(contents.curve, contents.baseline, campaign.goal.sign))
+    kind, origin, sentence = banner(contents)
+    if kind == "twin":
+        _line(out, f"{origin}. {sentence}", style="yellow")
+
+
+def top_table(contents: Contents) -> Table:
+    """The best candidates so far."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", justify="right")
+    table.add_column("candidate", style="bold")
+    table.add_column(contents.campaign.goal.target.replace("_", " "), justify="right")
+    table.add_column("95 % interval")
+    table.add_column("wells", justify="right")
+    table.add_column("runs", justify="right")
+    for rank, variant in enumerate(contents.variants[:_SHOWN], start=1):
+        estimate = variant.estimate
+        table.add_row(
+            str(rank),
+            escape(variant.candidate_id),
+            number(estimate.value, estimate.standard_error),
+            interval(estimate, brackets=False),
+            str(variant.wells),
+            str(variant.runs),
+        )
+    if contents.reference is not None:
+        reference = contents.reference
+        table.add_row(
+            "",
+            escape(contents.campaign.reference.id),
+            number(reference.value, reference.standard_error),
+            interval(reference, brackets=False),
+            "",
+            str(contents.reference_runs),
+            style="dim",
+        )
+    return table
+
+
+def how_to_go_on(name: str, status: CampaignStatus, store_option: str | None) -> str:
+    """The command that a person wants next."""
+    store = f" --store {store_option}" if store_option else ""
+    if status is CampaignStatus.FINISHED:
+        return f"All of it in one page: drywet report {name}{store}"
+    if status is CampaignStatus.RUNNING:
+        return f"Stop it with Ctrl-C where it runs. If it runs nowhere any more, go on with: drywet resume {name}{store}"
+    if status is CampaignStatus.ABORTED:
+        return f"What was measured: drywet report {name}{store}"
+    return f"Go on with: drywet resume {name}{store}"
+
+
+def _line(out: Console, sentence: str, style: str = "") -> None:
+    out.print(sentence, markup=False, highlight=False, style=style, soft_wrap=not out.is_terminal)
