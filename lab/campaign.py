@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from lab.types import (
     RunStatus,
 )
 
-__all__ = ["CampaignLoop", "best_so_far"]
+__all__ = ["CampaignLoop", "Streams", "best_so_far"]
 
 
 def best_so_far(campaign: Campaign, history: History) -> tuple[Experiment, Observation] | None:
@@ -45,9 +46,8 @@ def best_so_far(campaign: Campaign, history: History) -> tuple[Experiment, Obser
     return max(usable, key=lambda pair: campaign.goal.sign * pair[1].value, default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Streams:
-    """Which stream of random numbers a batch's choices come from; the campaign's seed comes first."""
+class Streams(IntEnum):
+    """Which stream of random numbers a batch's choices come from: seeded by (campaign's seed, stream, batch number)."""
 
     CHOOSING = 1
     LAYOUT = 2
@@ -132,7 +132,7 @@ class CampaignLoop:
         if self._lane.stopping is not None:
             raise RunStopped(self._lane.stopping)
         number = self._store.batches_asked(campaign.id) + 1
-        rng = np.random.default_rng([campaign.seed, _Streams.CHOOSING, number])
+        rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, number])
         proposal = self._planner.ask(min(campaign.batch_size, left), campaign, history, (), rng)
         if proposal.advice is not None and proposal.advice.stop and campaign.policies.stop_when_advised:
             return proposal.advice.sentence
@@ -175,7 +175,7 @@ class CampaignLoop:
     def _prepare(self, batch: Batch) -> tuple[Run, DryRun]:
         """Choose plates and wells, try the plan out dry, and open the run."""
         what_if = self._session.what_if()
-        rng = np.random.default_rng([self._campaign.seed, _Streams.LAYOUT, batch.number])
+        rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
         layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
         plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
         expected = dry_run(plan, what_if)

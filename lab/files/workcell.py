@@ -74,6 +74,7 @@ class WorkcellSpec:
 
     Args:
         twin: whether every device is simulated.
+        chemistry: what the liquids of a twin do, by name (``protein_g``); empty on hardware.
         devices: role -> device.
         positions: in the order of the file, banks written out (``hotel_1`` to ``hotel_60``).
         stations: position -> number taught to the arm; positions without one are out of its reach.
@@ -85,6 +86,7 @@ class WorkcellSpec:
     source: SourceFile
     name: str
     twin: bool
+    chemistry: str
     devices: Mapping[str, DeviceSpec]
     positions: tuple[Position, ...]
     stations: Mapping[str, int]
@@ -140,6 +142,7 @@ class _Labware(FileModel):
 class _Workcell(FileModel):
     name: str = Field(min_length=1, examples=["protein_bench_twin"])
     twin: bool = Field(examples=["true"])
+    chemistry: str = ""
     devices: dict[str, _Device] = Field(min_length=1)
     positions: dict[str, _Place] = Field(min_length=1)
     labware: list[_Labware] = Field(min_length=1)
@@ -156,6 +159,10 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
     written = validate(_Workcell, values, problems)
     problems.raise_if_any()
     assert written is not None  # else there were problems
+    if written.twin and not written.chemistry:
+        problems.add(
+            "twin", "A twin has to know what its liquids do.", "Add a line such as `chemistry: protein_g`."
+        )
     devices = {role: _device(role, device, problems) for role, device in written.devices.items()}
     layout = _Layout(written, problems)
     labware = tuple(layout.stand(n, item) for n, item in enumerate(written.labware, start=1))
@@ -171,6 +178,7 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
         ),
         name=written.name,
         twin=written.twin,
+        chemistry=written.chemistry,
         devices=devices,
         positions=tuple(layout.positions.values()),
         stations=layout.stations,

@@ -1,0 +1,190 @@
+"""Benches: belief from a workcell file, devices on their instruments or twins, and a session that lanes work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from lab.app.drivers import build_device, seats
+from lab.bench import Bench
+from lab.clock import LabClock
+from lab.engine import BenchSession
+from lab.errors import BadInput
+from lab.files import CANDIDATES, CampaignFile, Material, WorkcellSpec
+from lab.interfaces import Clock, Command, Workcell
+from lab.store import Store
+from lab.types import new_id
+
+if TYPE_CHECKING:
+    from digital_twin.world import World
+
+__all__ = ["OpenBench", "belief_of", "build_devices", "lab_time_of", "new_bench", "reopen_bench", "sketch"]
+
+
+def belief_of(spec: WorkcellSpec, material: Iterable[Material]) -> Bench:
+    """What stands on a bench before its first run, as the workcell and candidate files say.
+
+    Raises:
+        CampaignFileError: a kind of labware that there is none of, or more in a well than it holds.
+    """
+    from devices.labware import labware_type, make_labware
+
+    stock: dict[str, dict[str, str]] = {}
+    for one in material:
+        stock.setdefault(one.labware, {})[one.well] = one.content
+    pieces = []
+    for item in spec.labware:
+        try:
+            kind = labware_type(item.type)
+            if item.holds == CANDIDATES:
+                filled = stock.get(item.id, {})
+            else:
+                filled = dict.fromkeys(kind.wells, item.holds) if item.holds else {}
+            contents = {well: (content, item.volume_ul) for well, content in filled.items()}
+            pieces.append(make_labware(item.id, kind, item.position, contents=contents))
+        except BadInput as wrong:
+            raise spec.error_of_labware(item.id, wrong.reason, wrong.way_out) from wrong
+    return Bench(spec.positions, pieces)
+
+
+def build_devices(spec: WorkcellSpec, bench: Bench, world: World | None) -> Mapping[str, Any]:
+    """Every device of a workcell, not connected yet: role -> device.
+
+    Args:
+        world: behind the devices of a twin; None for hardware.
+
+    Raises:
+        CampaignFileError: a driver that there is none of, or a device without an address.
+    """
+    return {role: build_device(spec, device, bench, world) for role, device in spec.devices.items()}
+
+
+def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
+    """A workcell to try plans out on: nothing of it is ever connected or kept."""
+    bench = belief_of(spec, material)
+    world = None
+    if spec.twin:
+        world = _world(spec, bench, clock=LabClock(virtual=True), seed=0, ledger=None)
+    return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin)
+
+
+class OpenBench:
+    """A bench in use: devices connected while the block lasts, left in their safe state at its end.
+
+    Args:
+        session: that lanes work on.
+        world: of the twin; None for hardware.
+    """
+
+    def __init__(self, session: BenchSession, world: World | None) -> None:
+        self.session = session
+        self._world = world
+
+    def __enter__(self) -> Self:
+        clock = self.session.clock
+        for device in self.session.workcell.devices.values():
+            clock.run(device.connect())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ExitStack() as closing:
+            if self._world is not None:
+                closing.callback(self._world.close)
+            for device in self.session.workcell.devices.values():
+                closing.callback(self._retire, device)
+
+    def _retire(self, device: Any) -> None:
+        self.session.clock.run(device.safe())
+        self.session.clock.run(device.disconnect())
+
+
+def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Path) -> OpenBench:
+    """A bench as the files describe it, kept in the store from here on.
+
+    Args:
+        twin_folder: where a twin's ledger is made.
+    """
+    spec, bench_id = file.workcell, new_id("bch")
+    bench = belief_of(spec, file.material)
+    ledger = twin_folder / f"{bench_id}.jsonl"
+    world = _world(spec, bench, clock=clock, seed=file.seed, ledger=ledger) if spec.twin else None
+    store.create_bench(
+        bench_id=bench_id,
+        workcell=spec.name,
+        twin=spec.twin,
+        seed=file.seed,
+        ledger=str(ledger.resolve()) if spec.twin else "",
+        snapshot=bench.to_json(),
+    )
+    return _open(bench_id, spec, bench, world, clock, store)
+
+
+def reopen_bench(spec: WorkcellSpec, clock: LabClock, store: Store, bench_id: str) -> OpenBench:
+    """A bench as the store and, on a twin, its ledger left it.
+
+    Raises:
+        BadInput: the twin's ledger is gone or damaged.
+    """
+    from digital_twin.world import World
+
+    record = store.bench(bench_id)
+    bench = Bench.from_json(record.first_snapshot)
+    world = None
+    if record.twin:
+        world = World.rebuild(Path(record.ledger), clock=clock, chemistry=_chemistry(spec))
+    return _open(bench_id, spec, bench, world, clock, store)
+
+
+def lab_time_of(store: Store, bench_id: str) -> float:
+    """Lab time at which a bench was left, in seconds; 0 on hardware, where time is the wall's."""
+    from digital_twin.world import World
+
+    record = store.bench(bench_id)
+    return World.lab_time_of(Path(record.ledger)) if record.twin else 0.0
+
+
+def _open(
+    bench_id: str, spec: WorkcellSpec, bench: Bench, world: World | None, clock: LabClock, store: Store
+) -> OpenBench:
+    workcell = Workcell(
+        name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin
+    )
+    session = BenchSession(
+        bench_id=bench_id, workcell=workcell, clock=clock, store=store, commands=_commands(workcell)
+    )
+    return OpenBench(session, world)
+
+
+def _commands(workcell: Workcell) -> dict[str, type[Command]]:
+    """Verb name -> command type, of all devices, to read the journal back."""
+    from devices.verb import Verb
+
+    verbs = [
+        child
+        for device in workcell.devices.values()
+        for _, child in device.children()
+        if isinstance(child, Verb)
+    ]
+    return {verb.command_type.verb: verb.command_type for verb in verbs}
+
+
+def _world(spec: WorkcellSpec, bench: Bench, *, clock: Clock, seed: int, ledger: Path | None) -> World:
+    from digital_twin.world import World
+
+    return World(
+        clock=clock, seed=seed, ledger=ledger, bench=bench, chemistry=_chemistry(spec), seats=seats(spec)
+    )
+
+
+def _chemistry(spec: WorkcellSpec) -> Any:
+    from digital_twin.chemistry import chemistry
+
+    try:
+        return chemistry(spec.chemistry)
+    except BadInput as wrong:
+        raise spec.error("chemistry", wrong.reason, wrong.way_out) from wrong

@@ -1,0 +1,226 @@
+"""From files to campaigns that can be started: every name looked up, every parameter checked, the first batch tried out dry."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lab.app.benches import sketch
+from lab.campaign import Streams
+from lab.dry_run import DryRun, dry_run
+from lab.errors import BadInput, CampaignFileError, Infeasible
+from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
+from lab.interfaces import Planner, ProtocolModule, Workcell
+from lab.store import CampaignRecord
+from lab.types import Batch, Campaign, History, JsonValue, Layout, PlannerChoice, ProtocolChoice, new_id
+
+__all__ = ["Loaded", "Prepared", "Rehearsal", "load_stored", "prepare", "rehearse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A campaign with what its names stand for."""
+
+    campaign: Campaign
+    workcell: WorkcellSpec
+    planner: Planner
+    protocol: ProtocolModule
+    parameters: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A campaign file, checked as far as that goes without a bench.
+
+    Args:
+        baseline: the planner of its baseline; None where it asks for none.
+    """
+
+    file: CampaignFile
+    planner: Planner
+    baseline: Planner | None
+    protocol: ProtocolModule
+    parameters: Any
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files as they are now, for the store."""
+        return {"campaign": self.file.text, "workcell": self.file.workcell.source.text}
+
+    def load(self, campaign: Campaign, planner: Planner) -> Loaded:
+        """A campaign of this file."""
+        return Loaded(
+            campaign=campaign,
+            workcell=self.file.workcell,
+            planner=planner,
+            protocol=self.protocol,
+            parameters=self.parameters,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What the first batch of a campaign would be and do.
+
+    Args:
+        batches: that the whole budget takes.
+        problems: of the first batch, and of having enough for all of them; empty when it can be started.
+    """
+
+    campaign: Campaign
+    batch: Batch
+    layout: Layout
+    dry_run: DryRun
+    batches: int
+    problems: tuple[str, ...]
+
+
+def prepare(path: Path | str) -> Prepared:
+    """Read a campaign file and the files that it names, and look up what they name.
+
+    Raises:
+        BadInput: what is wrong, with file, line and way out.
+    """
+    file = load_campaign(path)
+    if file.baseline and not file.workcell.twin:
+        raise file.error(
+            "baseline",
+            "A baseline is a second campaign for comparison, and this workcell is hardware.",
+            "Leave the field out; a twin of the same workcell can give the baseline.",
+        )
+    protocol, parameters = _protocol(file)
+    return Prepared(
+        file=file,
+        planner=_planner(file, "planner", file.planner),
+        baseline=_planner(file, "baseline", PlannerChoice(name=file.baseline)) if file.baseline else None,
+        protocol=protocol,
+        parameters=parameters,
+    )
+
+
+def load_stored(record: CampaignRecord) -> Loaded:
+    """A campaign as the store holds it, whatever its files say by now."""
+    from planners import planner
+    from protocols import protocol, read_parameters
+
+    campaign = record.campaign
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "workcell.yaml"
+        path.write_text(record.files["workcell"], encoding="utf-8")
+        workcell = load_workcell(path)
+    module = protocol(campaign.protocol.name)
+    return Loaded(
+        campaign=campaign,
+        workcell=workcell,
+        planner=planner(campaign.planner.name, campaign.planner.settings),
+        protocol=module,
+        parameters=read_parameters(module.Parameters, campaign.protocol.parameters),
+    )
+
+
+def rehearse(prepared: Prepared) -> Rehearsal:
+    """Choose a campaign's first batch and walk through its run, without a store and without moving anything.
+
+    Raises:
+        Infeasible: the protocol finds no way to lay the batch out on this bench.
+    """
+    campaign = prepared.file.campaign(new_id("cmp"))
+    workcell = sketch(prepared.file.workcell, prepared.file.material)
+    rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, 1])
+    proposal = prepared.planner.ask(campaign.batch_size, campaign, History(), (), rng)
+    batch = Batch(id=new_id("bat"), campaign_id=campaign.id, number=1, experiments=proposal.experiments)
+    rng = np.random.default_rng([campaign.seed, Streams.LAYOUT, 1])
+    layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
+    plan = prepared.protocol.plan(batch, campaign, workcell, layout, prepared.parameters)
+    walked = dry_run(plan, workcell)
+    batches = -(-campaign.budget // campaign.batch_size)
+    problems = walked.problems or tuple(_shortages(walked, batches, workcell))
+    return Rehearsal(
+        campaign=campaign, batch=batch, layout=layout, dry_run=walked, batches=batches, problems=problems
+    )
+
+
+def _shortages(walked: DryRun, batches: int, workcell: Workcell) -> list[str]:
+    """What the bench has enough of for one batch, but not for all of them."""
+    problems = []
+    clean = sum(plate.clean for plate in workcell.bench.of_kind("plate"))
+    if len(walked.plates) * batches > clean:
+        problems.append(
+            f"{batches} batches need {len(walked.plates) * batches} clean plates; the workcell has {clean}."
+        )
+    for tips in walked.tips:
+        there = tips.used + tips.left
+        if tips.used * batches > there:
+            problems.append(
+                f"{batches} batches need about {tips.used * batches} tips of {tips.tip_volume_ul:g} ul; the workcell has {there}."
+            )
+    for use in walked.volumes:
+        there_ul = use.drawn_ul + use.left_ul
+        if _is_reagent(use.labware, workcell) and use.drawn_ul * batches > there_ul:
+            problems.append(
+                f"{batches} batches need about {use.drawn_ul * batches / 1000:.1f} ml of {use.content}; "
+                f"{there_ul / 1000:.1f} ml can be drawn from {use.labware}."
+            )
+    return problems
+
+
+def _is_reagent(labware: str, workcell: Workcell) -> bool:
+    return workcell.bench.labware[labware].type.kind == "trough"
+
+
+def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
+    from planners import planner, planner_names
+
+    if choice.name not in planner_names():
+        raise file.unknown_name(field if field == "baseline" else f"{field}.name", "planner", choice.name, planner_names())
+    try:
+        return planner(choice.name, choice.settings)
+    except BadInput as wrong:
+        raise _at(file, f"{field}.settings", wrong) from wrong
+
+
+def _protocol(file: CampaignFile) -> tuple[ProtocolModule, Any]:
+    from protocols import protocol, protocol_names
+
+    choice: ProtocolChoice = file.protocol
+    if choice.name not in protocol_names():
+        raise file.unknown_name("protocol.name", "protocol", choice.name, protocol_names())
+    module = protocol(choice.name)
+    return module, _parameters(file, module, choice.parameters)
+
+
+def _parameters(file: CampaignFile, module: ProtocolModule, written: Mapping[str, JsonValue]) -> Any:
+    from protocols import read_parameters
+
+    try:
+        return read_parameters(module.Parameters, written)
+    except BadInput as wrong:
+        raise _at(file, "protocol.parameters", wrong) from wrong
+
+
+def _at(file: CampaignFile, field: str, wrong: BadInput) -> CampaignFileError:
+    """An error of a part that knows no files, at its place in the campaign file."""
+    problems = wrong.problems if isinstance(wrong, CampaignFileError) else (wrong,)
+    first, *others = [
+        file.error(f"{field}.{one.field}" if one.field else field, one.reason, one.way_out) for one in problems
+    ]
+    return CampaignFileError(
+        first.reason, way_out=first.way_out, file=first.file, line=first.line, field=first.field, others=tuple(others)
+    )
+
+
+def refuse(rehearsal: Rehearsal) -> None:
+    """Refuse what can't be carried out.
+
+    Raises:
+        Infeasible: with the rehearsal's problems.
+    """
+    if rehearsal.problems:
+        raise Infeasible(rehearsal.problems, way_out="Change the campaign or what the workcell holds.")
+
+

@@ -1,0 +1,126 @@
+"""The benches, lanes and loops of one call, on one clock, each campaign in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lab.app.benches import OpenBench, new_bench, reopen_bench
+from lab.app.prepare import Loaded, Prepared, load_stored
+from lab.campaign import CampaignLoop
+from lab.clock import LabClock
+from lab.engine import Lane
+from lab.engine.progress import Watcher
+from lab.errors import DrywetError
+from lab.interfaces import Planner
+from lab.store import CampaignRecord, Store
+from lab.types import Campaign, CampaignStatus, PlannerChoice, new_id
+
+__all__ = ["Assignment", "Team"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Assignment:
+    """A campaign, what carries it out, and what became of it.
+
+    Args:
+        error: what holds it, if it is held.
+        bug: what else went wrong, to be raised where the work was asked for.
+    """
+
+    campaign: Campaign
+    loop: CampaignLoop
+    lane: Lane
+    twin: bool
+    status: CampaignStatus = CampaignStatus.RUNNING
+    error: DrywetError | None = None
+    bug: BaseException | None = field(default=None, repr=False)
+
+    def work(self) -> None:
+        """Run the campaign to its end or stop, in the thread that calls; whatever happens is kept here."""
+        try:
+            self.status = self.loop.run()
+        except DrywetError as error:
+            self.status, self.error = CampaignStatus.HELD, error
+        except BaseException as bug:  # Other campaigns go on; the caller raises it when they have ended.
+            self.status, self.bug = CampaignStatus.HELD, bug
+        finally:
+            self.lane.let_time_pass()
+
+
+class Team:
+    """The benches, lanes and loops of one call, on one clock; all that it opens is closed by the stack it is given."""
+
+    def __init__(
+        self, *, clock: LabClock, store: Store, twin_folder: Path, tell: Watcher, stack: ExitStack
+    ) -> None:
+        self.clock = clock
+        self.assignments: list[Assignment] = []
+        self._store = store
+        self._twin_folder = twin_folder
+        self._tell = tell
+        self._stack = stack
+        self._benches: dict[str, OpenBench] = {}
+
+    def start(self, prepared: Prepared, *, baseline: bool) -> None:
+        """A new campaign on the bench of its workcell file, and its baseline on one of its own."""
+        place = str(prepared.file.workcell_path.resolve())
+        if place not in self._benches:
+            self._benches[place] = self._new_bench(prepared)
+        campaign = prepared.file.campaign(new_id("cmp"))
+        self._begin(prepared, campaign, prepared.planner, self._benches[place])
+        if baseline and prepared.baseline is not None:
+            yardstick = replace(
+                campaign,
+                id=new_id("cmp"),
+                name=f"{campaign.name}_{prepared.file.baseline}",
+                planner=PlannerChoice(name=prepared.file.baseline),
+                baseline_of=campaign.id,
+            )
+            self._begin(prepared, yardstick, prepared.baseline, self._new_bench(prepared))
+
+    def go_on(self, record: CampaignRecord) -> None:
+        """A campaign of the store, on its bench as the journal and the ledger left it."""
+        loaded = load_stored(record)
+        bench = self._benches.get(record.bench_id)
+        if bench is None:
+            bench = reopen_bench(loaded.workcell, self.clock, self._store, record.bench_id)
+            self._benches[record.bench_id] = self._stack.enter_context(bench)
+        self._assign(loaded, bench)
+
+    def _new_bench(self, prepared: Prepared) -> OpenBench:
+        bench = new_bench(prepared.file, self.clock, self._store, self._twin_folder)
+        return self._stack.enter_context(bench)
+
+    def _begin(self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench) -> None:
+        self._store.create_campaign(
+            campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts
+        )
+        self._assign(prepared.load(campaign, planner), bench)
+
+    def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
+        # Every lane holds the clock before the first one starts, so that no campaign gets a head start in lab time.
+        lane = self._stack.enter_context(Lane(bench.session, loaded.campaign.id, self._tell))
+        loop = CampaignLoop(
+            campaign=loaded.campaign,
+            planner=loaded.planner,
+            protocol=loaded.protocol,
+            parameters=loaded.parameters,
+            session=bench.session,
+            lane=lane,
+            watch=self._tell,
+        )
+        self.assignments.append(Assignment(campaign=loaded.campaign, loop=loop, lane=lane, twin=loaded.workcell.twin))
+
+    def work(self) -> None:
+        """Run all campaigns side by side until the last one ends."""
+        threads = [threading.Thread(target=a.work, name=a.campaign.name) for a in self.assignments]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for assignment in self.assignments:
+            if assignment.bug is not None:
+                raise assignment.bug
