@@ -1,0 +1,66 @@
+"""One number for all tables of a campaign, the same for the same tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from lab.report.values import PlateReading, Result
+from lab.types import Campaign, JsonValue
+
+__all__ = ["content_sha256"]
+
+
+def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequence[PlateReading]) -> str:
+    """SHA-256 of goal, choices, results and readings, as hexadecimal digits.
+
+    Identifiers and wall-clock times are left out, so that two campaigns of one seed on identical twins give the same hash.
+    Numbers go in as Python writes them, to the last digit.
+    """
+    numbers = {r.experiment.id: r.number for r in results}
+    tables: dict[str, JsonValue] = {
+        "goal": [campaign.goal.direction, campaign.goal.target],
+        "candidates": [[c.id, c.sequence, sorted(c.values.items())] for c in campaign.candidates],
+        "reference": campaign.reference.id,
+        "planner": [campaign.planner.name, sorted(campaign.planner.settings.items())],
+        "protocol": [campaign.protocol.name, sorted(campaign.protocol.parameters.items())],
+        "budget": [campaign.budget, campaign.batch_size, campaign.seed],
+        "experiments": [_row(result, numbers) for result in results],
+        "readings": [
+            [
+                p.batch,
+                p.role,
+                p.labware,
+                p.mode,
+                p.lab_time_s,
+                [[w.value, w.content, w.saturated] for w in p.wells],
+            ]
+            for p in plates
+        ],
+    }
+    text = json.dumps(tables, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=list)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _row(result: Result, numbers: dict[str, int]) -> list[JsonValue]:
+    experiment, observation = result.experiment, result.observation
+    reason = experiment.reason
+    chosen = [
+        result.number,
+        result.batch,
+        experiment.candidate.id,
+        experiment.status.value,
+        numbers.get(experiment.repeat_of or ""),
+        [reason.planner, reason.sentence, reason.acquisition, reason.acquisition_value],
+        [reason.predicted_mean, reason.predicted_sd, list(reason.model_cards), list(reason.seed)],
+    ]
+    if observation is None:
+        return chosen
+    quality = observation.quality
+    return [
+        *chosen,
+        [observation.value, observation.standard_error, observation.unit, observation.replicates],
+        [quality.ok, list(quality.flags), quality.sentence],
+        [observation.method, observation.origin.value, observation.lab_time_s],
+    ]

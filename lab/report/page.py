@@ -1,0 +1,179 @@
+"""The page: contents and pictures laid out by the template that comes with this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from lab.interfaces import ModelCard
+from lab.report import wording
+from lab.report.figures.calibration import calibration
+from lab.report.figures.plates import plate_maps
+from lab.report.figures.progress import best_so_far, top_variants
+from lab.report.figures.quality import quality
+from lab.report.figures.sequence import substitution_map
+from lab.report.figures.timeline import timeline
+from lab.report.values import Contents, PlateReading
+
+__all__ = ["Picture", "render_page"]
+
+_TOP = 15
+"""Variants in the table of the best; the table of experiments has them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One figure of the page.
+
+    Args:
+        name: of the file that a reader downloads, without its ending.
+        svg: one element.
+        caption: what to see in it.
+    """
+
+    name: str
+    svg: Markup
+    caption: str
+
+
+def render_page(
+    contents: Contents, *, model_cards: Sequence[ModelCard] = (), versions: Mapping[str, str] | None = None
+) -> str:
+    """The report as one HTML document that asks for nothing from outside itself.
+
+    Args:
+        model_cards: of the encoders and models that the reasons cite; those not cited are left out.
+        versions: of what carried the campaign out, added to what the runs recorded.
+    """
+    environment = Environment(
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "interval": wording.interval,
+        "duration": wording.duration,
+        "setting": lambda pair: wording.setting(*pair),
+    }
+    cited = {label for result in contents.results for label in result.experiment.reason.model_cards}
+    known = {card.label: card for card in model_cards}
+    template = environment.from_string(_text("report.html.j2"))
+    return template.render(
+        c=contents,
+        campaign=contents.campaign,
+        style=Markup(_text("report.css")),  # our own file, not a reader's text
+        script=Markup(_text("report.js")),  # our own file, not a reader's text
+        banner=wording.banner(contents),
+        headline=wording.headline(contents),
+        standing=wording.standing(contents),
+        top=contents.variants[:_TOP],
+        evidence={v.candidate_id: wording.evidence(v, contents.campaign) for v in contents.variants[:_TOP]},
+        reproduction=wording.reproduction(contents, contents.variants[:_TOP]),
+        better=sum(v.differs for v in contents.variants),
+        target=wording.target_words(contents.campaign),
+        pictures=_pictures(contents),
+        yardstick=_yardstick(contents),
+        calibration_sentence=""
+        if contents.calibration is None
+        else wording.calibration_sentence(contents.calibration),
+        cited=[(label, known.get(label)) for label in sorted(cited)],
+        versions=dict(sorted({**contents.versions, **(versions or {})}.items())),
+        numbers={r.experiment.id: r.number for r in contents.results},
+        lab_time_s=_lab_time(contents),
+        quality_sentence=wording.quality_sentence(contents),
+        methods=wording.methods(contents),
+    )
+
+
+def _text(name: str) -> str:
+    return resources.files("lab.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _lab_time(contents: Contents) -> float | None:
+    begun = [r.begun_s for r in contents.runs if r.begun_s is not None]
+    ended = [r.ended_s for r in contents.runs if r.ended_s is not None]
+    return max(ended) - min(begun) if begun and ended else None
+
+
+def _yardstick(contents: Contents) -> str:
+    if contents.baseline is None:
+        return ""
+    return wording.yardstick_sentence(contents.curve, contents.baseline, contents.campaign.goal.sign)
+
+
+def _pictures(contents: Contents) -> dict[str, Picture]:
+    """Those that there is something to draw for."""
+    campaign = contents.campaign
+    unit = next((r.observation.unit for r in contents.results if r.observation is not None), "")
+    label = wording.target_label(campaign, unit)
+    name = campaign.reference.id
+    found: dict[str, Picture] = {}
+
+    def add(key: str, svg: str, caption: str) -> None:
+        found[key] = Picture(
+            name=f"{campaign.name}_{key}", svg=Markup(svg), caption=caption
+        )  # drawn by us, text in it escaped
+
+    if contents.variants:
+        add(
+            "top",
+            top_variants(contents.variants[:_TOP], contents.reference, name, label),
+            f"The {min(_TOP, len(contents.variants))} best variants with 95 % intervals. Open circle: one run; filled: "
+            f"more than one. Green: {name} over {contents.reference_runs} runs, with its 95 % interval.",
+        )
+    if contents.curve.best or (contents.baseline is not None and contents.baseline.best):
+        add(
+            "best",
+            best_so_far(contents.curve, contents.baseline, contents.reference, name, campaign.budget, label),
+            "Best usable value so far against experiments spent. Dots are single experiments.",
+        )
+    if contents.substitutions:
+        reference_value = None if contents.reference is None else contents.reference.value
+        add(
+            "sequence",
+            substitution_map(contents.substitutions, campaign.reference.sequence, reference_value, label),
+            "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. Blank: not in the pool. Dots: the "
+            f"reference's own residue. The line in the colour bar is {name}.",
+        )
+    if contents.calibration is not None:
+        add(
+            "calibration",
+            calibration(contents.calibration, label),
+            "Left: points on the line were predicted exactly; red ones lie more than two combined standard deviations "
+            "off. Right: the same errors against the normal distribution that they should follow.",
+        )
+    if contents.plates:
+        add(
+            "quality",
+            quality(contents.plates, contents.results, label),
+            f"Z′ compares {name} wells with blank wells on one plate; 0.5 (dashed) and above separates them well. Values "
+            "below −1 are drawn at −1. Plates on which the treatment spares little of the reference have a low Z′ by "
+            "their nature.",
+        )
+        for mode, plates in _by_mode(contents.plates).items():
+            add(
+                f"plates_{mode}",
+                plate_maps(plates, f"plates-{mode}", f"{mode.replace('_', ' ') or 'signal'}, reader's units"),
+                "What the reader saw, before any analysis; one colour scale for all plates.",
+            )
+    if any(r.begun_s is not None and r.ended_s is not None for r in contents.runs):
+        add(
+            "timeline",
+            timeline(contents.runs, contents.steps),
+            "Batches, and when each instrument was busy. Red: a failed step or run; orange: a stopped run.",
+        )
+    return found
+
+
+def _by_mode(plates: Sequence[PlateReading]) -> dict[str, list[PlateReading]]:
+    found: dict[str, list[PlateReading]] = {}
+    for plate in plates:
+        key = "".join(c if c.isalnum() else "_" for c in plate.mode) or "signal"
+        found.setdefault(key, []).append(plate)
+    return found

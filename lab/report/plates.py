@@ -1,0 +1,117 @@
+"""Readings of plates from the documents of a run, with the layout's word on what each well is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lab.bench import well_names
+from lab.interfaces import Document
+from lab.report import statistics
+from lab.report.values import PlateReading, WellReading
+from lab.types import Layout
+
+__all__ = ["plate_readings", "versions_of"]
+
+_SHAPES = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}
+"""Wells -> (rows, columns) of microplates (ANSI SLAS 4-2004, and the smaller formats as sold)."""
+
+
+def plate_readings(
+    run_id: str,
+    batch: int,
+    layout: Layout,
+    documents: Iterable[Document],
+    left_out: frozenset[tuple[str, str]] = frozenset(),
+) -> tuple[PlateReading, ...]:
+    """Each read of a plate that the documents hold, in order.
+
+    A reader's event has ``<reader>-value`` (row-major, one number per well), ``<reader>-plate``, ``<reader>-mode``,
+    ``<reader>-saturated`` and ``<reader>-lab_time_s``. Other events are not plates and are passed over.
+
+    Args:
+        batch: number that the run carries.
+        left_out: (labware, well) of what the analysis did not use.
+    """
+    return tuple(
+        _reading(run_id, batch, layout, data, name, left_out)
+        for kind, body in documents
+        if kind == "event"
+        for data in [body["data"]]
+        for name in _readers(data)
+    )
+
+
+def versions_of(documents: Iterable[Document]) -> dict[str, str]:
+    """Versions of libraries as the start documents record them (``versions``, which the run engine fills)."""
+    found: dict[str, str] = {}
+    for kind, body in documents:
+        if kind == "start":
+            found |= {str(name): str(version) for name, version in dict(body.get("versions", {})).items()}
+    return found
+
+
+def _readers(data: Mapping[str, Any]) -> list[str]:
+    names = [key.removesuffix("-plate") for key in data if key.endswith("-plate")]
+    return [name for name in names if np.size(data.get(f"{name}-value", ())) in _SHAPES]
+
+
+def _reading(
+    run_id: str,
+    batch: int,
+    layout: Layout,
+    data: Mapping[str, Any],
+    reader: str,
+    left_out: frozenset[tuple[str, str]],
+) -> PlateReading:
+    labware = str(data[f"{reader}-plate"])
+    values = np.asarray(data[f"{reader}-value"], dtype=float).ravel()
+    rows, columns = _SHAPES[values.size]
+    saturated = np.asarray(data.get(f"{reader}-saturated", np.zeros(values.size)), dtype=bool).ravel()
+    uses = {use.well: use for use in layout.wells if use.labware == labware}
+    wells = []
+    for index, name in enumerate(well_names(rows, columns)):
+        value, use = float(values[index]), uses.get(name)
+        wells.append(
+            WellReading(
+                well=name,
+                row=index // columns,
+                column=index % columns,
+                value=value if math.isfinite(value) else None,
+                kind="unused" if use is None else use.kind,
+                content="" if use is None else use.content,
+                saturated=bool(saturated[index]),
+                left_out=(labware, name) in left_out,
+            )
+        )
+    reference = _values(wells, "reference")
+    blank = _values(wells, "blank")
+    return PlateReading(
+        batch=batch,
+        run_id=run_id,
+        role=next((role for role, name in layout.labware.items() if name == labware), ""),
+        labware=labware,
+        mode=str(data.get(f"{reader}-mode", "")),
+        lab_time_s=float(data.get(f"{reader}-lab_time_s", math.nan)),
+        rows=rows,
+        columns=columns,
+        wells=tuple(wells),
+        z_prime=statistics.z_prime(reference, blank),
+        reference_cv=_cv(reference, blank),
+    )
+
+
+def _values(wells: Sequence[WellReading], kind: str) -> list[float]:
+    return [w.value for w in wells if w.kind == kind and w.value is not None and not w.saturated]
+
+
+def _cv(reference: Sequence[float], blank: Sequence[float]) -> float | None:
+    if len(reference) < 2:
+        return None
+    signal = float(np.mean(reference)) - (float(np.mean(blank)) if blank else 0.0)
+    if signal <= 0:
+        return None
+    return float(np.std(reference, ddof=1)) / signal

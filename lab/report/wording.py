@@ -1,0 +1,339 @@
+"""Numbers and sentences of a report, in the words of a person who measures things."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from lab.report.values import Calibration, Contents, Curve, Estimate, Variant
+from lab.types import Campaign, CampaignStatus, JsonValue
+
+__all__ = [
+    "banner",
+    "calibration_sentence",
+    "duration",
+    "evidence",
+    "headline",
+    "interval",
+    "methods",
+    "number",
+    "p_percent",
+    "quality_sentence",
+    "reproduction",
+    "setting",
+    "standing",
+    "target_label",
+    "target_words",
+    "yardstick_sentence",
+]
+
+_PHRASES = {"residual_activity": ("keeps", "of its activity")}
+"""Target -> verb and object of the sentence that tells a value of it; other targets are told with "shows a <target> of"."""
+
+
+def number(value: float | None, error: float | None = None) -> str:
+    """A value with the digits that its error justifies: one more than the error's first; three figures without an error."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    if error is not None and math.isfinite(error) and error > 0:
+        decimals = max(0, 1 - math.floor(math.log10(error)) - (1 if _first_digit(error) >= 2 else 0))
+    else:
+        decimals = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 6)}f}".replace("-", "−").replace(",", "\u202f")
+
+
+def _first_digit(value: float) -> int:
+    return int(value / 10 ** math.floor(math.log10(value)))
+
+
+def interval(estimate: Estimate | None, *, brackets: bool = True) -> str:
+    """``0.87 (0.81 to 0.93)``, or the interval alone."""
+    if estimate is None:
+        return "–"
+    error = estimate.standard_error
+    if not math.isfinite(estimate.low):
+        inner = "unknown"
+    else:
+        inner = f"{number(estimate.low, error)} to {number(estimate.high, error)}"
+    return f"{number(estimate.value, error)} ({inner})" if brackets else inner
+
+
+def p_percent(share: float) -> str:
+    """A share in whole per cent."""
+    return f"{100 * share:.0f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """``3 d 4 h``, ``2 h 05 min``, ``10 min``, ``1 min 30 s``, ``40 s``."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    days, rest = divmod(whole, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    if minutes:
+        return f"{minutes} min {left} s" if left and minutes < 10 else f"{minutes} min"
+    return f"{left} s"
+
+
+_UNITS = {
+    "_ul": "µl",
+    "_c": "°C",
+    "_nm": "nm",
+    "_rpm": "rpm",
+    "_umol_l": "µmol/l",
+    "_mmol_l": "mmol/l",
+    "_w": "W",
+}
+
+
+def setting(name: str, value: JsonValue) -> tuple[str, str]:
+    """A parameter's name and value as a person writes them: ``heat_duration_s``, 600 are "heat duration", "10 min"."""
+    if isinstance(value, bool):
+        return name.replace("_", " "), "yes" if value else "no"
+    if isinstance(value, int | float):
+        if name.endswith("_s"):
+            return name.removesuffix("_s").replace("_", " "), duration(value)
+        suffix = next((s for s in sorted(_UNITS, key=len, reverse=True) if name.endswith(s)), "")
+        return name.removesuffix(suffix).replace("_", " "), f"{value:.12g} {_UNITS.get(suffix, '')}".strip()
+    if isinstance(value, list | tuple):
+        labels, texts = (
+            zip(*(setting(name, item) for item in value), strict=True) if value else ((name,), ("none",))
+        )
+        return labels[0], ", ".join(texts)
+    return name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def target_words(campaign: Campaign) -> str:
+    """``residual activity``."""
+    return campaign.goal.target.replace("_", " ")
+
+
+def target_label(campaign: Campaign, unit: str) -> str:
+    """For an axis, with the unit: ``residual activity``, ``yield, mg/l``."""
+    return f"{target_words(campaign)}, {unit}" if unit not in ("", "1") else target_words(campaign)
+
+
+def banner(contents: Contents) -> tuple[str, str, str]:
+    """Where the numbers come from: a class for the style, a headline and a sentence."""
+    origins = set(contents.origins)
+    if not origins and not contents.twin:
+        return (
+            "none",
+            "No results yet",
+            "Nothing has been measured in this campaign. Its bench has real instruments.",
+        )
+    if origins <= {"twin"}:
+        return (
+            "twin",
+            "Simulated: digital twin",
+            (
+                "Every reading in this report was made by a simulation of the instruments and of the biology. "
+                "No material was handled. Nothing here is evidence about a real sample."
+            ),
+        )
+    if origins == {"real"}:
+        return (
+            "real",
+            "Real instruments",
+            "Every reading in this report was made by instruments on real samples.",
+        )
+    if "twin" in origins:
+        names = ", ".join(sorted(origins))
+        return (
+            "twin",
+            "Mixed: real and simulated",
+            f"This report mixes readings of several origins ({names}). The table of experiments names each one's.",
+        )
+    names = ", ".join(sorted(origins))
+    return "real", f"Origin of the readings: {names}", "The table of experiments names each reading's origin."
+
+
+def headline(contents: Contents) -> str:
+    """The finding in one sentence, with its interval and what the reference does."""
+    campaign = contents.campaign
+    if not contents.variants:
+        if not contents.results:
+            return "No experiment has been asked for yet."
+        return "No result that can be used yet."
+    best = contents.variants[0]
+    verb, whole = _PHRASES.get(campaign.goal.target, (f"shows a {target_words(campaign)} of", ""))
+    circumstances = _circumstances(contents)
+    told = interval(best.estimate).replace(" (", " (95 % interval ", 1)
+    where = "On the twin," if "twin" in contents.origins else ""
+    first = " ".join(part for part in (where, best.candidate_id, verb, told, whole, circumstances) if part)
+    if contents.reference is None:
+        return f"{first}."
+    name = campaign.reference.id
+    same = interval(contents.reference)
+    return f"{first}; the reference {name} {verb} {same}."
+
+
+def _circumstances(contents: Contents) -> str:
+    """``after 10 min at 82 °C``, where the method's first clause goes on so after naming the target."""
+    words = target_words(contents.campaign)
+    for method in contents.methods:
+        clause = method.split(",", 1)[0].strip().rstrip(".")
+        if clause.lower().startswith(words):
+            return re.sub(r"(\d) C\b", r"\1 °C", clause[len(words) :].strip())
+    return ""
+
+
+def evidence(variant: Variant, campaign: Campaign) -> str:
+    """What may be claimed of a variant: a claim needs a replicate run or a second method (DESIGN section 9)."""
+    better = "above" if campaign.goal.direction == "maximize" else "below"
+    name = campaign.reference.id
+    if variant.confirmed:
+        return f"{better} {name} in {variant.runs} runs"
+    if variant.runs > 1 and not variant.agree:
+        return f"inconclusive: {variant.runs} runs disagree"
+    if variant.difference is None:
+        return "candidate for confirmation"
+    if variant.runs > 1:
+        return f"not distinguishable from {name} in {variant.runs} runs"
+    return "candidate for confirmation" if variant.differs else f"not distinguishable from {name}"
+
+
+def standing(contents: Contents) -> str:
+    """How far the campaign came."""
+    asked = len(contents.results)
+    usable = sum(r.usable for r in contents.results)
+    budget = contents.campaign.budget
+    words = {
+        CampaignStatus.FINISHED: "Finished",
+        CampaignStatus.RUNNING: "Still running",
+        CampaignStatus.STOPPED: "Stopped before its end; it can be continued",
+        CampaignStatus.HELD: "Held: it waits for a person",
+        CampaignStatus.ABORTED: "Given up",
+    }
+    state = words[CampaignStatus(contents.status)]
+    return f"{state}. {asked} of {budget} experiments spent, {usable} with a result that can be used."
+
+
+def yardstick_sentence(curve: Curve, yardstick: Curve, sign: float) -> str:
+    """How the two campaigns compare, with the number that a reader asks for."""
+    mine, other = curve.planner.replace("_", " "), yardstick.planner.replace("_", " ")
+    if not curve.best or not yardstick.best:
+        return f"The {other} campaign on an identical twin has no result to compare with yet."
+    theirs = yardstick.best[-1][1]
+    when = next((n for n, value in curve.best if sign * value >= sign * theirs), None)
+    ends = f"The {mine} planner ends at {number(curve.best[-1][1])}, {other} on an identical twin at {number(theirs)}"
+    tail = (
+        f"; it took {when} experiments to match what {other} found in {yardstick.best[-1][0]}."
+        if when is not None
+        else "."
+    )
+    return (
+        f"{ends}{tail} One pair of campaigns shows what happened, not what to expect: "
+        "for that, compare many seeds."
+    )
+
+
+def calibration_sentence(found: Calibration) -> str:
+    """Coverage with its own doubt, and what it means."""
+    share = found.coverage
+    text = (
+        f"{found.covered} of {len(found.predictions)} measurements ({p_percent(share.value)}, 95 % interval "
+        f"{100 * share.low:.0f} to {p_percent(share.high)}) lie within two standard deviations of what was predicted; "
+        "a planner that knows its doubt has 95 %."
+    )
+    if share.low <= 0.9545 <= share.high:
+        verdict = " That is as it should be."
+    elif share.high < 0.9545:
+        verdict = " It was surer than it should have been."
+    else:
+        verdict = " It was more doubtful than it needed to be."
+    rank = (
+        ""
+        if found.rank_correlation is None
+        else f" Rank correlation of prediction and measurement: {found.rank_correlation:.2f}."
+    )
+    return text + verdict + rank
+
+
+def reproduction(contents: Contents, best: Sequence[Variant]) -> str:
+    """What stands between the table of the best and a claim."""
+    confirmed = sum(v.confirmed for v in best)
+    if not best:
+        return ""
+    if confirmed == len(best):
+        return "Each of these was measured in more than one run, and the runs agree."
+    some = f"{confirmed} of them were measured in more than one run and hold up. " if confirmed else ""
+    return (
+        f"{some}A variant measured in one run only is a candidate for confirmation, not a finding: it needs a replicate "
+        "run or a second method. The best of many noisy measurements also tends to look better than it is, so expect "
+        "the top values to fall a little when repeated."
+    )
+
+
+def quality_sentence(contents: Contents) -> str:
+    """How many results could not be used, and what became of them."""
+    measured = [r for r in contents.results if r.observation is not None]
+    bad = [r for r in measured if not r.usable]
+    lost = sum(r.observation is None and r.experiment.status == "failed" for r in contents.results)
+    repeats = [r for r in contents.results if r.experiment.repeat_of is not None]
+    saved = sum(r.usable for r in repeats)
+    wells = [w for p in contents.plates for w in p.wells if w.kind != "unused"]
+    saturated = sum(w.saturated for w in wells)
+    parts = [f"{len(measured) - len(bad)} of {len(measured)} results passed the quality check."]
+    if bad:
+        flags = Counter(
+            flag for r in bad if r.observation is not None for flag in r.observation.quality.flags
+        )
+        told = ", ".join(f"{flag.replace('_', ' ')}: {n}" for flag, n in flags.most_common())
+        parts.append(f"{len(bad)} did not{f' ({told})' if told else ''}.")
+    if lost:
+        parts.append(f"{lost} experiment{'s' if lost > 1 else ''} failed without a result.")
+    if repeats:
+        parts.append(
+            f"{len(repeats)} experiment{'s' if len(repeats) > 1 else ''} repeated an earlier one, "
+            f"{saved} with a usable result."
+        )
+    parts.append(f"{saturated} of {len(wells)} wells read were saturated." if wells else "")
+    good = [p.z_prime for p in contents.plates if p.z_prime is not None and p.z_prime >= 0.5]
+    known = [p for p in contents.plates if p.z_prime is not None]
+    if known:
+        parts.append(f"{len(good)} of {len(known)} plate readings have a Z′ of 0.5 or more.")
+    return " ".join(part for part in parts if part)
+
+
+def methods(contents: Contents) -> tuple[str, ...]:
+    """The methods section, in words; what the protocol's analysis says of itself comes first."""
+    campaign = contents.campaign
+    name = campaign.reference.id
+    measured = [f"{method.rstrip('.')}." for method in contents.methods]
+    blank = any(w.kind == "blank" for p in contents.plates for w in p.wells)
+    controls = f"{name} and blank wells" if blank else name
+    if measured:
+        opening = f"Measured: {' '.join(measured)}"
+    else:
+        opening = (
+            f"Nothing has been measured yet; the protocol is {campaign.protocol.name.replace('_', ' ')}."
+        )
+    values = (
+        f"Every plate carried {controls} beside the variants, in positions drawn from the seed. The value of a variant "
+        "rests on its replicate wells; its standard error is the one that the protocol's analysis gave. Intervals are 95 % "
+        "intervals from Student's t distribution with the degrees of freedom of that standard error. A variant measured in "
+        "several runs is given as the mean weighted by wells, with the larger of the standard error within runs and the "
+        "one between them."
+    )
+    comparison = (
+        f"Differences to {name} are tested one-sided with Welch's t test and corrected for the number of variants by the "
+        "procedure of Benjamini and Hochberg at a false discovery rate of 5 %. Results that failed the quality check are "
+        "shown but enter neither averages nor the planner."
+    )
+    predictions = (
+        "Predictions are those that the planner wrote down before the measurement. The errors of the calibration figure "
+        "are divided by the root of the summed squares of the predicted standard deviation and the measurement's standard "
+        "error."
+    )
+    return opening, values, comparison, predictions
