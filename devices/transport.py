@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lab.errors import CommandTimeout, ConnectionLost, NonsenseReply
 
-__all__ = ["Framing", "InProcess", "LineInstrument", "Serial", "Tcp", "Transport"]
+__all__ = ["LONGEST_LINE", "Framing", "InProcess", "LineInstrument", "Serial", "Tcp", "Transport"]
 
 OPEN_TIMEOUT_S = 10.0
 LONGEST_LINE = 64 * 1024

@@ -78,7 +78,7 @@ def narrowed(
         if name not in maker:
             raise BadInput(
                 f"There is no limit {name!r} on this device.",
-                way_out=f"It has {', '.join(sorted(maker))}.",
+                way_out=f"It has limits on {', '.join(sorted(maker)) or 'nothing'}.",
                 field=f"limits.{name}",
             )
         for field in (name, *(also or {}).get(name, ())):
@@ -118,8 +118,8 @@ class Verb(Device, Generic[C]):
         estimate: expected lab time of a command on this device, in seconds. It is asked with the bench of a
             dry run, and with None when the command is about to be sent. None: the command's own figure, no
             watchdog.
-        objections: what this device in particular cannot do of a command on a bench (an arm that does not
-            reach a position), one sentence each.
+        objections: what this device in particular cannot do of a command (an arm that does not reach a position), one
+            sentence each; asked with a bench as ``estimate`` is. About to be sent, they are :class:`OutOfRange` too.
         restore: takes a journaled result, so that the device's readings are again as they were after the
             command.
         watchdog_factor: see :data:`WATCHDOG_FACTOR`.
@@ -133,7 +133,7 @@ class Verb(Device, Generic[C]):
         command: type[C],
         limits: Limits | None = None,
         estimate: Callable[[C, Bench | None], float] | None = None,
-        objections: Callable[[C, Bench], Sequence[str]] | None = None,
+        objections: Callable[[C, Bench | None], Sequence[str]] | None = None,
         restore: Callable[[JsonValue], Awaitable[None]] | None = None,
         watchdog_factor: float = WATCHDOG_FACTOR,
         watchdog_floor_s: float = WATCHDOG_FLOOR_S,
@@ -180,8 +180,7 @@ class Verb(Device, Generic[C]):
             for labware in getattr(command, "stands_here", ())
             if labware in bench.labware and bench.device_at(labware) != self.device
         )
-        objections = () if self._objections is None else self._objections(command, bench)
-        of_device = (f"{self.device}: {p}" for p in (*limit_problems(command, self._limits), *objections))
+        of_device = (f"{self.device}: {problem}" for problem in self._refusals(command, bench))
         return (*command.problems(bench), *elsewhere, *of_device)
 
     def duration_s(self, command: C, bench: Bench) -> float:
@@ -209,9 +208,13 @@ class Verb(Device, Generic[C]):
     def _refuse(self, command: C) -> None:
         if not isinstance(command, self.command_type):
             raise TypeError(f"{self.name} takes a {self.command_type.__name__}, not {command!r}")
-        problems = limit_problems(command, self._limits)
-        if problems:
-            raise OutOfRange(" ".join(problems), device=self.device)
+        refusals = self._refusals(command, None)
+        if refusals:
+            raise OutOfRange(" ".join(refusals), device=self.device)
+
+    def _refusals(self, command: C, bench: Bench | None) -> tuple[str, ...]:
+        objections = () if self._objections is None else self._objections(command, bench)
+        return (*limit_problems(command, self._limits), *objections)
 
     async def _carry_out(self, command: C) -> None:
         self._result = None

@@ -15,7 +15,6 @@ from devices.plate_hotel.commands import Move, PutLid, TakeLid
 from devices.transport import Transport
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import OutOfRange
 from lab.types import JsonValue
 
 __all__ = ["PlateArm", "Stop"]
@@ -113,15 +112,12 @@ class PlateArm(LineDevice):
         return None
 
     def _station(self, stop: Stop) -> int:
-        if stop.position not in self._stations:
-            raise OutOfRange(f"the arm has no station at {stop.position}.")
         number = self._stations[stop.position]
         return self._lid_station(number) if stop.lid else number
 
-    def _out_of_reach(self, command: Transfer, bench: Bench) -> Sequence[str]:
-        if command.problems(bench):
-            return ()
-        stops = _journey(command, bench) or ()
+    def _out_of_reach(self, command: Transfer, bench: Bench | None) -> Sequence[str]:
+        believed = bench or self._bench
+        stops = () if command.problems(believed) else _journey(command, believed) or ()
         return tuple(
             f"the arm has no station at {stop.position}."
             for stop in stops
