@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlmodel import Session
 
 from lab.errors import StoreUnusable
@@ -116,6 +116,7 @@ class Database:
         Raises:
             StoreUnusable: disk full, locked by another program, connection lost.
             ValueError: a constraint of the tables is broken.
+            TypeError: a value cannot be kept without loss.
         """
         if self.read_only:
             raise StoreUnusable(
@@ -152,6 +153,8 @@ class Database:
                     yield connection
             except DBAPIError as error:
                 raise self._explained(error) from error
+            except StatementError as error:  # a value that its column cannot hold, before it reached the database
+                raise error.orig or error from error
 
     def _open_connection(self) -> Connection:
         connection = self._connection

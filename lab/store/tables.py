@@ -76,7 +76,10 @@ class Json(TypeDecorator[JsonValue]):
 
 
 class Number(TypeDecorator[float]):
-    """A double. Not-a-number is kept as NULL, since SQLite has no other way to hold it; for columns that are never None."""
+    """A double, for columns that are never None.
+
+    SQLite holds doubles bit for bit, less two: not-a-number is kept as NULL, and a zero comes back without its sign.
+    """
 
     impl = Double
     cache_ok = True
