@@ -53,7 +53,7 @@ def test_every_text_file_ends_its_last_line_and_no_line_in_blanks():
 
 
 def test_every_exemption_from_a_check_gives_its_reason():
-    """``# noqa: X`` and ``# type: ignore[x]`` are followed by why, on the same line or the one above. In a test its name says it."""
+    """``# noqa: X`` and ``# type: ignore[x]`` are followed by why, there or on the line above; a test's name says it."""
     found = []
     mark = re.compile(r"#\s*(?:noqa: [A-Z0-9, ]+|type: ignore\[[a-z-, ]+\])(?P<rest>.*)$")
     for path in tracked_files():
