@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+from collections.abc import Iterator
+
+import pytest
+
+from devices.addresses import open_transport
+from devices.transport import Framing, InProcess, Serial, Tcp
+from digital_twin.serve import serve
+from lab.clock import LabClock
+from lab.errors import BadInput, CommandTimeout, ConnectionLost, NonsenseReply
+
+FRAMING = Framing(request_end="\r", reply_end="\r\n")
+
+
+class Parrot:
+    """Repeats what it is told, after a while if told to ``wait``."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.finished: list[str] = []
+
+    async def reply(self, line: str) -> str:
+        self.heard.append(line)
+        if line.startswith("wait"):
+            await asyncio.sleep(float(line.split()[1]))
+        self.finished.append(line)
+        return f"you said {line}"
+
+
+@pytest.fixture
+def wall() -> Iterator[LabClock]:
+    with LabClock(virtual=False) as made:
+        yield made
+
+
+@pytest.fixture
+def virtual() -> Iterator[LabClock]:
+    with LabClock(virtual=True) as made:
+        yield made
+
+
+def test_in_process_a_model_goes_on_when_nobody_waits_any_longer(virtual: LabClock) -> None:
+    parrot = Parrot()
+
+    async def body() -> None:
+        transport = InProcess(parrot)
+        await transport.open()
+        with pytest.raises(CommandTimeout):
+            await transport.exchange("wait 60", timeout_s=5.0)
+        assert virtual.now() == 5.0
+        assert not parrot.finished
+        await asyncio.sleep(60.0)
+        assert parrot.finished == ["wait 60"]
+        await transport.close()
+
+    virtual.run(body())
+
+
+def test_in_process_closing_ends_what_the_model_still_does(virtual: LabClock) -> None:
+    parrot = Parrot()
+
+    async def body() -> None:
+        transport = InProcess(parrot)
+        await transport.open()
+        waiting = asyncio.create_task(transport.exchange("wait 60", timeout_s=100.0))
+        await asyncio.sleep(1.0)
+        await transport.close()
+        with pytest.raises(ConnectionLost):
+            await waiting
+        assert len(asyncio.all_tasks()) == 1
+
+    virtual.run(body())
+
+
+def test_a_closed_transport_refuses(virtual: LabClock) -> None:
+    async def body() -> None:
+        for transport in (InProcess(Parrot()), Tcp("127.0.0.1", 9, framing=FRAMING)):
+            with pytest.raises(ConnectionLost, match="not connected"):
+                await transport.exchange("hello", timeout_s=1.0)
+            await transport.close()
+
+    virtual.run(body())
+
+
+def test_nobody_at_the_port_is_a_lost_connection(wall: LabClock) -> None:
+    async def body() -> None:
+        async with serve(Parrot(), framing=FRAMING) as port:
+            pass
+        with pytest.raises(ConnectionLost, match="cannot connect"):
+            await Tcp("127.0.0.1", port, framing=FRAMING).open()
+
+    wall.run(body())
+
+
+def test_a_late_answer_is_never_taken_for_the_next_one(wall: LabClock) -> None:
+    async def body() -> None:
+        async with serve(Parrot(), framing=FRAMING) as port:
+            transport = Tcp("127.0.0.1", port, framing=FRAMING)
+            await transport.open()
+            with pytest.raises(CommandTimeout):
+                await transport.exchange("wait 0.3", timeout_s=0.05)
+            assert await transport.exchange("hello", timeout_s=5.0) == "you said hello"
+            await transport.close()
+
+    wall.run(body())
+
+
+def test_requests_of_several_callers_are_not_mixed_up(wall: LabClock) -> None:
+    async def body() -> None:
+        async with serve(Parrot(), framing=FRAMING) as port:
+            transport = Tcp("127.0.0.1", port, framing=FRAMING)
+            await transport.open()
+            asked = [f"wait {0.01 * (3 - n)}" for n in range(3)]
+            told = await asyncio.gather(*(transport.exchange(line, timeout_s=5.0) for line in asked))
+            assert told == [f"you said {line}" for line in asked]
+            await transport.close()
+
+    wall.run(body())
+
+
+def test_an_answer_without_end_is_nonsense(wall: LabClock) -> None:
+    class Babbler:
+        async def reply(self, line: str) -> str:
+            return "la " * 50_000
+
+    async def body() -> None:
+        async with serve(Babbler(), framing=FRAMING) as port:
+            transport = Tcp("127.0.0.1", port, framing=FRAMING)
+            await transport.open()
+            with pytest.raises(NonsenseReply, match="has no end"):
+                await transport.exchange("hello", timeout_s=5.0)
+            await transport.close()
+
+    wall.run(body())
+
+
+def test_a_serial_line_carries_both_ways(wall: LabClock) -> None:
+    ours, theirs = pty.openpty()
+
+    def instrument() -> None:
+        heard = b""
+        while not heard.endswith(b"\r"):
+            heard += os.read(ours, 100)
+        os.write(ours, b"you said ")
+        os.write(ours, heard.strip() + b"\r\n")
+
+    async def body() -> None:
+        transport = Serial(os.ttyname(theirs), framing=FRAMING)
+        await transport.open()
+        answered = asyncio.get_running_loop().run_in_executor(None, instrument)
+        assert await transport.exchange("hello", timeout_s=5.0) == "you said hello"
+        await answered
+        with pytest.raises(CommandTimeout):
+            await transport.exchange("anybody there", timeout_s=0.05)
+        await transport.close()
+        await transport.close()
+
+    try:
+        wall.run(body())
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_serial_line_that_is_pulled_is_a_lost_connection(wall: LabClock) -> None:
+    ours, theirs = pty.openpty()
+
+    async def body() -> None:
+        transport = Serial(os.ttyname(theirs), framing=FRAMING)
+        await transport.open()
+        os.close(theirs)
+        asking = asyncio.create_task(transport.exchange("hello", timeout_s=5.0))
+        await asyncio.sleep(0.05)
+        os.close(ours)
+        with pytest.raises(ConnectionLost):
+            await asking
+        await transport.close()
+
+    wall.run(body())
+
+
+def test_a_port_that_is_not_there_is_a_lost_connection(wall: LabClock) -> None:
+    async def body() -> None:
+        with pytest.raises(ConnectionLost, match="cannot connect"):
+            await Serial("/dev/no-such-port", framing=FRAMING).open()
+
+    wall.run(body())
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [("serial:/dev/ttyUSB0", "serial /dev/ttyUSB0"), ("tcp:192.168.0.1:10100", "tcp 192.168.0.1:10100")],
+)
+def test_an_address_of_a_workcell_file_names_a_transport(address: str, where: str) -> None:
+    assert open_transport(address, framing=FRAMING).where == where
+
+
+@pytest.mark.parametrize(
+    "address", ["", "serial:", "tcp:host", "tcp:host:0", "tcp:host:http", "usb:1", "/dev/ttyUSB0"]
+)
+def test_what_is_no_address_is_refused_with_the_way_out(address: str) -> None:
+    with pytest.raises(BadInput, match="Write serial:"):
+        open_transport(address, framing=FRAMING)
