@@ -209,8 +209,8 @@ class CampaignLoop:
     def _metadata(self, batch: Batch, run: Run) -> dict[str, JsonValue]:
         campaign = self._campaign
         return {
-            "campaign": campaign.id,
-            "batch": batch.id,
+            "campaign_id": campaign.id,
+            "batch_id": batch.id,
             "batch_number": batch.number,
             "protocol": campaign.protocol.name,
             "workcell": self._session.workcell.name,

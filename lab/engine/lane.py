@@ -58,7 +58,8 @@ class Lane:
         self._flight: _Flight | None = None
         self._stop_reason: str | None = None
         # A run engine only knows the threads of loops that it started itself; this one runs in the clock's thread.
-        _ensure_event_loop_running.loop_to_thread.setdefault(session.clock.loop, session.clock.thread)
+        threads: Any = _ensure_event_loop_running
+        threads.loop_to_thread.setdefault(session.clock.loop, session.clock.thread)
         self._engine = RunEngine(
             {},
             loop=session.clock.loop,
@@ -113,9 +114,9 @@ class Lane:
         """
         sink = DocumentSink(self._session.store, run.id, run.stretch)
         self._flight = _Flight(run, Journal(self._session.store, run), sink)
-        start = {**metadata, "run": run.id, "attempt": run.attempt, "stretch": run.stretch}
+        start = {**metadata, "run_id": run.id, "attempt": run.attempt, "stretch": run.stretch}
         try:
-            outcome = self._engine(self._stretch(plan, self._flight, start), sink)
+            outcome: Any = self._engine(self._stretch(plan, self._flight, start), sink)
         except FailedStatus as failed:
             if isinstance(failed.__cause__, DeviceFault):
                 raise failed.__cause__ from failed

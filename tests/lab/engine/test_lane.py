@@ -1,0 +1,172 @@
+"""A lane journals every step before it is sent, stops between steps, and never sends a done step twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bluesky.plan_stubs as bps
+import pytest
+
+from lab.clock import LabClock
+from lab.engine import Lane
+from lab.engine.journal import step_key
+from lab.engine.progress import Progress, StepEnded
+from lab.errors import (
+    ActionOutsideStep,
+    Infeasible,
+    InstrumentError,
+    ProtocolDiverged,
+    RunHeld,
+    RunStopped,
+    StoreUnusable,
+)
+from lab.types import RunStatus, StepStatus
+from tests.lab.engine.bench import SmallLab, Stamp, stamp_plan
+
+WELLS = ["A1", "A2", "A3", "A4"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[SmallLab]:
+    with LabClock(virtual=True) as clock:
+        small = SmallLab(tmp_path, clock)
+        yield small
+        small.store.close()
+
+
+def carry_out(lab: SmallLab, wells: list[str], *, stop_after: int | None = None) -> list[Progress]:
+    seen: list[Progress] = []
+
+    def watch(event: Progress) -> None:
+        seen.append(event)
+        if stop_after is not None and isinstance(event, StepEnded) and event.number == stop_after:
+            lane.request_stop("enough for today")
+
+    with Lane(lab.session(), lab.campaign.id, watch) as lane:
+        lane.carry_out(lab.run, stamp_plan(lab.press, wells), {"campaign": lab.campaign.id})
+    return seen
+
+
+def test_every_step_is_journaled_done_with_its_result_and_lab_time(lab: SmallLab) -> None:
+    carry_out(lab, WELLS)
+    steps = lab.store.steps(lab.run.id)
+    assert [s.status for s in steps] == [StepStatus.DONE] * 4
+    assert [s.result for s in steps] == [{"count": n} for n in (1, 2, 3, 4)]
+    assert [(s.begun_lab_s, s.ended_lab_s) for s in steps] == [(0, 30), (30, 60), (60, 90), (90, 120)]
+    assert lab.press.sent == WELLS
+
+
+def test_documents_reach_the_store_with_the_run_they_belong_to(lab: SmallLab) -> None:
+    carry_out(lab, WELLS)
+    documents = lab.store.documents(lab.run.id)
+    assert [name for name, _ in documents] == ["start", "stop"]
+    start, stop = documents[0][1], documents[1][1]
+    assert start["run_id"] == lab.run.id
+    assert start["stretch"] == 1
+    assert stop["exit_status"] == "success"
+
+
+def test_a_stop_takes_effect_between_steps_and_says_why(lab: SmallLab) -> None:
+    with pytest.raises(RunStopped, match="enough for today"):
+        carry_out(lab, WELLS, stop_after=2)
+    assert lab.press.sent == ["A1", "A2"]
+    assert [s.status for s in lab.store.steps(lab.run.id)] == [StepStatus.DONE] * 2
+    _, stop = lab.store.documents(lab.run.id)[-1]
+    assert stop["exit_status"] == "abort"
+    assert stop["reason"] == "enough for today"
+
+
+def test_a_continued_run_sends_only_what_was_not_done(lab: SmallLab) -> None:
+    with pytest.raises(RunStopped):
+        carry_out(lab, WELLS, stop_after=2)
+    lab.store.finish_run(lab.run.id, RunStatus.STOPPED)
+    lab.run = lab.store.next_stretch(lab.run.id)
+    seen = carry_out(lab, WELLS)
+    assert lab.press.sent == WELLS
+    assert lab.press.restored == [{"count": 1}, {"count": 2}]
+    assert [e.replayed for e in seen if isinstance(e, StepEnded)] == [True, True, False, False]
+    assert [name for name, _ in lab.store.documents(lab.run.id)] == ["start", "stop"]
+
+
+def test_belief_is_rebuilt_from_the_journal(lab: SmallLab) -> None:
+    carry_out(lab, ["A1", "A1", "B7"])
+    bench = lab.session().bench
+    assert bench.well("plate_1", "A1").volume_ul == 2.0
+    assert bench.well("plate_1", "B7").parts == {"ink": 1.0}
+
+
+def test_a_plan_that_asks_for_other_steps_is_refused_before_anything_is_sent(lab: SmallLab) -> None:
+    with pytest.raises(RunStopped):
+        carry_out(lab, WELLS, stop_after=2)
+    lab.run = lab.store.next_stretch(lab.run.id)
+    with pytest.raises(ProtocolDiverged, match=r'Step 2 .*"A2".* now asks for stamp .*"H12"'):
+        carry_out(lab, ["A1", "H12", "A3"])
+    assert lab.press.sent == ["A1", "A2"]
+
+
+def test_a_plan_that_ends_before_its_journal_does_is_refused(lab: SmallLab) -> None:
+    with pytest.raises(RunStopped):
+        carry_out(lab, WELLS, stop_after=2)
+    lab.run = lab.store.next_stretch(lab.run.id)
+    with pytest.raises(ProtocolDiverged, match="holds step 2"):
+        carry_out(lab, ["A1"])
+
+
+def test_a_step_whose_outcome_is_not_known_holds_the_run(lab: SmallLab) -> None:
+    key = step_key(lab.batch.id, 1, "main", 1, "stamp", {"well": "A1"})
+    step = lab.store.begin_step(lab.run.id, key, "main", 1, "stamp", "press", {"well": "A1"}, 0.0)
+    lab.store.dispatch_step(step.id)
+    with pytest.raises(RunHeld, match="whether it was done is not known"):
+        carry_out(lab, WELLS)
+    assert lab.press.sent == []
+
+
+def test_an_instrument_fault_is_journaled_and_comes_out_typed(lab: SmallLab) -> None:
+    lab.press.fail_at = 3
+    with pytest.raises(InstrumentError, match="press: the ink is dry"):
+        carry_out(lab, WELLS)
+    last = lab.store.steps(lab.run.id)[-1]
+    assert last.status is StepStatus.FAILED
+    assert "the ink is dry" in last.error
+    assert lab.session().bench.well("plate_1", "A3").volume_ul == 0.0
+
+
+def test_what_cannot_work_is_refused_before_it_is_sent(lab: SmallLab) -> None:
+    with pytest.raises(Infeasible, match="A1 is full"):
+        carry_out(lab, ["A1"] * 4)
+    assert lab.press.sent == ["A1"] * 3
+    assert [s.status for s in lab.store.steps(lab.run.id)][-1] is StepStatus.INTENT
+
+
+def test_an_action_outside_a_step_is_refused(lab: SmallLab) -> None:
+    with (
+        Lane(lab.session(), lab.campaign.id, lambda event: None) as lane,
+        pytest.raises(ActionOutsideStep, match="outside a step"),
+    ):
+        lane.carry_out(lab.run, bps.abs_set(lab.press, Stamp(well="A1"), wait=True), {})
+    assert lab.press.sent == []
+
+
+def test_nothing_is_sent_when_the_journal_cannot_be_written(
+    lab: SmallLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise StoreUnusable("The disk is full.")
+
+    monkeypatch.setattr(lab.store, "dispatch_step", full)
+    with pytest.raises(StoreUnusable, match="disk is full"):
+        carry_out(lab, WELLS)
+    assert lab.press.sent == []
+
+
+def test_a_document_writer_that_fails_holds_the_run_at_the_next_step(
+    lab: SmallLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise StoreUnusable("The documents' disk is full.")
+
+    monkeypatch.setattr(lab.store, "append_documents", broken)
+    with pytest.raises((RunHeld, StoreUnusable), match="disk is full"):
+        carry_out(lab, WELLS)
+    assert len(lab.press.sent) < 4
