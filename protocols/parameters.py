@@ -59,8 +59,8 @@ def read_parameters(model: type[M], written: Mapping[str, JsonValue]) -> M:
     """Parameters from a campaign file.
 
     Raises:
-        CampaignFileError: all that is wrong with them, one error a field (``protocol.parameters.replicates``);
-            file and line are for whoever read the file to add.
+        CampaignFileError: all that is wrong with them, one error a parameter, with its name as the field; file and line
+            are for whoever read the file to add.
     """
     try:
         return model.model_validate(dict(written))
@@ -73,7 +73,7 @@ def read_parameters(model: type[M], written: Mapping[str, JsonValue]) -> M:
 def _as_error(detail: ErrorDetails, model: type[ProtocolParameters]) -> CampaignFileError:
     place, given = detail["loc"], detail["input"]
     name = str(place[0]) if place else ""
-    field = f"protocol.parameters.{name}" if name else "protocol.parameters"
+    field = name or None
     context = detail.get("ctx", {})
     match detail["type"]:
         case "refused":
