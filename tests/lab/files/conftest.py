@@ -56,6 +56,7 @@ positions:
 labware:
   - {id: library, type: pcr_plate_96, count: 2, at: hotel, holds: candidates, volume_ul: 60}
   - {id: buffer, type: trough_60ml, at: deck, holds: assay_buffer, volume_ul: 50 ml}
+chemistry: protein_g
 """
 
 

@@ -61,6 +61,14 @@ def test_larger_plates_have_more_wells(desk):
 @pytest.mark.parametrize(
     ("old", "new", "line", "field", "reason", "way_out"),
     [
+        (
+            "chemistry: protein_g\n",
+            "",
+            2,
+            "twin",
+            "A twin has to know what its liquids do.",
+            "Add a line such as `chemistry: protein_g`.",
+        ),
         ("twin: true", "twin: yes", 2, "twin", "twin is true or false, not 'yes'.", "Write true or false."),
         (
             "    driver: incubator/bioshake",
