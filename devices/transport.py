@@ -125,9 +125,9 @@ class InProcess:
             task = asyncio.ensure_future(self._model.reply(request))
             self._working.add(task)
             task.add_done_callback(self._working.discard)
+            task.add_done_callback(_retrieve)
             done, _ = await asyncio.wait({task}, timeout=timeout_s)
             if not done:
-                task.add_done_callback(_retrieve)
                 raise CommandTimeout(f"{self._where}: no answer to {request!r} within {timeout_s:g} s.")
             if task.cancelled():
                 raise ConnectionLost(f"{self._where}: closed while waiting for the answer to {request!r}.")
@@ -139,7 +139,7 @@ class InProcess:
 
 
 def _retrieve(task: asyncio.Task[str]) -> None:
-    """Look at an unwanted answer, so that asyncio does not report it as forgotten."""
+    """Look at an answer that may be unwanted by now, so that asyncio does not report it as forgotten."""
     if not task.cancelled():
         task.exception()
 
