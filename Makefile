@@ -9,7 +9,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # mavenn is installed without what it declares (requirements-data.txt says why), so pip's complaint about that is left out.
-INSTALL := $(PIP) install --quiet --no-warn-conflicts
+# Twice --quiet: errors are shown, progress and remarks on the configuration of pip are not.
+INSTALL := $(PIP) install --quiet --quiet --no-warn-conflicts
 DEMO   := build/demo
 PYTEST_ARGS ?=
 
