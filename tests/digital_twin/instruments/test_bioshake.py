@@ -109,3 +109,14 @@ def test_the_adapter_warms_at_its_own_pace(talk: Talk) -> None:
         assert float(await talk("getTempActual")) == pytest.approx(37.0, abs=0.1)
 
     talk.clock.run(body())
+
+
+def test_a_world_that_was_left_shaking_comes_to_rest_when_its_shaker_is_made_again(talk: Talk) -> None:
+    async def body() -> None:
+        await talk("setElmLockPos", "shakeOn")
+        again = BioShakeTwin(talk.world, name="shaker", position="shaker")
+        assert talk.world.state.shaking_rpm["shaker"] == 0.0
+        assert await again.reply("getShakeState") == "3"
+        assert await again.reply("getElmState") == "1"
+
+    talk.clock.run(body())
