@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import importlib.util
 import locale
@@ -258,7 +257,7 @@ def _disk(path: Path) -> Iterator[Finding]:
 
 def _workcell(path: Path) -> Iterator[Finding]:
     """The workcell file, and whether each of its drivers can be loaded. Nothing is connected."""
-    from lab.app.benches import belief_of, build_devices
+    from lab.app.benches import sketch
     from lab.app.drivers import DRIVERS
     from lab.files import did_you_mean, load_workcell
 
@@ -288,7 +287,7 @@ def _workcell(path: Path) -> Iterator[Finding]:
     if unknown:
         return
     try:
-        devices = build_devices(spec, belief_of(spec, ()))
+        devices = sketch(spec, ()).devices
     except (BadInput, ImportError) as error:
         way_out = error.way_out if isinstance(error, BadInput) else "Install the package that it names."
         reason = f"{error.place}: {error.reason}" if isinstance(error, BadInput) else str(error)

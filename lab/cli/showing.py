@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,7 @@ from lab.cli.summary import how_to_go_on, show_finding
 from lab.report.reading import read_contents
 from lab.report.wording import standing
 from lab.store import CampaignRecord, Store
+from lab.store.locks import writer_of
 from lab.types import CampaignStatus, History, JsonValue
 
 __all__ = ["show_status"]
@@ -86,6 +88,9 @@ def _show_one(store: Store, record: CampaignRecord, store_option: str | None, ou
         out.print(record.sentence, markup=False, highlight=False)
     out.print()
     show_finding(contents, out)
+    writer = "" if "://" in store.url else writer_of(Path(store.url)) or ""
+    if record.status is CampaignStatus.RUNNING and not writer and "://" not in store.url:
+        out.print("No process carries it on: the one that did has ended.", style="yellow", highlight=False)
     events = store.events(campaign.id)[-_EVENTS_SHOWN:]
     if events:
         table = Table.grid(padding=(0, 2))
@@ -97,7 +102,7 @@ def _show_one(store: Store, record: CampaignRecord, store_option: str | None, ou
         out.print(table)
     out.print()
     out.print(
-        how_to_go_on(campaign.name, record.status, store_option),
+        how_to_go_on(campaign.name, record.status, store_option, writer),
         markup=False,
         highlight=False,
         soft_wrap=True,

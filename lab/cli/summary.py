@@ -83,15 +83,19 @@ def top_table(contents: Contents) -> Table:
     return table
 
 
-def how_to_go_on(name: str, status: CampaignStatus, store_option: str | None) -> str:
-    """The command that a person wants next."""
+def how_to_go_on(name: str, status: CampaignStatus, store_option: str | None, writer: str = "") -> str:
+    """The command that a person wants next.
+
+    Args:
+        writer: the process that writes to the store right now; empty when none does.
+    """
     store = f" --store {store_option}" if store_option else ""
     if status is CampaignStatus.FINISHED:
-        return f"All of it in one page: drywet report {name}{store}"
-    if status is CampaignStatus.RUNNING:
-        return f"Stop it with Ctrl-C where it runs. If it runs nowhere any more, go on with: drywet resume {name}{store}"
+        return f"All of it on one page: drywet report {name}{store}"
     if status is CampaignStatus.ABORTED:
         return f"What was measured: drywet report {name}{store}"
+    if status is CampaignStatus.RUNNING and writer:
+        return f"It runs in {writer}; Ctrl-C there stops it between two steps."
     return f"Go on with: drywet resume {name}{store}"
 
 

@@ -178,18 +178,16 @@ class LiveView:
             "" if row.ended else f"batch {row.batch}",
         )
         step = f"step {row.step} of {row.steps}, last: {row.doing}" if row.steps and row.step else row.doing
-        return Group(bar, Text(f"  {step}"), Text(f"  {self._facts(row, best)}", style="dim"))
+        plates = f" · {text.count(len(row.plates), 'plate')} used" if row.plates else ""
+        return Group(bar, Text(f"  {step}{plates}"), Text(f"  {_times(row)}", style="dim"))
 
-    def _facts(self, row: _Row, best: str) -> str:
-        wall_s = time.monotonic() - row.began_wall_s
-        virtual_s = row.lab_time_s - (row.began_lab_s or 0.0)
-        facts = [
-            f"lab time {_elapsed(virtual_s, row.left_s(virtual_s))}",
-            f"here {_elapsed(wall_s, row.left_s(wall_s))}",
-            text.count(len(row.plates), "plate") if row.plates else "",
-            best,
-        ]
-        return " · ".join(fact for fact in facts if fact)
+
+def _times(row: _Row) -> str:
+    wall_s = time.monotonic() - row.began_wall_s
+    virtual_s = row.lab_time_s - (row.began_lab_s or 0.0)
+    return (
+        f"lab time {_elapsed(virtual_s, row.left_s(virtual_s))} · here {_elapsed(wall_s, row.left_s(wall_s))}"
+    )
 
 
 def _elapsed(elapsed_s: float, left_s: float | None) -> str:
