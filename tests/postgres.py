@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: a fresh cluster in a temporary folder, on loopback, gone when the session ends.
 
-A conftest that wants it says ``from tests.postgres import postgres_server``. Where no server is installed, tests that ask for
-one are skipped with a sentence; with ``CI=true`` that is a failure.
+A conftest that wants it says ``from tests.postgres import postgres_server``. Where no server is installed, tests that ask
+for one are skipped with a sentence; with ``CI=true`` that is a failure.
 """
 
 from __future__ import annotations

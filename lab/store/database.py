@@ -76,6 +76,7 @@ class Database:
         self.url = url
         self.read_only = read_only
         self._turn = threading.RLock()
+        self._sqlite_begin = "BEGIN"
         self._file_lock: locks.FileLock | None = None
         self._connection: Connection | None = None
         try:
@@ -122,13 +123,14 @@ class Database:
             raise StoreUnusable(
                 f"{faults.name_of(self.url)} is open for reading only.", way_out="Open it for writing."
             )
-        with self._transaction() as connection:
+        # Not a plain BEGIN: what is read first and written later must not change in between.
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One transaction that sees one moment of the store."""
-        with self._transaction() as connection:
+        with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -145,15 +147,18 @@ class Database:
             yield session
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, sqlite_begin: str) -> Iterator[Connection]:
         with self._turn:
+            self._sqlite_begin = sqlite_begin
             connection = self._open_connection()
             try:
                 with connection.begin():
                     yield connection
             except DBAPIError as error:
                 raise self._explained(error) from error
-            except StatementError as error:  # a value that its column cannot hold, before it reached the database
+            except (
+                StatementError
+            ) as error:  # a value that its column cannot hold, before it reached the database
                 raise error.orig or error from error
 
     def _open_connection(self) -> Connection:
@@ -195,13 +200,7 @@ class Database:
         else:
             self._prepare_file()
         engine = create_engine("sqlite://", poolclass=NullPool, creator=self._open_sqlite)
-        # A transaction that reads first and writes later could find that somebody else wrote in between.
-        begin = "BEGIN" if self.read_only else "BEGIN IMMEDIATE"
-
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self._sqlite_begin))
         return engine
 
     def _open_sqlite(self) -> sqlite3.Connection:
@@ -214,8 +213,12 @@ class Database:
             cached_statements=256,
         )
         # A commit is on the disk when it returns; on a Mac only fullfsync makes it so.
-        for pragma in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _sqlite_uri(self) -> str:
@@ -225,7 +228,8 @@ class Database:
         # Reading a write-ahead log takes a side file in the same folder. Where there is no log and none can be made, nobody
         # is writing: an archive, a read-only disk.
         log = self.path.with_name(self.path.name + "-wal")
-        frozen = not log.exists() and not os.access(self.path.parent, os.W_OK)
+        effective = os.access in os.supports_effective_ids
+        frozen = not log.exists() and not os.access(self.path.parent, os.W_OK, effective_ids=effective)
         return f"{uri}?immutable=1" if frozen else f"{uri}?mode=ro"
 
     def _prepare_file(self) -> None:
@@ -240,7 +244,7 @@ class Database:
                     head = file.read(16)
                 if head and head != b"SQLite format 3\0":
                     raise StoreUnusable(
-                        f"{path}: This file is no database.",
+                        f"{path}: this file is no database.",
                         way_out="Give the path of a store, or of a file that does not exist yet.",
                     )
         except OSError as error:

@@ -17,37 +17,37 @@ from lab.errors import StoreUnusable
 __all__ = ["explain", "lost", "name_of"]
 
 _SQLITE: dict[int, tuple[str, str]] = {
-    sqlite3.SQLITE_FULL: ("The disk is full.", "Free some space; what was written before is kept."),
+    sqlite3.SQLITE_FULL: ("the disk is full.", "Free some space; what was written before is kept."),
     sqlite3.SQLITE_BUSY: (
-        "The database is locked by another program.",
+        "the database is locked by another program.",
         "Close what has it open (a database browser, a backup) and try again.",
     ),
     sqlite3.SQLITE_LOCKED: (
-        "The database is locked by another program.",
+        "the database is locked by another program.",
         "Close what has it open (a database browser, a backup) and try again.",
     ),
     sqlite3.SQLITE_READONLY: (
-        "The database may not be written to.",
+        "the database may not be written to.",
         "Make the file and its folder writable for you, or keep the store elsewhere.",
     ),
     sqlite3.SQLITE_PERM: (
-        "The database may not be opened.",
+        "the database may not be opened.",
         "Make the file and its folder writable for you, or keep the store elsewhere.",
     ),
     sqlite3.SQLITE_CANTOPEN: (
-        "The database cannot be opened.",
+        "the database cannot be opened.",
         "Look whether the file and its folder exist and are writable for you, or keep the store elsewhere.",
     ),
     sqlite3.SQLITE_NOTADB: (
-        "This file is no database.",
+        "this file is no database.",
         "Give the path of a store, or of a file that does not exist yet.",
     ),
     sqlite3.SQLITE_CORRUPT: (
-        "The database is damaged.",
+        "the database is damaged.",
         "Bring back a copy of it, or save what can be read with `sqlite3 FILE .recover`.",
     ),
     sqlite3.SQLITE_IOERR: (
-        "The disk did not take or give what it was asked to.",
+        "the disk did not take or give what it was asked to.",
         "Look at the disk (is it full, over quota, unplugged, failing?); what was written before is kept.",
     ),
 }
@@ -55,28 +55,28 @@ _SQLITE: dict[int, tuple[str, str]] = {
 
 _POSTGRESQL: dict[str, tuple[str, str]] = {
     "28": (
-        "The database server refuses this user or password.",
+        "the database server refuses this user or password.",
         "Look at the user, the password and the server's pg_hba.conf.",
     ),
-    "3D000": ("The server has no such database.", "Create it with `createdb`, or correct the name."),
+    "3D000": ("the server has no such database.", "Create it with `createdb`, or correct the name."),
     "42501": (
-        "This user may not write to the database.",
+        "this user may not write to the database.",
         "Ask for the right to create and write tables, or use another user.",
     ),
-    "53100": ("The server's disk is full.", "Free some space there; what was written before is kept."),
-    "53300": ("The server takes no more connections.", "Close some of its clients and try again."),
-    "55P03": ("The database is locked by another program.", "Wait for it or close it, and try again."),
-    "57014": ("The server cancelled the statement.", "Look at its log and its time limits, and try again."),
-    "25006": ("The server takes no writes: it is a standby.", "Use the address of the primary server."),
+    "53100": ("the server's disk is full.", "Free some space there; what was written before is kept."),
+    "53300": ("the server takes no more connections.", "Close some of its clients and try again."),
+    "55P03": ("the database is locked by another program.", "Wait for it or close it, and try again."),
+    "57014": ("the server cancelled the statement.", "Look at its log and its time limits, and try again."),
+    "25006": ("the server takes no writes: it is a standby.", "Use the address of the primary server."),
 }
 """PostgreSQL's SQLSTATE, or its class -> reason and way out; see appendix A of its manual."""
 
 _LOST = (
-    "The connection to the database server is gone.",
+    "the connection to the database server is gone.",
     "See that the server runs and is reachable, then start again: a run goes on where its journal ends.",
 )
 _UNREACHABLE = (
-    "The database server cannot be reached.",
+    "the database server cannot be reached.",
     "See that it runs, and that host, port and network are right.",
 )
 
@@ -107,7 +107,7 @@ def explain(error: DBAPIError, url: URL, *, connecting: bool = False) -> StoreUn
     reason, way_out = found
     where = name_of(url)
     detail = _first_line(error.orig)
-    return StoreUnusable(f"{where}: {reason} ({detail})", way_out=way_out)
+    return StoreUnusable(f"{where}: {reason.removesuffix('.')} ({detail}).", way_out=way_out)
 
 
 def lost(url: URL) -> StoreUnusable:
@@ -143,4 +143,4 @@ def _sqlstate(original: Any) -> str:
 
 def _first_line(original: Any) -> str:
     lines = str(original).strip().splitlines()
-    return lines[0].strip() if lines else type(original).__name__
+    return lines[0].strip().removesuffix(".") if lines else type(original).__name__

@@ -40,6 +40,9 @@ def upgrade(connection: Connection, url: URL, *, read_only: bool) -> None:
     """
     found = revision_of(connection)
     if found == HEAD:
+        if not read_only:
+            # A write that changes nothing: a full or write-protected disk shows now, not at the first step.
+            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
         return
     where = name_of(url)
     if found is None:

@@ -148,7 +148,7 @@ def test_an_illegal_move_is_refused_and_changes_nothing(
         move(store, step.id, status)
     before = store.steps(opened.run.id)
     assert before[0].status is stands
-    with pytest.raises(ValueError, match="cannot become|does not end as"):
+    with pytest.raises(ValueError, match=r"cannot become|does not end as"):
         move(store, step.id, becomes)
     assert store.steps(opened.run.id) == before
 

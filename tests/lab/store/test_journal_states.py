@@ -92,7 +92,7 @@ class JournalMachine(RuleBasedStateMachine):
     def move(self, step_id: str, becomes: StepStatus) -> None:
         known = next(t for place in self.places.values() for t in place.tries if t[0] == step_id)
         if becomes not in AFTER[StepStatus(known[1])]:
-            with pytest.raises(ValueError, match="cannot become|does not end as"):
+            with pytest.raises(ValueError, match=r"cannot become|does not end as"):
                 self._move(step_id, becomes)
             return
         self._move(step_id, becomes)
