@@ -18,7 +18,16 @@ from lab.files.source import Problems, SourceFile, did_you_mean, read_source
 from lab.files.strict import FileModel, refuse, validate, with_plain_numbers
 from lab.files.workcell import CANDIDATES, WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
-from lab.types import AMINO_ACIDS, Campaign, Candidate, Goal, PlannerChoice, Policies, ProtocolChoice
+from lab.types import (
+    AMINO_ACIDS,
+    Campaign,
+    Candidate,
+    Goal,
+    JsonValue,
+    PlannerChoice,
+    Policies,
+    ProtocolChoice,
+)
 
 __all__ = ["MAX_BUDGET", "CampaignFile", "load_campaign"]
 
@@ -189,6 +198,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
     source, values = read_yaml(read_source(Path(path), "campaign file"))
     problems = Problems(source)
     written = validate(_Campaign, values, problems)
+    parameters = _parameters(values, problems)
     problems.raise_if_any()
     assert written is not None  # else there were problems
     if written.batch_size > written.budget:
@@ -197,7 +207,6 @@ def load_campaign(path: Path | str) -> CampaignFile:
             f"batch_size is {written.batch_size}, more than the budget of {written.budget}.",
             "Make it at most the budget.",
         )
-    parameters = with_plain_numbers(written.protocol.parameters, "protocol.parameters", problems)
     workcell_path = _beside(source, written.workcell)
     table_path = _beside(source, written.candidates.file)
     for field, named, kind in (
@@ -247,6 +256,15 @@ def load_campaign(path: Path | str) -> CampaignFile:
         workcell=workcell,
         sha256=_together(source, table.source, workcell.source),
     )
+
+
+def _parameters(values: Mapping[str, JsonValue], problems: Problems) -> dict[str, JsonValue]:
+    """The protocol's parameters as numbers, read even where the rest of the file is wrong."""
+    protocol = values.get("protocol")
+    written = protocol.get("parameters") if isinstance(protocol, Mapping) else None
+    if not isinstance(written, Mapping):
+        return {}
+    return with_plain_numbers(written, "protocol.parameters", problems)
 
 
 def _beside(source: SourceFile, name: str) -> Path:

@@ -10,19 +10,25 @@ from pathlib import Path
 
 from lab.errors import CampaignFileError
 
-__all__ = ["Problems", "SourceFile", "did_you_mean", "line_of", "read_source"]
+__all__ = ["Problems", "SourceFile", "closest", "did_you_mean", "line_of", "read_source"]
 
 SHOWN = 20
 """Problems of one file that are shown; a table saved in the wrong format has one in every row."""
 
 
+def closest(given: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelt one was likely meant to be, capitals aside."""
+    lowered = {name.lower(): name for name in sorted(known)}
+    found = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
 def did_you_mean(given: str, known: Iterable[str], *, what: str = "Known here") -> str:
     """A way out for a name that does not exist: the likeliest meant one, or all there are."""
     names = sorted(known)
-    lowered = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {lowered[close[0]]!r}?"
+    meant = closest(given, names)
+    if meant is not None:
+        return f"Did you mean {meant!r}?"
     return f"{what}: {', '.join(names)}." if names else ""
 
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lab.errors import BadInput
-from lab.files.source import Problems, did_you_mean
+from lab.files.source import Problems, closest, did_you_mean
 from lab.types import JsonValue
 from lab.units import SUFFIXES, read_quantity
 
@@ -84,11 +84,20 @@ def validate(model: type[M], values: Mapping[str, JsonValue], problems: Problems
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            field = _dotted(detail["loc"])
+        found = error.errors(include_url=False)
+        meant = {_meant(detail, model) for detail in found if detail["type"] == "extra_forbidden"}
+        for detail in found:
+            if detail["type"] == "missing" and detail["loc"] in meant:
+                continue  # it is there, misspelt
             reason, way_out = _say(detail, model)
-            problems.add(field, reason, way_out)
+            problems.add(_dotted(detail["loc"]), reason, way_out)
         return None
+
+
+def _meant(detail: ErrorDetails, model: type[BaseModel]) -> tuple[int | str, ...]:
+    """The place of the field that an unknown one was likely meant to be; that of the unknown one when there is none."""
+    *parents, name = detail["loc"]
+    return (*parents, closest(str(name), _fields_at(model, tuple(parents))) or name)
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:

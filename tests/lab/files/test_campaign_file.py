@@ -99,13 +99,18 @@ def test_the_library_of_the_repository_does_not_sort_variants_by_position():
 
 def test_a_misspelt_field_is_named_with_the_one_meant(desk):
     desk.change(desk.campaign, "budget: 20", "budgett: 20")
-    unknown, missing = sorted(desk.problems(), key=lambda p: p.reason)[::-1]
-    assert unknown.reason == "There is no field 'budgett' here."
-    assert missing.reason == "The field 'budget' is missing."
-    bad = unknown
+    bad = desk.problem()
     assert (bad.file, bad.line, bad.field) == ("campaign.yaml", 16, "budgett")
+    assert bad.reason == "There is no field 'budgett' here."
     assert bad.way_out == "Did you mean 'budget'?"
-    assert missing.way_out == "Add a line such as `budget: 96`."
+
+
+def test_a_missing_field_is_named_with_an_example(desk):
+    desk.change(desk.campaign, "budget: 20\n", "")
+    bad = desk.problem()
+    assert (bad.file, bad.line, bad.field) == ("campaign.yaml", None, "budget")
+    assert bad.reason == "The field 'budget' is missing."
+    assert bad.way_out == "Add a line such as `budget: 96`."
 
 
 def test_an_unknown_field_deep_inside_lists_the_known_ones(desk):
@@ -240,9 +245,10 @@ def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_lines(desk):
     desk.change(desk.campaign, "name: heat_test", "name: heat test")
     desk.change(desk.campaign, "budget: 20", "budget: 0")
     desk.change(desk.campaign, "reference: WT", "referenz: WT")
+    desk.change(desk.campaign, "10 min", "10 kg")
     with pytest.raises(CampaignFileError) as caught:
         desk.load()
-    assert [p.line for p in caught.value.problems] == [1, 4, 7, 16]
+    assert [p.line for p in caught.value.problems] == [1, 7, 13, 16]
     assert len(str(caught.value).splitlines()) == 4
     assert all(line.startswith(str(desk.campaign)) for line in str(caught.value).splitlines())
 
