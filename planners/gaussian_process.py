@@ -53,7 +53,7 @@ class GaussianProcessSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     acquisition: Literal["ucb", "log_ei"] = "ucb"
-    beta: float = Field(default=1.0, ge=0.0, le=100.0, allow_inf_nan=False)
+    beta: float = Field(default=2.0, ge=0.0, le=100.0, allow_inf_nan=False)
     warp: WarpName = "half_rank"
     kernels: tuple[str, ...] = ()
     designed: int = Field(default=10, ge=1, le=100)

@@ -22,6 +22,12 @@ KERNELS: Mapping[str, KernelSpec] = {
     spec.name: spec
     for spec in (
         KernelSpec(name="residues", terms=(("one_hot", "z_scales"),), noise=_PROTEIN_NOISE),
+        KernelSpec(
+            name="residues_wide",
+            terms=(("one_hot", "z_scales"),),
+            lengthscale=LogNormalPrior(),
+            noise=_PROTEIN_NOISE,
+        ),
         KernelSpec(name="site_and_change", terms=(("site", "place", "new", "old"),), noise=_PROTEIN_NOISE),
         KernelSpec(
             name="additive",
@@ -79,7 +85,7 @@ def encode_space(campaign: Campaign) -> Space:
         parent = campaign.reference.sequence
         columns, names, changes = _sequences(pool, parent)
         single = bool(parent) and max(len(sites) for sites in changes) <= 1
-        kernels = ["residues", "site_and_change", "additive"] if single else ["residues"]
+        kernels = ["residues", "site_and_change", "additive"] if single else ["residues", "residues_wide"]
     sample = None if len(pool) <= _SAMPLE else np.linspace(0, len(pool) - 1, _SAMPLE).astype(np.intp)
     return Space(
         candidates=pool,
