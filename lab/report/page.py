@@ -59,6 +59,7 @@ def render_page(
         "number": wording.number,
         "interval": wording.interval,
         "duration": wording.duration,
+        "flag_words": wording.flag_words,
         "setting": lambda pair: wording.setting(*pair),
     }
     cited = {label for result in contents.results for label in result.experiment.reason.model_cards}

@@ -16,6 +16,7 @@ __all__ = [
     "calibration_sentence",
     "duration",
     "evidence",
+    "flag_words",
     "headline",
     "interval",
     "methods",
@@ -65,7 +66,7 @@ def interval(estimate: Estimate | None, *, brackets: bool = True) -> str:
 
 def p_percent(share: float) -> str:
     """A share in whole per cent."""
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def duration(seconds: float | None) -> str:
@@ -168,7 +169,7 @@ def headline(contents: Contents) -> str:
     best = contents.variants[0]
     verb, whole = _PHRASES.get(campaign.goal.target, (f"shows a {target_words(campaign)} of", ""))
     circumstances = _circumstances(contents)
-    told = interval(best.estimate).replace(" (", " (95 % interval ", 1)
+    told = interval(best.estimate).replace(" (", " (95\u00a0% interval ", 1)
     where = "On the twin," if "twin" in contents.origins else ""
     first = " ".join(part for part in (where, best.candidate_id, verb, told, whole, circumstances) if part)
     if contents.reference is None:
@@ -184,8 +185,13 @@ def _circumstances(contents: Contents) -> str:
     for method in contents.methods:
         clause = method.split(",", 1)[0].strip().rstrip(".")
         if clause.lower().startswith(words):
-            return re.sub(r"(\d) C\b", r"\1 °C", clause[len(words) :].strip())
+            return re.sub(r"(\d) C\b", "\\1\u00a0°C", clause[len(words) :].strip())
     return ""
+
+
+def flag_words(flag: str) -> str:
+    """``high_cv`` as "high CV", ``low_z_prime`` as "low Z′"."""
+    return flag.replace("_", " ").replace("z prime", "Z′").replace("cv", "CV")
 
 
 def evidence(variant: Variant, campaign: Campaign) -> str:
@@ -242,9 +248,9 @@ def calibration_sentence(found: Calibration) -> str:
     """Coverage with its own doubt, and what it means."""
     share = found.coverage
     text = (
-        f"{found.covered} of {len(found.predictions)} measurements ({p_percent(share.value)}, 95 % interval "
-        f"{100 * share.low:.0f} to {p_percent(share.high)}) lie within two standard deviations of what was predicted; "
-        "a planner that knows its doubt has 95 %."
+        f"{found.covered} of {len(found.predictions)} measurements lie within two standard deviations of the prediction: "
+        f"{p_percent(share.value)} ({100 * share.low:.0f} to {p_percent(share.high)}), where a planner that knows its doubt "
+        "has 95\u00a0%."
     )
     if share.low <= 0.9545 <= share.high:
         verdict = " That is as it should be."
@@ -289,7 +295,7 @@ def quality_sentence(contents: Contents) -> str:
         flags = Counter(
             flag for r in bad if r.observation is not None for flag in r.observation.quality.flags
         )
-        told = ", ".join(f"{flag.replace('_', ' ')}: {n}" for flag, n in flags.most_common())
+        told = ", ".join(f"{flag_words(flag)}: {n}" for flag, n in flags.most_common())
         parts.append(f"{len(bad)} did not{f' ({told})' if told else ''}.")
     if lost:
         parts.append(f"{lost} experiment{'s' if lost > 1 else ''} failed without a result.")

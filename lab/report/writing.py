@@ -6,10 +6,13 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.errors import BadInput
-from lab.interfaces import ModelCard
-from lab.store import Store
+
+if TYPE_CHECKING:  # they bring the run engine and the database, which the wording of a number does not need
+    from lab.interfaces import ModelCard
+    from lab.store import Store
 
 __all__ = ["write_report"]
 

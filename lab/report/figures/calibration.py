@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from lab.report.figures.style import ACCENT, INK, MUTED, WARNING, bare, new_figure, to_svg
+from lab.report.figures.style import ACCENT, INK, MUTED, WARNING, WIDTH_IN, bare, new_figure, to_svg
 from lab.report.values import Calibration
 
 __all__ = ["calibration"]
@@ -18,7 +18,7 @@ __all__ = ["calibration"]
 def calibration(found: Calibration, label: str) -> str:
     """Predicted mean +- 2 sd against what was measured, and the errors in units of their predicted spread."""
     predictions = found.predictions
-    with new_figure(10.1, 4.3) as figure:
+    with new_figure(WIDTH_IN, 4.3) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
         measured = np.array([p.measured for p in predictions])
         mean = np.array([p.mean for p in predictions])
@@ -39,7 +39,11 @@ def calibration(found: Calibration, label: str) -> str:
                 elinewidth=0.8,
                 alpha=0.75,
             )
-        left.set_xlim(low - 4 * pad, high + 4 * pad)
+        reach = 8 * pad
+        left.set_xlim(
+            max(low - reach, min(low, float((mean - 2 * sd).min())) - pad),
+            min(high + reach, max(high, float((mean + 2 * sd).max())) + pad),
+        )
         left.set_ylim(low - pad, high + pad)
         left.set_xlabel(f"predicted {label}, ± 2 sd")
         left.set_ylabel(f"measured {label}")

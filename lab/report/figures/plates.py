@@ -11,12 +11,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
-from lab.report.figures.style import EMPTY, INK, MUTED, PAPER, SCALE, WARNING, new_figure, to_svg
+from lab.report.figures.style import INK, MUTED, PAPER, SCALE, WARNING, WIDTH_IN, new_figure, to_svg
 from lab.report.values import PlateReading, WellReading
 
 __all__ = ["plate_maps"]
 
-_WIDTH_IN = 10.1
 _SIZE = {96: 54.0, 384: 13.0}
 """Area of a well's disc in points squared, four plates across."""
 
@@ -32,7 +31,7 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
     across = 4 if len(plates) > 3 else max(2, len(plates))
     down = math.ceil(len(plates) / across)
     norm = _norm([w.value for p in plates for w in p.wells if w.value is not None and w.kind != "unused"])
-    cell = _WIDTH_IN / 4
+    cell = WIDTH_IN / 4
     with new_figure(cell * across, 0.85 + down * (cell * 0.71 + 0.22)) as figure:
         grid = figure.subplots(down, across, squeeze=False)
         for axes, plate in zip(grid.flat, plates, strict=False):
@@ -77,7 +76,14 @@ def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
     axes.set_xlim(-0.65, plate.columns - 0.35)
     axes.set_ylim(plate.rows - 0.35, -0.65)
     unused = [w for w in plate.wells if w.kind == "unused" or w.value is None]
-    axes.scatter([w.column for w in unused], [w.row for w in unused], s=size, color=EMPTY, linewidths=0)
+    axes.scatter(
+        [w.column for w in unused],
+        [w.row for w in unused],
+        s=size * 0.09,
+        color=MUTED,
+        alpha=0.6,
+        linewidths=0,
+    )
     used = [w for w in plate.wells if w.kind != "unused" and w.value is not None]
     axes.scatter(
         [w.column for w in used],
@@ -86,7 +92,8 @@ def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
         s=size,
         cmap=SCALE,
         norm=norm,
-        linewidths=0,
+        edgecolors=MUTED,  # what is as dark as the page stays a disc
+        linewidths=0.3,
     )
     _ring(axes, [w for w in used if w.kind == "reference"], size, INK)
     _ring(axes, [w for w in used if w.saturated or w.left_out], size * 1.25, WARNING)
@@ -151,5 +158,5 @@ def _marks() -> list[Line2D]:
         mark("reference", "o", "none", INK),
         mark("blank", "x", INK, INK),
         mark("saturated or left out", "o", "none", WARNING),
-        mark("unused", "o", EMPTY, "none"),
+        Line2D([], [], linestyle="", marker="o", markersize=2.4, color=MUTED, alpha=0.6, label="unused"),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from lab.report.figures.style import ACCENT, PAPER, REFERENCE, YARDSTICK, bare, new_figure, to_svg
+from lab.report.figures.style import ACCENT, PAPER, REFERENCE, WIDTH_IN, YARDSTICK, bare, new_figure, to_svg
 from lab.report.values import Curve, Estimate, Variant
 
 __all__ = ["best_so_far", "top_variants"]
@@ -22,7 +22,7 @@ def top_variants(
         variants: best first; at least one.
         label: of the axis, with its unit.
     """
-    with new_figure(10.1, 1.0 + 0.29 * len(variants)) as figure:
+    with new_figure(WIDTH_IN, 1.0 + 0.29 * len(variants)) as figure:
         axes = figure.subplots()
         rows = range(len(variants) - 1, -1, -1)
         for row, variant in zip(rows, variants, strict=True):
@@ -74,7 +74,7 @@ def best_so_far(
     label: str,
 ) -> str:
     """Best usable value against experiments spent, each measurement as a faint dot, and the yardstick campaign's line."""
-    with new_figure(10.1, 4.6) as figure:
+    with new_figure(WIDTH_IN, 4.6) as figure:
         axes = figure.subplots()
         axes.set_xlim(0, budget)
         axes.set_xticks(_ticks(budget))
@@ -88,7 +88,7 @@ def best_so_far(
                 [value for _, value in curve.measured],
                 "o",
                 color=ACCENT,
-                alpha=0.35,
+                alpha=0.5,
                 markersize=4,
                 markeredgewidth=0,
                 clip_on=False,

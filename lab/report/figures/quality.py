@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.report.figures.style import ACCENT, MUTED, REFERENCE, WARNING, YARDSTICK, bare, new_figure, to_svg
+from lab.report.figures.style import (
+    ACCENT,
+    MUTED,
+    REFERENCE,
+    WARNING,
+    WIDTH_IN,
+    YARDSTICK,
+    bare,
+    new_figure,
+    to_svg,
+)
 from lab.report.values import PlateReading, Result
 
 __all__ = ["quality"]
@@ -16,7 +26,7 @@ _GOOD_Z_PRIME = 0.5
 
 def quality(plates: Sequence[PlateReading], results: Sequence[Result], label: str) -> str:
     """Z' of every plate by batch, and each result's standard error by batch with the unusable ones marked."""
-    with new_figure(10.1, 3.6) as figure:
+    with new_figure(WIDTH_IN, 3.6) as figure:
         left, right = figure.subplots(1, 2)
         roles = list(dict.fromkeys(p.role or p.labware for p in plates))
         for place, ((colour, marker), role) in enumerate(zip(_ROLE_STYLE, roles, strict=False)):

@@ -34,7 +34,7 @@ def substitution_map(
     """
     values = [s.value for s in substitutions if s.value is not None]
     norm = Normalize(min([*values, 0.0]), max([*values, 1e-9] if values else [1.0]))
-    with new_figure(max(6.0, 1.0 + 0.163 * len(reference)), 4.9) as figure:
+    with new_figure(max(6.0, 1.0 + 0.1715 * len(reference)), 4.9) as figure:
         axes = figure.subplots()
         _cells(axes, [s for s in substitutions if s.state == "untested"], EMPTY)
         _measured(axes, [s for s in substitutions if s.state == "measured"], norm)
@@ -78,7 +78,9 @@ def _cells(axes: Axes, there: Sequence[Substitution], colour: str) -> None:
 
 
 def _measured(axes: Axes, there: Sequence[Substitution], norm: Normalize) -> None:
-    cells = PatchCollection([_square(s) for s in there], cmap=SCALE, norm=norm, edgecolor="none")
+    cells = PatchCollection(
+        [_square(s) for s in there], cmap=SCALE, norm=norm, edgecolor=MUTED, linewidth=0.4
+    )
     cells.set_array(np.array([s.value for s in there], dtype=float))
     axes.add_collection(cells)
 

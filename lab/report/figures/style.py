@@ -31,6 +31,7 @@ __all__ = [
     "REFERENCE",
     "SCALE",
     "WARNING",
+    "WIDTH_IN",
     "YARDSTICK",
     "bare",
     "new_figure",
@@ -60,6 +61,8 @@ _INKS = {
 }
 
 SCALE = "viridis"
+WIDTH_IN = 10.6
+"""Of a figure that fills the page's column, at 72 points an inch and 96 pixels an inch."""
 DEVICE_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98")
 FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from lab.report.figures.style import ACCENT, DEVICE_COLOURS, MUTED, WARNING, YARDSTICK, new_figure, to_svg
+from lab.report.figures.style import (
+    ACCENT,
+    DEVICE_COLOURS,
+    MUTED,
+    WARNING,
+    WIDTH_IN,
+    YARDSTICK,
+    new_figure,
+    to_svg,
+)
 from lab.report.values import RunSpan, StepSpan
 
 __all__ = ["timeline"]
@@ -31,7 +40,7 @@ def timeline(runs: Sequence[RunSpan], steps: Sequence[StepSpan]) -> str:
     last = max(r.ended_s for r in begun if r.ended_s is not None)
     _, unit_s, unit = next(u for u in _UNITS if last - first >= u[0])
     devices = sorted({s.device for s in steps})
-    with new_figure(10.1, 1.7 + 0.34 * len(devices)) as figure:
+    with new_figure(WIDTH_IN, 1.7 + 0.34 * len(devices)) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 0.62 * max(1, len(devices))))
         _batches(upper, begun, first, unit_s)
         for row, device in enumerate(devices):
