@@ -194,7 +194,9 @@ class Bench:
         labware = []
         for item in self.labware.values():
             record = asdict(item)
-            record["wells"] = {name: w for name, w in record["wells"].items() if w["volume_ul"] > 0 or w["parts"]}
+            record["wells"] = {
+                name: w for name, w in record["wells"].items() if w["volume_ul"] > 0 or w["parts"]
+            }
             labware.append(record)
         return {"positions": [asdict(p) for p in self.positions.values()], "labware": labware}
 
@@ -205,6 +207,10 @@ class Bench:
         for record in snapshot["labware"]:
             kind = LabwareType(**record["type"])
             filled = {name: WellContents(**w) for name, w in record["wells"].items()}
-            wells = {} if kind.kind in ("tip_rack", "lid") else {name: WellContents() for name in kind.wells} | filled
+            wells = (
+                {}
+                if kind.kind in ("tip_rack", "lid")
+                else {name: WellContents() for name in kind.wells} | filled
+            )
             labware.append(Labware(**{**record, "type": kind, "wells": wells}))
         return cls([Position(**p) for p in snapshot["positions"]], labware)

@@ -98,7 +98,9 @@ class CampaignLoop:
         history = self._store.history(self._campaign.id)
         self._watch(
             CampaignOpened(
-                **self._stamp(), budget=self._campaign.budget, measured=len(history.usable(self._campaign.goal.target))
+                **self._stamp(),
+                budget=self._campaign.budget,
+                measured=len(history.usable(self._campaign.goal.target)),
             )
         )
         self._store.set_campaign_status(self._campaign.id, CampaignStatus.RUNNING, "")
@@ -160,7 +162,9 @@ class CampaignLoop:
                 expected_s=0.0 if expected is None else expected.duration_s,
             )
         )
-        plan = self._protocol.plan(batch, self._campaign, self._session.workcell, run.layout, self._parameters)
+        plan = self._protocol.plan(
+            batch, self._campaign, self._session.workcell, run.layout, self._parameters
+        )
         try:
             uid = self._lane.carry_out(run, plan, self._metadata(batch, run))
         except RunStopped as stop:

@@ -209,4 +209,3 @@ class LabClock:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-

@@ -1,6 +1,5 @@
 """The composition root: the only place that knows implementations, and introduces them to each other."""
 
-from lab.app.benches import open_bench
 from lab.app.laboratory import Laboratory, Outcome
 from lab.app.prepare import Prepared, Rehearsal, prepare, rehearse
 from lab.app.settings import Settings, read_pace
@@ -11,7 +10,6 @@ __all__ = [
     "Prepared",
     "Rehearsal",
     "Settings",
-    "open_bench",
     "prepare",
     "read_pace",
     "rehearse",

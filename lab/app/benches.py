@@ -16,9 +16,10 @@ from lab.errors import BadInput
 from lab.files import CANDIDATES, CampaignFile, Material, WorkcellSpec
 from lab.interfaces import Clock, Command, Workcell
 from lab.store import Store
-from lab.types import new_id
+from lab.types import Origin, new_id
 
 if TYPE_CHECKING:
+    from devices.identity import Identity
     from digital_twin.world import World
 
 __all__ = ["OpenBench", "belief_of", "build_devices", "lab_time_of", "new_bench", "reopen_bench", "sketch"]
@@ -84,9 +85,12 @@ class OpenBench:
         self._world = world
 
     def __enter__(self) -> Self:
-        clock = self.session.clock
-        for device in self.session.workcell.devices.values():
-            clock.run(device.connect())
+        with ExitStack() as opening:
+            for role, device in self.session.workcell.devices.items():
+                self.session.clock.run(device.connect())
+                opening.callback(self._retire, device)
+                self._check_origin(role, self.session.clock.run(device.identify()))
+            opening.pop_all()
         return self
 
     def __exit__(
@@ -97,6 +101,17 @@ class OpenBench:
                 closing.callback(self._world.close)
             for device in self.session.workcell.devices.values():
                 closing.callback(self._retire, device)
+
+    def _check_origin(self, role: str, identity: Identity) -> None:
+        """A twin that stands in for an instrument, or the other way round, is never used unnoticed."""
+        workcell = self.session.workcell
+        if (identity.origin is Origin.TWIN) != workcell.twin:
+            raise BadInput(
+                f"{role} of {workcell.name} answers as {identity.origin} ({identity.model}, serial {identity.serial}), "
+                f"but the workcell file says twin: {str(workcell.twin).lower()}.",
+                way_out="Correct the address of the device, or `twin` in the workcell file.",
+                field=f"devices.{role}",
+            )
 
     def _retire(self, device: Any) -> None:
         self.session.clock.run(device.safe())

@@ -79,7 +79,9 @@ def _shaker(fitting: Fitting) -> Any:
     from digital_twin.instruments.bioshake import BioShakeTwin
 
     role, position = fitting.spec.role, fitting.position
-    wire = fitting.transport(lambda world: BioShakeTwin(world, name=role, position=position), BioShake.framing)
+    wire = fitting.transport(
+        lambda world: BioShakeTwin(world, name=role, position=position), BioShake.framing
+    )
     return BioShake(role, wire, limits=fitting.spec.limits)
 
 
@@ -141,7 +143,9 @@ def build_device(workcell: WorkcellSpec, spec: DeviceSpec, bench: Bench, world: 
     except CampaignFileError:
         raise
     except BadInput as wrong:
-        raise workcell.error(f"{field}.{wrong.field}" if wrong.field else field, wrong.reason, wrong.way_out) from wrong
+        raise workcell.error(
+            f"{field}.{wrong.field}" if wrong.field else field, wrong.reason, wrong.way_out
+        ) from wrong
 
 
 def seats(workcell: WorkcellSpec) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +15,8 @@ from lab.app.prepare import Prepared, refuse, rehearse
 from lab.app.settings import Settings
 from lab.app.team import Assignment, Team
 from lab.clock import LabClock
-from lab.engine.progress import Progress, Watcher
 from lab.engine import Lane
+from lab.engine.progress import Progress, Watcher
 from lab.errors import BadInput, DrywetError
 from lab.store import CampaignRecord, Store
 from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation
@@ -66,7 +65,12 @@ class Outcome:
             "lab_time_s": self.lab_s,
             "wall_time_s": self.wall_s,
             "best": [
-                {"candidate": e.candidate.id, "value": o.value, "standard_error": o.standard_error, "unit": o.unit}
+                {
+                    "candidate": e.candidate.id,
+                    "value": o.value,
+                    "standard_error": o.standard_error,
+                    "unit": o.unit,
+                }
                 for e, o in self.top(10)
             ],
         }
@@ -134,7 +138,9 @@ class Laboratory:
         for one, record in zip(prepared, stopped, strict=True):
             if record is None:
                 refuse(rehearse(one))
-        with self._team([r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]) as team:
+        with self._team(
+            [r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]
+        ) as team:
             for one, record in zip(prepared, stopped, strict=True):
                 if record is None:
                     team.start(one, baseline=baseline)
@@ -168,7 +174,9 @@ class Laboratory:
         start_s = max((lab_time_of(self.store, record.bench_id) for record in records), default=0.0)
         with ExitStack() as stack:
             clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
-            yield Team(clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack)
+            yield Team(
+                clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
+            )
 
     def _go_on(self, team: Team, record: CampaignRecord) -> None:
         team.go_on(record)

@@ -1,4 +1,4 @@
-"""From files to campaigns that can be started: every name looked up, every parameter checked, the first batch tried out dry."""
+"""From files to campaigns that can be started: every name looked up, every parameter checked, the first batch tried dry."""
 
 from __future__ import annotations
 
@@ -87,12 +87,6 @@ def prepare(path: Path | str) -> Prepared:
         BadInput: what is wrong, with file, line and way out.
     """
     file = load_campaign(path)
-    if file.baseline and not file.workcell.twin:
-        raise file.error(
-            "baseline",
-            "A baseline is a second campaign for comparison, and this workcell is hardware.",
-            "Leave the field out; a twin of the same workcell can give the baseline.",
-        )
     protocol, parameters = _protocol(file)
     return Prepared(
         file=file,
@@ -157,7 +151,8 @@ def _shortages(walked: DryRun, batches: int, workcell: Workcell) -> list[str]:
         there = tips.used + tips.left
         if tips.used * batches > there:
             problems.append(
-                f"{batches} batches need about {tips.used * batches} tips of {tips.tip_volume_ul:g} ul; the workcell has {there}."
+                f"{batches} batches need about {tips.used * batches} tips of {tips.tip_volume_ul:g} ul; "
+                f"the workcell has {there}."
             )
     for use in walked.volumes:
         there_ul = use.drawn_ul + use.left_ul
@@ -177,7 +172,9 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
     from planners import planner, planner_names
 
     if choice.name not in planner_names():
-        raise file.unknown_name(field if field == "baseline" else f"{field}.name", "planner", choice.name, planner_names())
+        raise file.unknown_name(
+            field if field == "baseline" else f"{field}.name", "planner", choice.name, planner_names()
+        )
     try:
         return planner(choice.name, choice.settings)
     except BadInput as wrong:
@@ -207,10 +204,16 @@ def _at(file: CampaignFile, field: str, wrong: BadInput) -> CampaignFileError:
     """An error of a part that knows no files, at its place in the campaign file."""
     problems = wrong.problems if isinstance(wrong, CampaignFileError) else (wrong,)
     first, *others = [
-        file.error(f"{field}.{one.field}" if one.field else field, one.reason, one.way_out) for one in problems
+        file.error(f"{field}.{one.field}" if one.field else field, one.reason, one.way_out)
+        for one in problems
     ]
     return CampaignFileError(
-        first.reason, way_out=first.way_out, file=first.file, line=first.line, field=first.field, others=tuple(others)
+        first.reason,
+        way_out=first.way_out,
+        file=first.file,
+        line=first.line,
+        field=first.field,
+        others=tuple(others),
     )
 
 
@@ -222,5 +225,3 @@ def refuse(rehearsal: Rehearsal) -> None:
     """
     if rehearsal.problems:
         raise Infeasible(rehearsal.problems, way_out="Change the campaign or what the workcell holds.")
-
-

@@ -44,7 +44,7 @@ class Assignment:
             self.status = self.loop.run()
         except DrywetError as error:
             self.status, self.error = CampaignStatus.HELD, error
-        except BaseException as bug:  # Other campaigns go on; the caller raises it when they have ended.
+        except BaseException as bug:  # noqa: BLE001  Other campaigns go on; the caller raises it when they have ended.
             self.status, self.bug = CampaignStatus.HELD, bug
         finally:
             self.lane.let_time_pass()
@@ -95,9 +95,7 @@ class Team:
         return self._stack.enter_context(bench)
 
     def _begin(self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench) -> None:
-        self._store.create_campaign(
-            campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts
-        )
+        self._store.create_campaign(campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts)
         self._assign(prepared.load(campaign, planner), bench)
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
@@ -112,7 +110,9 @@ class Team:
             lane=lane,
             watch=self._tell,
         )
-        self.assignments.append(Assignment(campaign=loaded.campaign, loop=loop, lane=lane, twin=loaded.workcell.twin))
+        self.assignments.append(
+            Assignment(campaign=loaded.campaign, loop=loop, lane=lane, twin=loaded.workcell.twin)
+        )
 
     def work(self) -> None:
         """Run all campaigns side by side until the last one ends."""

@@ -95,9 +95,7 @@ class Arbiter:
         return None if holder == owner else (item.id, holder)
 
     async def _ask(self, owner: str, names: frozenset[str], table: dict[str, str]) -> None:
-        request = _Request(
-            self._clock.now(), owner, names, table, asyncio.get_running_loop().create_future()
-        )
+        request = _Request(self._clock.now(), owner, names, table, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._schedule()
         await request.granted

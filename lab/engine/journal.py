@@ -18,7 +18,9 @@ from lab.types import JsonValue, Run, Step, StepStatus
 __all__ = ["Journal", "PlannedStep", "step_key"]
 
 
-def step_key(batch_id: str, attempt: int, branch: str, ordinal: int, action: str, arguments: JsonValue) -> str:
+def step_key(
+    batch_id: str, attempt: int, branch: str, ordinal: int, action: str, arguments: JsonValue
+) -> str:
     """The identity of a step: the same for the same action at the same place of a resumed plan."""
     canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -79,7 +79,9 @@ class Lane:
         self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.let_time_pass()
 
     @property
@@ -238,5 +240,3 @@ class Lane:
                 replayed=replayed,
             )
         )
-
-

@@ -10,7 +10,6 @@ from lab.clock import LabClock
 from lab.engine.arbiter import Arbiter
 from lab.interfaces import Command, Workcell
 from lab.store import Store
-from lab.types import Step
 
 __all__ = ["BenchSession"]
 

@@ -65,7 +65,7 @@ class DocumentSink:
             return
         try:
             self._store.append_documents(self._run_id, self._stretch, self.unwritten)
-        except Exception as error:  # Whatever it is, the run engine must not see it; the next step_begin does.
+        except Exception as error:  # noqa: BLE001  Whatever it is, the run engine must not see it; the next step_begin does.
             self.failure = error
         else:
             self.unwritten = []

@@ -40,7 +40,9 @@ class Runs:
         self._database = database
 
     def create_run(self, batch: Batch, layout: Layout, attempt: int = 1) -> Run:
-        """Open a run, its layout with it; experiments that wait are RUNNING from here on. One transaction.
+        """Open a run, its layout and the samples it will make with it; experiments that wait are RUNNING from here on.
+
+        One transaction.
 
         Args:
             attempt: 1 for the first; a redo on fresh material is the next.
@@ -71,6 +73,7 @@ class Runs:
                 experiment.status = ExperimentStatus.RUNNING.value
                 session.add(experiment)
             session.flush()
+            _add(session, _samples_of(row.id, layout))
             session.refresh(row)
             return values.run(row)
 
@@ -193,24 +196,37 @@ class Runs:
             ValueError: one is kept already, or its run is not known.
         """
         with self._database.write_session() as session:
-            for sample in samples:
-                session.add(
-                    SampleTable(
-                        id=sample.id,
-                        run_id=sample.run_id,
-                        labware=sample.labware,
-                        well=sample.well,
-                        content=sample.content,
-                        parents=sample.parents,
-                    )
-                )
-                session.flush()  # one by one, so that numbers follow the order given
+            _add(session, samples)
 
     def samples(self, run_id: str) -> tuple[Sample, ...]:
         """What a run made, in the order in which it was added."""
         query = select(SampleTable).where(SampleTable.run_id == run_id)
         with self._database.read_session() as session:
             return tuple(values.sample(row) for row in session.exec(query.order_by(col(SampleTable.number))))
+
+
+def _samples_of(run_id: str, layout: Layout) -> tuple[Sample, ...]:
+    """Wells that the layout gives a sample."""
+    return tuple(
+        Sample(id=use.sample_id, labware=use.labware, well=use.well, content=use.content, run_id=run_id)
+        for use in layout.wells
+        if use.sample_id
+    )
+
+
+def _add(session: Session, samples: Iterable[Sample]) -> None:
+    for sample in samples:
+        session.add(
+            SampleTable(
+                id=sample.id,
+                run_id=sample.run_id,
+                labware=sample.labware,
+                well=sample.well,
+                content=sample.content,
+                parents=sample.parents,
+            )
+        )
+        session.flush()  # one by one, so that numbers follow the order given
 
 
 def _run_row(session: Session, run_id: str) -> RunTable:

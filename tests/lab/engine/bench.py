@@ -149,7 +149,9 @@ class SmallLab:
             self.campaign.id,
             Proposal(
                 experiments=tuple(
-                    Experiment(id=new_id("exp"), candidate=c, reason=Reason(planner="random", sentence="by lot"))
+                    Experiment(
+                        id=new_id("exp"), candidate=c, reason=Reason(planner="random", sentence="by lot")
+                    )
                     for c in candidates
                 )
             ),

@@ -74,7 +74,9 @@ def test_all_or_nothing_holds_no_part_of_what_is_asked(clock: LabClock) -> None:
         arbiter.release(owner)
 
     async def scenario() -> None:
-        await asyncio.gather(use("x", ["arm"], 0, 50), use("y", ["reader", "arm"], 1, 5), use("z", ["shaker"], 2, 5))
+        await asyncio.gather(
+            use("x", ["arm"], 0, 50), use("y", ["reader", "arm"], 1, 5), use("z", ["shaker"], 2, 5)
+        )
 
     clock.run(scenario())
     assert dict(seen) == {"x": 0.0, "z": 2.0, "y": 50.0}
@@ -92,7 +94,9 @@ def test_a_younger_request_does_not_starve_an_older_one_that_needs_more(clock: L
         arbiter.release(owner)
 
     async def scenario() -> None:
-        await asyncio.gather(use("first", ["arm"], 0), use("both", ["arm", "reader"], 1), use("late", ["reader"], 2))
+        await asyncio.gather(
+            use("first", ["arm"], 0), use("both", ["arm", "reader"], 1), use("late", ["reader"], 2)
+        )
 
     clock.run(scenario())
     assert got == {"first": 0.0, "both": 10.0, "late": 20.0}

@@ -147,13 +147,22 @@ def test_samples_come_back_in_the_order_of_adding_with_their_parents(store: Stor
         )
         for n in range(12, 0, -1)
     )
+    of_layout = store.samples(opened.run.id)
     store.add_samples([stock])
     store.add_samples(made)
-    assert store.samples(opened.run.id) == (stock, *made)
+    assert store.samples(opened.run.id) == (*of_layout, stock, *made)
     other = opened_run(store, opened.bench, "other")
-    assert store.samples(other.run.id) == ()
+    assert {sample.run_id for sample in store.samples(other.run.id)} <= {other.run.id}
     with pytest.raises(ValueError, match="the store refuses this"):
         store.add_samples(
             [Sample(id=new_id("smp"), labware="x", well="A1", content="y", run_id=opened.run.id), stock]
         )
-    assert len(store.samples(opened.run.id)) == 13
+    assert len(store.samples(opened.run.id)) == len(of_layout) + 13
+
+
+def test_a_run_opens_with_the_samples_of_its_layout(store: Store, opened: Opened) -> None:
+    wells = [use for use in opened.run.layout.wells if use.sample_id]
+    assert wells
+    assert [(s.id, s.well, s.content) for s in store.samples(opened.run.id)] == [
+        (use.sample_id, use.well, use.content) for use in wells
+    ]
