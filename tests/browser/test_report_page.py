@@ -28,7 +28,9 @@ PROBE = """
 <script>
 (function () {
   function column(table, index) {
-    return Array.from(table.tBodies[0].rows).map(function (row) { return row.cells[index].dataset.sort || row.cells[index].textContent; });
+    return Array.from(table.tBodies[0].rows).map(function (row) {
+      return row.cells[index].dataset.sort || row.cells[index].textContent;
+    });
   }
   var table = document.getElementById("experiments-table");
   var heads = Array.from(table.querySelectorAll("th"));
