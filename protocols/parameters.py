@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lab.errors import BadInput, CampaignFileError
@@ -31,17 +31,17 @@ class ProtocolParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _plain_numbers(cls, written: Any) -> Any:
-        if not isinstance(written, Mapping):
-            return written
-        return {name: _plain(name, value) for name, value in written.items()}
+    def _plain_numbers(cls, written: Any, info: ValidationInfo) -> Any:
+        return _plain(info.field_name or "", written)
 
 
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_plain(name, item) for item in value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise refuse(f"{name} is no finite number.", "Write a finite one.")
     if not isinstance(value, str) or not name.endswith(tuple(SUFFIXES)):
         return value
     try:
@@ -51,7 +51,7 @@ def _plain(name: str, value: Any) -> Any:
     except ValueError as error:  # several decimal points look like a number until they are read
         raise refuse(f"{name} is a number, not {value!r}.") from error
     if not math.isfinite(number):
-        raise refuse(f"{name} is no finite number.", "Write a smaller one.")
+        raise refuse(f"{name} is no finite number.", "Write a finite one.")
     return number
 
 
@@ -99,6 +99,9 @@ def _as_error(detail: ErrorDetails, model: type[ProtocolParameters]) -> Campaign
             return CampaignFileError(f"{name} is a whole number, not {given!r}.", field=field)
         case "float_type":
             return CampaignFileError(f"{name} is a number, not {given!r}.", field=field)
+        case "tuple_type":
+            reason = f"{name} is a list, not {given!r}."
+            return CampaignFileError(reason, way_out="Write [first, second].", field=field)
         case "string_type":
             return CampaignFileError(f"{name} is text, not {given!r}.", field=field)
     return CampaignFileError(f"{name} can't be {given!r}: {detail['msg']}.", field=field)

@@ -99,7 +99,7 @@ class Parameters(ProtocolParameters):
     @field_validator("challenge_temperature_c", mode="before")
     @classmethod
     def _listed(cls, written: Any) -> Any:
-        return (written,) if isinstance(written, int | float) and not isinstance(written, bool) else written
+        return written if isinstance(written, list | tuple | bool) else (written,)
 
     @field_validator("challenge_temperature_c")
     @classmethod

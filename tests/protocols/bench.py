@@ -49,6 +49,7 @@ class PaperVerb:
     sent: list[Command] = field(default_factory=list)
     restored: list[Any] = field(default_factory=list)
     parent: Any = None
+    last: Any = None
 
     @property
     def name(self) -> str:
@@ -56,6 +57,7 @@ class PaperVerb:
 
     def set(self, command: Command) -> Done:
         self.sent.append(command)
+        self.last = command.to_json()
         return Done()
 
     def problems(self, command: Command, bench: Bench) -> Sequence[str]:
@@ -70,24 +72,26 @@ class PaperVerb:
         return command.duration_s(bench)
 
     def result(self) -> Any:
-        return {"number": len(self.sent)}
+        return self.last
 
     async def restore(self, result: Any) -> None:
         self.restored.append(result)
+        self.last = result
 
 
-class PaperReader(SimpleNamespace):
+class PaperReader:
     """Shows what ``optics`` says of the plate that was read last."""
 
     name = "reader"
     parent = None
-    optics: Callable[[str], tuple[np.ndarray, np.ndarray]]
 
-    def _last(self) -> str:
-        return str(self.fluorescence.restored[-1] if not self.fluorescence.sent else self.fluorescence.sent[-1].plate)
+    def __init__(self, **verbs: PaperVerb) -> None:
+        self.__dict__.update(verbs)
+        self.fluorescence = verbs["fluorescence"]
+        self.optics: Callable[[str], tuple[np.ndarray, np.ndarray]] = lambda plate: (np.zeros(96), np.zeros(96, dtype=bool))
 
     def read(self) -> dict[str, Any]:
-        plate = self._last()
+        plate = "" if self.fluorescence.last is None else self.fluorescence.last["plate"]
         value, saturated = self.optics(plate)
         data = {"value": value, "saturated": saturated, "plate": plate, "lab_time_s": 100.0}
         return {f"reader-{key}": {"value": item, "timestamp": 0.0} for key, item in data.items()}
@@ -114,7 +118,9 @@ def paper_devices(without: Sequence[str] = ()) -> dict[str, Any]:
     for device, verbs in DEVICES.items():
         if device not in without:
             made = {verb: PaperVerb(device, verb) for verb in verbs}
-            devices[device] = PaperReader(**made) if device == "reader" else SimpleNamespace(name=device, **made)
+            devices[device] = (
+                PaperReader(**made) if device == "reader" else SimpleNamespace(name=device, **made)
+            )
     return devices
 
 
@@ -145,7 +151,9 @@ def make_bench(*, assay_plates: int = 10, library_ul: float = 100.0, tips: int =
         contents = {well: (name, library_ul) for well, name in zip(WELLS, mine, strict=False)}
         labware.append(make_labware(f"library_{number}", plate, f"hotel_{number}", contents=contents))
     labware += [make_labware(f"assay_{n}", plate, f"hotel_{n + 2}") for n in range(1, assay_plates + 1)]
-    labware += [make_labware(f"lid_{n}", labware_type("auto_sealing_lid"), f"lids_{n}") for n in range(1, lids + 1)]
+    labware += [
+        make_labware(f"lid_{n}", labware_type("auto_sealing_lid"), f"lids_{n}") for n in range(1, lids + 1)
+    ]
     for n, kind in enumerate(("tips_50ul", "tips_50ul", "tips_300ul", "tips_300ul"), start=1):
         rack = make_labware(f"tips_{n}", labware_type(kind), f"deck_tips_{n}")
         rack.tips = rack.tips[:tips]
@@ -157,7 +165,9 @@ def make_bench(*, assay_plates: int = 10, library_ul: float = 100.0, tips: int =
 
 
 def make_campaign(protocol: str = "thermal_challenge", **parameters: Any) -> Campaign:
-    sources = {c.id: ("library_1" if n < 96 else "library_2", WELLS[n % 96]) for n, c in enumerate(CANDIDATES)}
+    sources = {
+        c.id: ("library_1" if n < 96 else "library_2", WELLS[n % 96]) for n, c in enumerate(CANDIDATES)
+    }
     return Campaign(
         id="cmp_paper",
         name="paper",
