@@ -149,6 +149,7 @@ class Stock:
         sizes = sorted({rack.type.tip_volume_ul for rack in bench.of_kind("tip_rack")})
         self._tips = {size: bench.tips_left(size) for size in sizes}
         self.problems: list[str] = []
+        self._short: set[tuple[str, str]] = set()
 
     @property
     def plates(self) -> tuple[str, ...]:
@@ -256,6 +257,9 @@ class Stock:
         if not wells:
             self.problems.append(f"Nothing on the bench holds {content}.")
             return
+        if self._short.issuperset(wells):
+            return  # Whoever asks second for what is short says nothing new.
+        self._short.update(wells)
         best = max(wells, key=lambda place: self._left[place])
         there = f"{best[1]} of {best[0]} can give {max(0.0, self._left[best]):.0f} ul"
         if len(wells) > 1:

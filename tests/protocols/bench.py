@@ -88,7 +88,10 @@ class PaperReader:
     def __init__(self, **verbs: PaperVerb) -> None:
         self.__dict__.update(verbs)
         self.fluorescence = verbs["fluorescence"]
-        self.optics: Callable[[str], tuple[np.ndarray, np.ndarray]] = lambda plate: (np.zeros(96), np.zeros(96, dtype=bool))
+        self.optics: Callable[[str], tuple[np.ndarray, np.ndarray]] = lambda plate: (
+            np.zeros(96),
+            np.zeros(96, dtype=bool),
+        )
 
     def read(self) -> dict[str, Any]:
         plate = "" if self.fluorescence.last is None else self.fluorescence.last["plate"]

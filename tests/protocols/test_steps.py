@@ -97,7 +97,9 @@ def test_a_resumed_run_does_nothing_twice_and_emits_the_reading_again(
     first = [body for name, body in engine.documents if name == "event"]
     engine.stop_before = None
     second = [body for name, body in engine.carry_out(there_and_back(workcell)) if name == "event"]
-    assert [len(workcell.devices[d].__dict__[v].sent) for d, v in (("arm", "move"), ("reader", "fluorescence"))] == [2, 1]
+    assert [
+        len(workcell.devices[d].__dict__[v].sent) for d, v in (("arm", "move"), ("reader", "fluorescence"))
+    ] == [2, 1]
     (restored,) = workcell.devices["reader"].fluorescence.restored
     assert restored["plate"] == "assay_1"
     assert [event["data"]["reader-plate"] for event in second] == ["assay_1"]
@@ -115,7 +117,9 @@ def test_a_failed_step_is_journaled_with_its_fault_and_ends_the_plan(
     assert engine.done == []
 
 
-def test_a_command_that_cannot_be_sent_is_journaled_as_failed(engine: PaperEngine, workcell: Workcell) -> None:
+def test_a_command_that_cannot_be_sent_is_journaled_as_failed(
+    engine: PaperEngine, workcell: Workcell
+) -> None:
     def refuse(command: Command) -> Done:
         raise InstrumentError("the port is closed.", device="arm")
 
@@ -177,11 +181,15 @@ def test_kinetic_readings_have_a_stream_of_their_own(engine: PaperEngine, workce
 
 def test_every_stub_sends_the_command_it_is_named_for(engine: PaperEngine, workcell: Workcell) -> None:
     def plan() -> Plan:
-        yield from steps.distribute(workcell, source=("library_1", "A1"), targets=[("assay_1", "A1", 5)], tip_volume_ul=50)
+        yield from steps.distribute(
+            workcell, source=("library_1", "A1"), targets=[("assay_1", "A1", 5)], tip_volume_ul=50
+        )
         yield from steps.add_reagent(
             workcell, source=("buffer", "A1"), labware="assay_1", wells=["A1"], volume_ul=45, tip_volume_ul=50
         )
-        yield from steps.mix(workcell, labware="assay_1", wells=["A1"], volume_ul=20, cycles=3, tip_volume_ul=50)
+        yield from steps.mix(
+            workcell, labware="assay_1", wells=["A1"], volume_ul=20, cycles=3, tip_volume_ul=50
+        )
         yield from steps.open_lid(workcell)
         yield from steps.seal(workcell, "assay_1", "lid_1")
         yield from steps.close_lid(workcell)
