@@ -140,6 +140,10 @@ class World:
         """Whether the cover of a place is closed."""
         return position in self.state.shut
 
+    def tips_on(self, instrument: str) -> tuple[bool, ...]:
+        """Whether each channel of a liquid handler has a tip on it."""
+        return tuple(channel.tip_volume_ul > 0.0 for channel in self.state.head(instrument))
+
     def temperature_c(self, position: str) -> float:
         """Temperature of a place now; its plate lags behind.
 

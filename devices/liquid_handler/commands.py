@@ -147,14 +147,22 @@ class AddReagent(CommandValue):
         return tuple(sorted({well[0] for well in self.wells}))
 
     @property
-    def overage_ul(self) -> float:
-        """What stays in each tip until it is thrown away."""
-        return overage_ul(self.volume_ul)
+    def columns_per_fill(self) -> int:
+        """Portions that a tip holds beside the overage they ask for; 0 when not even one fits."""
+        portions = 0
+        while portions < len(self.wells) and self._filled_ul(portions + 1) <= self.tip_volume_ul:
+            portions += 1
+        return portions
 
     @property
-    def columns_per_fill(self) -> int:
-        """Portions that a tip holds beside the overage."""
-        return int((self.tip_volume_ul - self.overage_ul) / self.volume_ul) if self.volume_ul > 0.0 else 0
+    def overage_ul(self) -> float:
+        """What stays in each tip until it is thrown away."""
+        columns = min(max(1, self.columns_per_fill), len(by_column(self.wells)))
+        return overage_ul(columns * self.volume_ul)
+
+    def _filled_ul(self, portions: int) -> float:
+        total_ul = portions * self.volume_ul
+        return total_ul + overage_ul(total_ul)
 
     def fills(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """Columns of wells, grouped by what one filling of the tips serves."""
