@@ -81,8 +81,8 @@ class WellReading:
             "labware": self.labware,
             "well": self.well,
             "sample_id": self.sample_id,
-            "raw": self.raw,
-            "net": self.net,
+            "raw": self.raw if math.isfinite(self.raw) else None,
+            "net": self.net if math.isfinite(self.net) else None,
             "flags": list(self.flags),
         }
 
@@ -205,6 +205,29 @@ class PlateRatio:
             flags=tuple(dict.fromkeys(flag for flag, _, _ in findings)),
             sentence=" ".join(sentence for _, _, sentence in findings),
         )
+
+    def details(self, key: str, treated: Sequence[str] | None = None) -> dict[str, JsonValue]:
+        """What an observation keeps beside its value: the reference on the same plates, and every well as it was read."""
+        roles = self.treated if treated is None else tuple(treated)
+        reference = self.share(REFERENCE, roles)
+        shown = (self.untreated, *roles)
+        return {
+            "reference_value": reference.value,
+            "reference_standard_error": reference.standard_error,
+            "z_prime": self.z_prime if math.isfinite(self.z_prime) else None,
+            "plates": [
+                {
+                    "role": role,
+                    "labware": self.groups[role][BLANK].wells[0].labware,
+                    "signal": self.signal(role, key)[0],
+                    "reference_signal": self.signal(role, REFERENCE)[0],
+                }
+                for role in shown
+            ],
+            "wells": [
+                {"role": role, **well.to_json()} for role in shown for well in self.groups[role][key].wells
+            ],
+        }
 
     def _of_plates(self, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
         """(flag, bad, sentence) of what concerns whole plates."""

@@ -152,7 +152,7 @@ class Stock:
         self._short: set[tuple[str, str]] = set()
 
     @property
-    def plates(self) -> tuple[str, ...]:
+    def labware(self) -> tuple[str, ...]:
         """Labware in the order of the workcell file, for picks to follow."""
         return tuple(self._bench.labware)
 

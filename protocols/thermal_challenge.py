@@ -9,7 +9,7 @@ again on cooling. Then a reporter stops the protease and lights up on what is st
 Every plate carries the same wells: the variants in replicate, the reference and blanks, at places chosen at random.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,11 +19,12 @@ from pydantic import Field, field_validator
 from lab.bench import Bench, Labware
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import RunRecord, Workcell
-from lab.types import Batch, Campaign, JsonValue, Layout, Observation, WellUse, new_id
+from lab.types import Batch, Campaign, JsonValue, Layout, Observation, new_id
 from protocols import steps
+from protocols.hit_picking import hit_picks, well_uses
 from protocols.parameters import ProtocolParameters, refuse
 from protocols.plate_layout import column_major, scatter
-from protocols.plate_ratio import BLANK, REFERENCE, PlateRatio, Share, Thresholds
+from protocols.plate_ratio import PlateRatio, Thresholds
 from protocols.readings import plate_readings
 from protocols.stock import Pick, Reagent, Stock, lids, places_to_work, unused_plates
 
@@ -63,8 +64,8 @@ class Parameters(ProtocolParameters):
     replicates: int = Field(default=3, ge=2, le=12, description="Wells of each variant on every plate.")
     reference_wells: int = Field(default=4, ge=3, le=24, description="Wells of the reference on every plate.")
     blank_wells: int = Field(default=4, ge=3, le=24, description="Wells without protein on every plate.")
-    sample_volume_ul: float = Field(default=5.0, ge=1.0, le=50.0, description="Variant solution per well.")
-    buffer_volume_ul: float = Field(default=45.0, ge=5.0, le=150.0, description="Assay buffer per well.")
+    sample_volume_ul: float = Field(default=4.0, ge=1.0, le=50.0, description="Variant solution per well.")
+    buffer_volume_ul: float = Field(default=46.0, ge=5.0, le=150.0, description="Assay buffer per well.")
     reporter_volume_ul: float = Field(
         default=50.0, ge=5.0, le=150.0, description="Reporter per well, after cooling."
     )
@@ -175,14 +176,22 @@ def layout(
     buffer = stock.reagent(parameters.buffer, parameters.buffer_volume_ul, tuple(roles.values()), wells)
     reporter = stock.reagent(parameters.reporter, parameters.reporter_volume_ul, tuple(roles.values()), wells)
     picks = [
-        _picks(batch, campaign, groups, [roles[role] for role in deckful], stock, buffer.source, parameters)
+        hit_picks(
+            batch,
+            campaign,
+            groups,
+            [roles[role] for role in deckful],
+            stock,
+            volume_ul=parameters.sample_volume_ul,
+            blank=buffer.source,
+        )
         for deckful in _deckfuls(bench, parameters.roles)
     ]
     if stock.problems:
         raise Infeasible(tuple(dict.fromkeys(stock.problems)), way_out="Refill, or use smaller volumes.")
     return Layout(
         labware=roles | {"lid": _lid(bench).id},
-        wells=tuple(use for plate in plates for use in _uses(plate.id, batch, campaign, groups)),
+        wells=tuple(use for plate in plates for use in well_uses(plate.id, batch, campaign, groups)),
         choices={
             "wells": list(wells),
             "picks": [[pick.to_json() for pick in of_deckful] for of_deckful in picks],
@@ -217,51 +226,6 @@ def _deckfuls(bench: Bench, roles: Sequence[str]) -> tuple[tuple[str, ...], ...]
     """Plates that are filled together: as many as find room on the handler's deck beside the plate they are filled from."""
     room = len(_deck(bench)) - 1
     return tuple(tuple(roles[first : first + room]) for first in range(0, len(roles), room))
-
-
-def _uses(plate: str, batch: Batch, campaign: Campaign, groups: Sequence[Sequence[str]]) -> Iterator[WellUse]:
-    for experiment, wells in zip(batch.experiments, groups, strict=False):
-        for well in wells:
-            yield WellUse(
-                labware=plate,
-                well=well,
-                content=experiment.candidate.id,
-                kind="variant",
-                experiment_id=experiment.id,
-                sample_id=new_id("smp"),
-            )
-    for well in groups[-2]:
-        yield WellUse(
-            labware=plate,
-            well=well,
-            content=campaign.reference.id,
-            kind="reference",
-            sample_id=new_id("smp"),
-        )
-    for well in groups[-1]:
-        yield WellUse(labware=plate, well=well, content=BLANK, kind="blank", sample_id=new_id("smp"))
-
-
-def _picks(
-    batch: Batch,
-    campaign: Campaign,
-    groups: Sequence[Sequence[str]],
-    plates: Sequence[str],
-    stock: Stock,
-    buffer: tuple[str, str],
-    parameters: Parameters,
-) -> tuple[Pick, ...]:
-    """What goes into a deckful of plates, library plate by library plate, so that each is fetched once; blanks last."""
-    volume_ul = parameters.sample_volume_ul
-    contents = [*(experiment.candidate.id for experiment in batch.experiments), campaign.reference.id]
-    picks: list[Pick] = []
-    for content, wells in zip(contents, groups, strict=False):
-        atoms = [[(plate, well, volume_ul) for plate in plates] for well in column_major(wells)]
-        picks += stock.picks(content, atoms, stock.wells_of(content, first=campaign.sources.get(content)))
-    order = list(stock.plates)
-    picks.sort(key=lambda pick: (order.index(pick.source[0]), int(pick.source[1][1:]), pick.source[1][0]))
-    blanks = [[(plate, well, volume_ul) for plate in plates] for well in column_major(groups[-1])]
-    return (*picks, *stock.picks(BLANK, blanks, [buffer]))
 
 
 # ----------------------------------------------------------------------------------------------------------------- plan
@@ -457,7 +421,7 @@ def analyse(
                     origin=record.origin,
                     replicates=share.replicates,
                     lab_time_s=max(readings[labware[role]].lab_time_s for role in roles),
-                    details=_details(plates, experiment.id, roles, plates.share(REFERENCE, roles)),
+                    details=plates.details(experiment.id, roles),
                 )
             )
     return tuple(observations)
@@ -475,25 +439,3 @@ def _targets(parameters: Parameters) -> dict[str, tuple[str, ...]]:
 
 def _at(parameters: Parameters, roles: Sequence[str]) -> tuple[float, ...]:
     return tuple(parameters.heated[role] for role in roles)
-
-
-def _details(plates: PlateRatio, key: str, roles: Sequence[str], reference: Share) -> dict[str, JsonValue]:
-    """What the report shows beside the value: the reference on the same plates, and every well."""
-    shown = (UNHEATED, *roles)
-    return {
-        "reference_value": reference.value,
-        "reference_standard_error": reference.standard_error,
-        "z_prime": plates.z_prime,
-        "plates": [
-            {
-                "role": role,
-                "labware": plates.groups[role][BLANK].wells[0].labware,
-                "signal": plates.signal(role, key)[0],
-                "reference_signal": plates.signal(role, REFERENCE)[0],
-            }
-            for role in shown
-        ],
-        "wells": [
-            {"role": role, **well.to_json()} for role in shown for well in plates.groups[role][key].wells
-        ],
-    }
