@@ -14,7 +14,7 @@ from lab.errors import StoreUnusable
 from lab.store.faults import name_of
 from lab.store.tables import METADATA
 
-__all__ = ["HEAD", "VERSION_TABLE", "revision_of", "upgrade"]
+__all__ = ["HEAD", "VERSION_TABLE", "examine", "revision_of", "upgrade"]
 
 HEAD = "0001"
 """The newest revision under ``migrations/versions``, held here so that an up-to-date store opens without Alembic."""
@@ -32,18 +32,18 @@ def revision_of(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none()
 
 
-def upgrade(connection: Connection, url: URL, *, read_only: bool) -> None:
-    """Create the tables, or bring them up to :data:`HEAD`, within the transaction that the connection is in.
+def examine(connection: Connection, url: URL, *, read_only: bool) -> str | None:
+    """The revision of a store that this program can use. Changes nothing.
+
+    Returns:
+        None where there is no store yet, and nothing of anybody else's.
 
     Raises:
-        StoreUnusable: newer than this program, another program's database, or in need of an upgrade and read-only.
+        StoreUnusable: newer than this program, another program's database, or, read-only, in need of an upgrade.
     """
     found = revision_of(connection)
     if found == HEAD:
-        if not read_only:
-            # A write that changes nothing: a full or write-protected disk shows now, not at the first step.
-            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
-        return
+        return found
     where = name_of(url)
     if found is None:
         _refuse_foreign(connection, where)
@@ -57,7 +57,20 @@ def upgrade(connection: Connection, url: URL, *, read_only: bool) -> None:
             f"{where}: this store is {'empty' if found is None else f'older (schema {found}) than this drywet'}.",
             way_out="Open it for writing once, which any `drywet run` does.",
         )
-    _migrate(connection)
+    return found
+
+
+def upgrade(connection: Connection, url: URL) -> None:
+    """Create the tables, or bring them up to :data:`HEAD`, within the transaction that the connection is in.
+
+    Raises:
+        StoreUnusable: as :func:`examine`.
+    """
+    if examine(connection, url, read_only=False) == HEAD:
+        # A write that changes nothing: a full or write-protected disk shows now, not at the first step.
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = version_num"))
+    else:
+        _migrate(connection)
 
 
 def _refuse_foreign(connection: Connection, where: str) -> None:

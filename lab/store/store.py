@@ -7,7 +7,8 @@ from types import TracebackType
 
 from lab.store import faults, health
 from lab.store.campaigns import Campaigns
-from lab.store.database import Database, read_url
+from lab.store.database import Database
+from lab.store.engines import read_url
 from lab.store.journal import Journal
 from lab.store.records import Fact
 from lab.store.results import Results

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import StoreUnusable
-from lab.store import Store, database
+from lab.store import Store, engines
 from lab.types import ExperimentStatus, Proposal, RunStatus, StepStatus
 from tests.lab.store.examples import POOL, Opened, an_experiment, an_observation, begin, opened_run
 
@@ -227,7 +227,7 @@ def test_a_disk_that_is_really_full_neither_takes_a_store_nor_breaks_one(tmp_pat
 def test_a_lock_of_another_program_is_said_and_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_WAIT_S", 0.2)
+    monkeypatch.setattr(engines, "BUSY_WAIT_S", 0.2)
     path = tmp_path / "lab.db"
     with Store.open(path) as store:
         opened = opened_run(store)

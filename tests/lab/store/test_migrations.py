@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect
 
 from lab.store import Store, schema
-from lab.store.database import read_url
+from lab.store.engines import read_url
 from lab.store.tables import METADATA
 
 

@@ -182,6 +182,32 @@ def test_a_folder_is_no_store(tmp_path: Path) -> None:
     refusal(lambda: Store.open(tmp_path, read_only=True), "There is no store at")
 
 
+def test_two_names_of_one_file_have_one_lock(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "lab.db")
+    with Store.open(tmp_path / "lab.db"):
+        refusal(lambda: Store.open(tmp_path / "link.db"), "is writing to this store")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    refusal(lambda: Store.open(tmp_path / "round"), "is no store")
+
+
+def test_being_refused_does_not_loosen_the_locks_of_the_store_that_is_open(tmp_path: Path) -> None:
+    """A POSIX lock is lost when its process closes any handle of the file; SQLite's must not be lost so."""
+    path = tmp_path / "lab.db"
+    grab = """
+import sqlite3, sys
+other = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    other.execute("PRAGMA journal_mode = DELETE")  # asks for a lock that nobody else may share
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+    with Store.open(path) as store:
+        assert store.benches() == ()
+        refusal(lambda: Store.open(path), "is writing to this store")
+        assert in_another_process(grab, str(path)).stdout == "database is locked\n"
+    assert in_another_process(grab, str(path)).stdout == ""
+
+
 def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("n")
     refusal(lambda: Store.open(tmp_path / "notes.txt" / "lab.db"), "cannot be kept there")
@@ -229,7 +255,7 @@ def test_reading_what_is_no_store_yet_makes_none(tmp_path: Path, postgres_server
 def test_an_unwritable_folder_is_refused(public_folder: Path) -> None:
     public_folder.chmod(0o555)
     with without_privileges():
-        refusal(lambda: Store.open(public_folder / "lab.db"), r"may not be written to \(Permission denied\)")
+        refusal(lambda: Store.open(public_folder / "lab.db"), "the database cannot be opened")
         refusal(
             lambda: Store.open(public_folder / "deep" / "lab.db"),
             r"cannot be kept there \(Permission denied\)",
@@ -246,7 +272,7 @@ def test_an_unwritable_file_is_refused(public_folder: Path) -> None:
         refusal(lambda: Store.open(path), "may not be written to")
     path.chmod(0o000)
     with without_privileges():
-        refusal(lambda: Store.open(path), "cannot be kept there")
+        refusal(lambda: Store.open(path), "cannot be opened")
         refusal(lambda: Store.open(path, read_only=True), "cannot be opened")
 
 
@@ -268,6 +294,9 @@ def test_an_archived_store_is_read_where_nothing_can_be_written(public_folder: P
         ("sqlite://", "A store in memory would be lost"),
         ("sqlite:///:memory:", "A store in memory would be lost"),
         ("http://[", "is no store"),
+        ("postgresql://me@host:port/lab", "is no store"),
+        ("lab\0.db", "is no store"),
+        ("/dev/null", "is no ordinary file"),
     ],
 )
 def test_an_address_that_means_no_store_is_refused(where: str, reason: str) -> None:
