@@ -123,7 +123,7 @@ def _show(findings: list[Finding], out: Console) -> None:
 def _python() -> Finding:
     version = ".".join(str(part) for part in sys.version_info[:3])
     try:
-        wanted = importlib.metadata.metadata("drywet").get("Requires-Python") or ""
+        wanted = importlib.metadata.metadata("drywet")["Requires-Python"]
     except importlib.metadata.PackageNotFoundError:
         return Finding(
             topic="drywet",

@@ -45,9 +45,13 @@ def show_finding(contents: Contents, out: Console) -> None:
     _line(out, headline(contents))
     if contents.baseline is not None and contents.variants:
         _line(out, yardstick_sentence(contents.curve, contents.baseline, campaign.goal.sign))
-    kind, origin, sentence = banner(contents)
-    if kind == "twin":
-        _line(out, f"{origin}. {sentence}", style="yellow")
+    origins = set(contents.origins)
+    if origins == {"twin"}:
+        _line(
+            out, "Measured on a digital twin: nothing here is evidence about a real sample.", style="yellow"
+        )
+    elif "twin" in origins:
+        _line(out, f"{banner(contents)[1]}: the report tells which result is which.", style="yellow")
 
 
 def top_table(contents: Contents) -> Table:

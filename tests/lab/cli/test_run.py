@@ -43,7 +43,7 @@ def test_a_campaign_runs_to_its_end_and_says_what_it_found(campaign: Path):
     batches = [line for line in answer.out.splitlines() if re.match(r" +[12]  .* of 6 ", line)]
     assert len(batches) == 2
     assert "Finished after 6 experiments." in answer.out
-    assert "Simulated: digital twin" in answer.out
+    assert "Measured on a digital twin" in answer.out
     assert "drywet report heat" in answer.out
     assert f"Report: {Path('heat.html').absolute()}" in answer.out
     assert Path("heat.html").stat().st_size > 10_000
