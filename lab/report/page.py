@@ -96,6 +96,10 @@ def _text(name: str) -> str:
     return resources.files("lab.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+def _count(n: int, one: str) -> str:
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
 def _lab_time(contents: Contents) -> float | None:
     begun = [r.begun_s for r in contents.runs if r.begun_s is not None]
     ended = [r.ended_s for r in contents.runs if r.ended_s is not None]
@@ -126,7 +130,7 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             "top",
             top_variants(contents.variants[:_TOP], contents.reference, name, label),
             f"The {min(_TOP, len(contents.variants))} best variants with 95 % intervals. Open circle: one run; filled: "
-            f"more than one. Green: {name} over {contents.reference_runs} runs, with its 95 % interval.",
+            f"more than one. Green: {name} with its 95\u00a0% interval, from {_count(contents.reference_runs, 'run')}.",
         )
     if contents.curve.best or (contents.baseline is not None and contents.baseline.best):
         add(
@@ -139,8 +143,8 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
         add(
             "sequence",
             substitution_map(contents.substitutions, campaign.reference.sequence, reference_value, label),
-            "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. Blank: not in the pool. Dots: the "
-            f"reference's own residue. The line in the colour bar is {name}.",
+            "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. ○: chosen, not measured yet. "
+            f"Blank: not in the pool. Dots: the reference's own residue. The line in the colour bar is {name}.",
         )
     if contents.calibration is not None:
         add(

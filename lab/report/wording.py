@@ -196,17 +196,17 @@ def flag_words(flag: str) -> str:
 
 def evidence(variant: Variant, campaign: Campaign) -> str:
     """What may be claimed of a variant: a claim needs a replicate run or a second method (DESIGN section 9)."""
-    better = "above" if campaign.goal.direction == "maximize" else "below"
+    better, worse = ("above", "below") if campaign.goal.direction == "maximize" else ("below", "above")
     name = campaign.reference.id
+    runs = f" in {variant.runs} runs" if variant.runs > 1 else ""
     if variant.confirmed:
-        return f"{better} {name} in {variant.runs} runs"
-    if variant.runs > 1 and not variant.agree:
+        return f"{better} {name}{runs}"
+    if not variant.agree:
         return f"inconclusive: {variant.runs} runs disagree"
-    if variant.difference is None:
+    if variant.difference is None or variant.differs:
         return "candidate for confirmation"
-    if variant.runs > 1:
-        return f"not distinguishable from {name} in {variant.runs} runs"
-    return "candidate for confirmation" if variant.differs else f"not distinguishable from {name}"
+    ends = (campaign.goal.sign * variant.difference.low, campaign.goal.sign * variant.difference.high)
+    return f"{worse} {name}{runs}" if max(ends) < 0 else f"not distinguishable from {name}{runs}"
 
 
 def standing(contents: Contents) -> str:

@@ -28,11 +28,11 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
         name: unique in the page.
         unit: of the readings, for the colour bar.
     """
-    across = 4 if len(plates) > 3 else max(2, len(plates))
+    across = 4
     down = math.ceil(len(plates) / across)
     norm = _norm([w.value for p in plates for w in p.wells if w.value is not None and w.kind != "unused"])
-    cell = WIDTH_IN / 4
-    with new_figure(cell * across, 0.85 + down * (cell * 0.71 + 0.22)) as figure:
+    cell = WIDTH_IN / across
+    with new_figure(WIDTH_IN, 0.85 + down * (cell * 0.71 + 0.22)) as figure:
         grid = figure.subplots(down, across, squeeze=False)
         for axes, plate in zip(grid.flat, plates, strict=False):
             _plate(axes, plate, norm)
@@ -45,7 +45,7 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
             shrink=0.4,
             aspect=40,
             anchor=(0.0, 0.0),
-            pad=0.02,
+            pad=0.09 / down,
         )
         bar.outline.set_visible(False)
         bar.set_label(unit, loc="left")

@@ -79,8 +79,10 @@ def best_so_far(
         axes.set_xlim(0, budget)
         axes.set_xticks(_ticks(budget))
         ends: list[tuple[float, str, str]] = []
+        last = 0
         if yardstick is not None and yardstick.best:
             _line(axes, yardstick, YARDSTICK, budget)
+            last = yardstick.best[-1][0]
             ends.append((yardstick.best[-1][1], f"{_spoken(yardstick.planner)}, yardstick", YARDSTICK))
         if curve.best:
             axes.plot(
@@ -94,19 +96,24 @@ def best_so_far(
                 clip_on=False,
             )
             _line(axes, curve, ACCENT, budget)
+            last = max(last, curve.best[-1][0])
             ends.append((curve.best[-1][1], _spoken(curve.planner), ACCENT))
         if reference is not None:
             axes.axhline(reference.value, color=REFERENCE, linewidth=1.3, linestyle=(0, (4, 3)))
-            ends.append((reference.value, reference_name, REFERENCE))
         axes.set_xlabel(f"experiments spent, of a budget of {budget}")
         axes.set_ylabel(label)
         bare(axes)
-        _end_labels(axes, ends)
+        here = last or budget
+        if reference is not None:
+            there = (reference.value, reference_name, REFERENCE)
+            ends.extend([there] if here == budget else [])
+            _end_labels(axes, [] if here == budget else [there], budget)
+        _end_labels(axes, ends, here)
         return to_svg(
             figure,
             name="best",
             title="Best so far against budget",
-            description="; ".join(f"{text} ends at {value:.3g}" for value, text, _ in ends)
+            description="; ".join(f"{text}: {value:.3g}" for value, text, _ in ends)
             or "No result that can be used yet.",
         )
 
@@ -116,11 +123,11 @@ def _line(axes: Axes, curve: Curve, colour: str, budget: int) -> None:
     y = [value for _, value in curve.best]
     axes.step(x, y, where="post", color=colour, linewidth=2.2)
     if x[-1] < budget:
-        axes.plot(x[-1], y[-1], "|", color=colour, markersize=9, markeredgewidth=2.2)
+        axes.plot(x[-1], y[-1], "o", color=colour, markersize=6)
 
 
-def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Write each line's name right of the axes at its height, moved apart where they would touch."""
+def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float) -> None:
+    """Write each line's name right of where the lines end, at its height, moved apart where they would touch."""
     low, high = axes.get_ylim()
     gap = 0.062 * (high - low)
     at = -math.inf
@@ -128,9 +135,8 @@ def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         at = max(value, at + gap)
         axes.annotate(
             f"{text} {value:.2f}",
-            (1.0, at),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
+            (x, at),
+            xytext=(8, 0),
             textcoords="offset points",
             va="center",
             color=colour,

@@ -38,7 +38,7 @@ def substitution_map(
         axes = figure.subplots()
         _cells(axes, [s for s in substitutions if s.state == "untested"], EMPTY)
         _measured(axes, [s for s in substitutions if s.state == "measured"], norm)
-        for state, mark, colour in (("failed", "x", WARNING), ("pending", "$?$", MUTED)):
+        for state, mark, colour in (("failed", "x", WARNING), ("pending", "o", INK)):
             there = [s for s in substitutions if s.state == state]
             _cells(axes, there, EMPTY)
             axes.scatter(
@@ -46,7 +46,8 @@ def substitution_map(
                 [_ROWS.index(s.letter) for s in there],
                 marker=mark,
                 s=26,
-                color=colour,
+                facecolors=colour if mark == "x" else "none",
+                edgecolors=None if mark == "x" else colour,
                 linewidths=1.4,
             )
         axes.scatter(

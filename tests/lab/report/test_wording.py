@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -109,9 +110,17 @@ def test_runs_that_disagree_are_inconclusive():
     assert evidence(two, CAMPAIGN) == "inconclusive: 2 runs disagree"
 
 
+def test_what_is_worse_than_the_reference_is_called_so_in_the_direction_of_the_goal():
+    worse = replace(variant(runs=1, differs=False), difference=estimate(-0.2, 0.01, 5))
+    assert evidence(worse, CAMPAIGN) == "below WT"
+    minimise = campaign_of(Recipe(direction="minimize"), CAMPAIGN.candidates)
+    assert evidence(replace(worse, difference=estimate(0.2, 0.01, 5)), minimise) == "above WT"
+
+
 def test_what_cannot_be_told_from_the_reference_is_not_called_better():
-    assert evidence(variant(runs=1, differs=False), CAMPAIGN) == "not distinguishable from WT"
-    assert evidence(variant(runs=3, differs=False), CAMPAIGN) == "not distinguishable from WT in 3 runs"
+    same = replace(variant(runs=1, differs=False), difference=estimate(0.01, 0.02, 5))
+    assert evidence(same, CAMPAIGN) == "not distinguishable from WT"
+    assert evidence(replace(same, runs=3), CAMPAIGN) == "not distinguishable from WT in 3 runs"
 
 
 def calibration(covered: int, n: int) -> Calibration:
