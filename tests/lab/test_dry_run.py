@@ -48,13 +48,20 @@ def test_it_tells_steps_in_order_with_when_they_begin_and_how_long_they_take(wor
 
 def test_it_leaves_the_bench_as_it_was(workcell: Workcell) -> None:
     before = workcell.bench.to_json()
-    dry_run(steps.distribute(workcell, source=("library_1", "A1"), targets=[("assay_1", "A1", 5.0)], tip_volume_ul=50), workcell)
+    dry_run(
+        steps.distribute(
+            workcell, source=("library_1", "A1"), targets=[("assay_1", "A1", 5.0)], tip_volume_ul=50
+        ),
+        workcell,
+    )
     assert workcell.bench.to_json() == before
 
 
 def test_it_counts_tips_plates_and_what_is_drawn_from_which_well(workcell: Workcell) -> None:
     targets = [("assay_1", "A1", 5.0), ("assay_2", "A1", 5.0)]
-    found = dry_run(steps.distribute(workcell, source=("library_1", "A1"), targets=targets, tip_volume_ul=50), workcell)
+    found = dry_run(
+        steps.distribute(workcell, source=("library_1", "A1"), targets=targets, tip_volume_ul=50), workcell
+    )
     (tips,) = found.tips
     assert (tips.tip_volume_ul, tips.used, tips.left) == (50.0, 1, 191)
     (volume,) = found.volumes
@@ -81,7 +88,9 @@ def test_the_same_problem_many_times_is_told_once_and_alike_ones_are_counted(wor
     def greedy() -> Plan:
         for well in workcell.bench.labware["library_1"].type.wells[:20]:
             targets = [("assay_1", "A1", 200.0)]
-            yield from steps.distribute(workcell, source=("library_1", well), targets=targets, tip_volume_ul=300)
+            yield from steps.distribute(
+                workcell, source=("library_1", well), targets=targets, tip_volume_ul=300
+            )
 
     problems = dry_run(greedy(), workcell).problems
     short = [p for p in problems if "can give 97 ul" in p]
@@ -111,6 +120,17 @@ def test_a_place_that_is_not_claimed_is_a_problem(workcell: Workcell) -> None:
     )
 
 
+def test_a_lid_put_down_at_a_place_that_is_not_claimed_is_a_problem(workcell: Workcell) -> None:
+    def plan() -> Plan:
+        yield from steps.seal(workcell, "assay_1", "lid_1")
+        yield from steps.unseal(workcell, "assay_1", "shaker")
+        yield from steps.move(workcell, "lid_1", "lids_1")
+
+    assert dry_run(plan(), workcell).problems == (
+        "The plan moves lid_1 to shaker without claiming that position.",
+    )
+
+
 def test_claims_within_claims_and_of_unknown_places_are_problems(workcell: Workcell) -> None:
     inner = steps.claimed(("shaker", "moon"), bps.null())
     problems = dry_run(steps.claimed(("reader",), inner), workcell).problems
@@ -137,7 +157,9 @@ def test_missing_devices_are_problems_and_no_errors() -> None:
     workcell = paper_workcell(make_bench(), without=("thermocycler", "reader"))
 
     def plan() -> Plan:
-        steps.require(workcell, [("thermocycler", "heat"), ("thermocycler", "open_lid"), ("reader", "fluorescence")])
+        steps.require(
+            workcell, [("thermocycler", "heat"), ("thermocycler", "open_lid"), ("reader", "fluorescence")]
+        )
         yield from bps.null()
 
     assert dry_run(plan(), workcell).problems == (
