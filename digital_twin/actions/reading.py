@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.physics.optics import FLUORESCENCE_DETECTOR, absorbance_reading, fluorescence_reading_rfu
+from digital_twin.detectors import DETECTORS
+from digital_twin.physics.optics import absorbance_reading, fluorescence_reading_rfu
 from digital_twin.state import Impossible, Piece, State
 from digital_twin.wells import Wells
 from lab.types import JsonValue
@@ -32,6 +33,7 @@ def read_fluorescence(
     excitation_nm: float,
     emission_nm: float,
     gain: float,
+    detector: str = "clariostar",
 ) -> Callable[[np.random.Generator], JsonValue]:
     """Fluorescence of every well of the plate at a position, from above: n numbers, row-major.
 
@@ -40,6 +42,9 @@ def read_fluorescence(
     piece, wells = _plate(state, position)
     if gain <= 0.0:
         raise Impossible(f"the detector has no gain {gain:g}")
+    if detector not in DETECTORS:
+        raise Impossible(f"there is no detector {detector}")
+    seen_by = DETECTORS[detector]
 
     def effect(rng: np.random.Generator) -> JsonValue:
         state.evolve(piece, now_s)
@@ -50,13 +55,12 @@ def read_fluorescence(
             emission_nm=emission_nm,
             gain=gain,
             temperature_c=piece.wells_c,
+            detector=seen_by,
         )
         if piece.lid is not None:
             expected = np.zeros_like(expected)
         return [
-            fluorescence_reading_rfu(
-                expected_rfu=float(rfu), gain=gain, rng=rng, detector=FLUORESCENCE_DETECTOR
-            )
+            fluorescence_reading_rfu(expected_rfu=float(rfu), gain=gain, rng=rng, detector=seen_by)
             for rfu in expected
         ]
 

@@ -1,27 +1,36 @@
-"""What the liquids of a world do: the interface, and one module for each assay, by the name that workcell files use."""
+"""What the liquids of a world do: the interface, and one module for each assay, chosen by name."""
 
-from importlib import import_module
+from __future__ import annotations
+
+from collections.abc import Callable
 
 from digital_twin.chemistry.interface import Chemistry
 from lab.errors import BadInput
 
 __all__ = ["CHEMISTRIES", "Chemistry", "chemistry"]
 
-CHEMISTRIES = {"protein_g": "digital_twin.chemistry.protein_g:ProteinG"}
-"""Name -> ``module:class``, imported when first asked for."""
+
+def _protein_g() -> Chemistry:
+    from digital_twin.chemistry.protein_g import ProteinG
+
+    return ProteinG()
+
+
+CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {"protein_g": _protein_g}
+"""By the name that a workcell file gives."""
 
 
 def chemistry(name: str) -> Chemistry:
-    """The chemistry of that name.
+    """The chemistry of a twin.
 
     Raises:
-        BadInput: there is none.
-        MissingData: what it rests on is not installed.
+        BadInput: there is none of this name.
+        MissingData: the data set that it rests on is not installed.
     """
     if name not in CHEMISTRIES:
         raise BadInput(
-            f"There is no chemistry named {name!r}.", way_out=f"Known are {', '.join(CHEMISTRIES)}."
+            f"There is no chemistry {name!r}.",
+            way_out=f"There is {', '.join(CHEMISTRIES)}.",
+            field="chemistry",
         )
-    module, _, attribute = CHEMISTRIES[name].partition(":")
-    made: Chemistry = getattr(import_module(module), attribute)()
-    return made
+    return CHEMISTRIES[name]()

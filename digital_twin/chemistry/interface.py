@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from digital_twin.physics.optics import FluorescenceDetector
 from digital_twin.thermal import History
 from digital_twin.wells import Wells
 
@@ -45,6 +46,7 @@ class Chemistry(Protocol):
         emission_nm: float,
         gain: float,
         temperature_c: FloatArray,
+        detector: FluorescenceDetector,
     ) -> FloatArray:
         """Expected fluorescence of each well before noise and ceiling; 0 in dry wells."""
         ...

@@ -23,6 +23,7 @@ from digital_twin.physics.inactivation import (
 )
 from digital_twin.physics.optics import (
     NBD_LABELLED_FC,
+    FluorescenceDetector,
     absorbance,
     bound_complex_umol_l,
     fluorescence_rfu,
@@ -128,6 +129,7 @@ class ProteinG:
         emission_nm: float,
         gain: float,
         temperature_c: FloatArray,
+        detector: FluorescenceDetector,
     ) -> FloatArray:
         """Light of bound and free reporter, off-peak settings seeing less of it."""
         bound = self._bound_umol_l(wells, temperature_c) * (1.0 - wells.unmixed)
@@ -135,7 +137,9 @@ class ProteinG:
         depth = wells.shape.liquid_depth_mm(wells.volume_ul)
         seen = _band(excitation_nm, _EXCITATION_PEAK_NM) * _band(emission_nm, _EMISSION_PEAK_NM)
         light = [
-            fluorescence_rfu(bound_umol_l=float(b), free_umol_l=float(f), path_mm=float(d), gain=gain)
+            fluorescence_rfu(
+                bound_umol_l=float(b), free_umol_l=float(f), path_mm=float(d), gain=gain, detector=detector
+            )
             for b, f, d in zip(bound, free, depth, strict=True)
         ]
         return seen * np.array(light)

@@ -24,7 +24,7 @@ from digital_twin.state import CHANNELS
 from digital_twin.world import Impossible, World
 from lab.types import Origin
 
-__all__ = ["StarTwin", "twin_star"]
+__all__ = ["StarTwin", "star_twin"]
 
 SETUP_S = 30.0
 """Initialisation of the channels; a running machine answers at once."""
@@ -50,7 +50,7 @@ Place = tuple[str, str]
 """Labware and well."""
 
 
-def twin_star(world: World, name: str) -> PipettingDriver:
+def star_twin(world: World, *, name: str) -> PipettingDriver:
     """The driver of a simulated STAR.
 
     Args:

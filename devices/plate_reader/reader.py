@@ -1,0 +1,346 @@
+"""The plate reader of any vendor that PyLabRobot can drive: its verbs, and what it shows after a reading.
+
+The drawer rests outside, where an arm can load it; a reading draws it in and puts it out again.
+"""
+
+# Annotations are read by ophyd-async at run time: no deferred evaluation here.
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from ophyd_async.core import Array1D, Device, DeviceConnector, StandardReadable, soft_signal_r_and_setter
+from ophyd_async.core import StandardReadableFormat as Format
+from pylabrobot.plate_reading import PlateReader
+from pylabrobot.plate_reading.backend import PlateReaderBackend
+from pylabrobot.resources import Plate
+
+from devices.identity import Identity
+from devices.labware import make_resource
+from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
+from devices.verb import Limits, Verb, faults_of, narrowed
+from lab.bench import Bench
+from lab.errors import DeviceFault, InstrumentError, NonsenseReply
+from lab.types import JsonValue
+
+__all__ = ["Reader", "ReaderDriver", "ReaderModel"]
+
+PLATE_MM = (127.76, 85.48, 20.0)
+"""Footprint of a plate (ANSI SLAS 1-2004), which is all that PyLabRobot asks a reader's size for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderModel:
+    """What one make of reader can do.
+
+    Args:
+        limits: the maker's: ``excitation_nm``, ``emission_nm``, ``wavelength_nm``, ``gain``.
+        fluorescence_pass_s: time for one pass over 96 wells.
+        absorbance_pass_s: the same.
+        door_s: drawing the plate in, or putting it out.
+        fluorescence_ceiling: from here on a number says no more than that there was too much light.
+        absorbance_ceiling: the same, of too little light.
+        fluorescence_settings: a command's arguments of the backend beside the two wavelengths.
+    """
+
+    limits: Limits
+    fluorescence_pass_s: float
+    absorbance_pass_s: float
+    door_s: float
+    fluorescence_ceiling: float
+    absorbance_ceiling: float
+    fluorescence_settings: Callable[[ReadFluorescence], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderDriver:
+    """What lies under a :class:`Reader`; a twin differs from hardware in this and in nothing else.
+
+    Args:
+        backend: of PyLabRobot.
+        introduce: asks the instrument who it is.
+        faults: exceptions by which the backend says that the instrument failed.
+        reads_fluorescence: False where PyLabRobot does not know how; the device then has no such verb.
+    """
+
+    backend: PlateReaderBackend
+    introduce: Callable[[], Awaitable[Identity]]
+    faults: tuple[type[Exception], ...] = ()
+    reads_fluorescence: bool = True
+
+
+class _Connector(DeviceConnector):
+    """Sets PyLabRobot's front end up on the loop that connects the device."""
+
+    async def connect_real(
+        self,
+        device: Device,
+        timeout: float,  # noqa: ASYNC109  (ophyd-async calls it so)
+        force_reconnect: bool,
+    ) -> None:
+        assert isinstance(device, Reader)
+        await device.set_up(again=force_reconnect)
+        await super().connect_real(device, timeout, force_reconnect)
+
+
+class Reader(StandardReadable):
+    """A plate reader with a motorised drawer.
+
+    After a reading its signals show it: ``value`` (n wells, row-major; of a kinetic reading the last cycle), ``cycles``
+    (all cycles x n, flat), ``saturated`` (n), ``plate``, ``mode``, ``lab_time_s`` of the reading's beginning,
+    ``origin``, and the settings. A number the instrument did not give is not a number (NaN), and counts as saturated.
+
+    Args:
+        name: of the device in the workcell.
+        driver: the instrument, or its twin.
+        model: what this make can do.
+        bench: the live one; says which labware the plate is.
+        limits: of the workcell file: ``excitation_nm``, ``emission_nm``, ``wavelength_nm``, ``gain``.
+
+    Raises:
+        BadInput: a limit that this device does not have.
+    """
+
+    fluorescence: Verb[ReadFluorescence]
+    """Only on a driver that knows how."""
+
+    def __init__(
+        self,
+        name: str,
+        driver: ReaderDriver,
+        *,
+        model: ReaderModel,
+        bench: Bench,
+        limits: Limits | None = None,
+    ) -> None:
+        self._driver = driver
+        self._model = model
+        self._bench = bench
+        self._front = PlateReader(name, *PLATE_MM, backend=driver.backend)
+        super().__init__(name=name, connector=_Connector())
+        allowed = narrowed(model.limits, limits)
+        if driver.reads_fluorescence:
+            self.fluorescence = Verb(
+                self._read_fluorescence,
+                command=ReadFluorescence,
+                limits=allowed,
+                estimate=lambda command, bench: self._expected_s(command, model.fluorescence_pass_s),
+                restore=self._show,
+            )
+        self.absorbance = Verb(
+            self._read_absorbance,
+            command=ReadAbsorbance,
+            limits=allowed,
+            estimate=lambda command, bench: self._expected_s(command, model.absorbance_pass_s),
+            restore=self._show,
+        )
+        self.value, self._set_value = soft_signal_r_and_setter(Array1D[np.float64])
+        self.cycles, self._set_cycles = soft_signal_r_and_setter(Array1D[np.float64])
+        self.saturated, self._set_saturated = soft_signal_r_and_setter(Array1D[np.bool_])
+        self.plate, self._set_plate = soft_signal_r_and_setter(str)
+        self.mode, self._set_mode = soft_signal_r_and_setter(str)
+        self.lab_time_s, self._set_lab_time_s = soft_signal_r_and_setter(float, units="s")
+        self.excitation_nm, self._set_excitation_nm = soft_signal_r_and_setter(float, units="nm")
+        self.emission_nm, self._set_emission_nm = soft_signal_r_and_setter(float, units="nm")
+        self.wavelength_nm, self._set_wavelength_nm = soft_signal_r_and_setter(float, units="nm")
+        self.gain, self._set_gain = soft_signal_r_and_setter(float)
+        self.origin, self._set_origin = soft_signal_r_and_setter(str)
+        self.rows, self._set_rows = soft_signal_r_and_setter(int, 8)
+        self.columns, self._set_columns = soft_signal_r_and_setter(int, 12)
+        self.serial_number, self._set_serial_number = soft_signal_r_and_setter(str)
+        self.add_readables([self.value], Format.HINTED_UNCACHED_SIGNAL)
+        # Settings stand in each event: Bluesky reads a configuration once a run, and they differ from reading to reading.
+        self.add_readables(
+            [
+                self.cycles,
+                self.saturated,
+                self.plate,
+                self.mode,
+                self.lab_time_s,
+                self.excitation_nm,
+                self.emission_nm,
+                self.wavelength_nm,
+                self.gain,
+                self.origin,
+            ],
+            Format.UNCACHED_SIGNAL,
+        )
+        self.add_readables([self.rows, self.columns, self.serial_number], Format.CONFIG_SIGNAL)
+        self.set_name(name)
+
+    async def set_up(self, *, again: bool = False) -> None:
+        """Initialise the instrument, put the drawer out, and learn who it is; harmless when that is done, unless ``again``.
+
+        Raises:
+            DeviceFault: it does not answer.
+        """
+        with self._as_faults():
+            if again and self._front.setup_finished:
+                await self._front.stop()
+            if not self._front.setup_finished:
+                await self._front.setup()
+                await self._front.open()
+        await self.identify()
+
+    async def identify(self) -> Identity:
+        """Ask the instrument who it is; its readings carry the origin that follows from the answer.
+
+        Raises:
+            DeviceFault: it does not say.
+        """
+        with self._as_faults():
+            identity = await self._driver.introduce()
+        self._set_origin(str(identity.origin))
+        self._set_serial_number(identity.serial)
+        return identity
+
+    async def disconnect(self) -> None:
+        """Give the connection up; harmless when there is none."""
+        with self._as_faults():
+            if self._front.setup_finished:
+                await self._front.stop()
+
+    async def safe(self) -> None:
+        """Put the drawer out, so that the plate can be reached. Safe to repeat.
+
+        Raises:
+            DeviceFault: the instrument does not do it; a person must look.
+        """
+        with self._as_faults():
+            if self._front.setup_finished:
+                await self._front.open()
+
+    def _expected_s(self, command: ReadFluorescence | ReadAbsorbance, pass_s: float) -> float:
+        return command.reading_s(pass_s) + 2.0 * self._model.door_s
+
+    async def _read_fluorescence(self, command: ReadFluorescence) -> JsonValue:
+        async def one() -> Any:
+            return await self._front.read_fluorescence(
+                excitation_wavelength=round(command.excitation_nm),
+                emission_wavelength=round(command.emission_nm),
+                use_new_return_type=True,
+                **self._model.fluorescence_settings(command),
+            )
+
+        settings = {
+            "excitation_nm": command.excitation_nm,
+            "emission_nm": command.emission_nm,
+            "wavelength_nm": 0.0,
+            "gain": command.gain,
+        }
+        return await self._read(command, one, self._model.fluorescence_ceiling, settings)
+
+    async def _read_absorbance(self, command: ReadAbsorbance) -> JsonValue:
+        async def one() -> Any:
+            return await self._front.read_absorbance(
+                wavelength=round(command.wavelength_nm), use_new_return_type=True
+            )
+
+        settings = {
+            "excitation_nm": 0.0,
+            "emission_nm": 0.0,
+            "wavelength_nm": command.wavelength_nm,
+            "gain": 0.0,
+        }
+        return await self._read(command, one, self._model.absorbance_ceiling, settings)
+
+    async def _read(
+        self,
+        command: ReadFluorescence | ReadAbsorbance,
+        one: Callable[[], Awaitable[Any]],
+        ceiling: float,
+        settings: Mapping[str, float],
+    ) -> JsonValue:
+        """Drawer in, every cycle at its time, drawer out; what was read goes to the signals and to the journal."""
+        loop = asyncio.get_running_loop()
+        kind = self._bench.labware[command.plate].type
+        wells = kind.rows * kind.columns
+        passes: list[list[float | None]] = []
+        with self._as_faults():
+            self._load(command.plate)
+            try:
+                await self._front.close()
+                begun_s = loop.time()
+                for cycle in range(command.cycles):
+                    await asyncio.sleep(max(0.0, begun_s + cycle * command.interval_s - loop.time()))
+                    passes.append(_flat(await one(), wells))
+                await self._front.open()
+            except Exception as failure:
+                await self._open_after(failure)
+                raise
+        result: JsonValue = {
+            "plate": command.plate,
+            "mode": command.verb,
+            "rows": kind.rows,
+            "columns": kind.columns,
+            "lab_time_s": begun_s,
+            "cycles": passes,
+            "saturated": [
+                any(_over(one_pass[well], ceiling) for one_pass in passes) for well in range(wells)
+            ],
+            **settings,
+        }
+        await self._show(result)
+        return result
+
+    def _load(self, plate: str) -> None:
+        """Tell PyLabRobot which plate stands in the reader."""
+        for resource in list(self._front.children):
+            if resource.name == plate:
+                return
+            resource.unassign()
+        self._front.assign_child_resource(cast(Plate, make_resource(self._bench.labware[plate].type, plate)))
+
+    async def _open_after(self, failure: Exception) -> None:
+        """Put the drawer out because a reading failed, and keep both errors if that fails too."""
+        try:
+            await self.safe()
+        except DeviceFault as second:
+            failure.add_note(f"The drawer could not be put out either: {second}")
+
+    async def _show(self, result: JsonValue) -> None:
+        """Put a reading into the signals, now or when a resumed run reads it again from the journal."""
+        passes = np.array(result["cycles"], dtype=np.float64)
+        self._set_value(passes[-1])
+        self._set_cycles(passes.ravel())
+        self._set_saturated(np.array(result["saturated"], dtype=np.bool_))
+        self._set_plate(result["plate"])
+        self._set_mode(result["mode"])
+        self._set_lab_time_s(result["lab_time_s"])
+        self._set_excitation_nm(result["excitation_nm"])
+        self._set_emission_nm(result["emission_nm"])
+        self._set_wavelength_nm(result["wavelength_nm"])
+        self._set_gain(result["gain"])
+        self._set_rows(result["rows"])
+        self._set_columns(result["columns"])
+
+    @contextmanager
+    def _as_faults(self) -> Iterator[None]:
+        """Whatever PyLabRobot raises for an instrument that did not do it, as a fault of this device."""
+        faults: tuple[type[Exception], ...] = (OSError, TimeoutError, *self._driver.faults)
+        with faults_of(self.name):
+            try:
+                yield
+            except faults as error:
+                raise InstrumentError(f"{type(error).__name__}: {error}") from error
+
+
+def _flat(answer: Sequence[Mapping[str, Any]], wells: int) -> list[float | None]:
+    """Wells of one pass, row-major; None where the instrument gave no number.
+
+    Raises:
+        NonsenseReply: not as many numbers as there are wells.
+    """
+    numbers: Iterable[Any] = (value for row in answer[0]["data"] for value in row)
+    values = [None if v is None or not math.isfinite(v) else float(v) for v in numbers]
+    if len(values) != wells:
+        raise NonsenseReply(f"the reading has {len(values)} numbers for {wells} wells.")
+    return values
+
+
+def _over(value: float | None, ceiling: float) -> bool:
+    return value is None or value >= ceiling
