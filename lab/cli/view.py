@@ -70,29 +70,27 @@ class LiveView:
         self._console = console
         self._rows = {key: _Row(campaign) for key, campaign in campaigns.items()}
         self._own = [row for row in self._rows.values() if not row.campaign.baseline_of]
+        self._block_width = max((len(_label(row.campaign)) for row in self._rows.values()), default=0)
         self._name_width = max((len(row.campaign.name) for row in self._own), default=0)
 
     def begin(self) -> None:
         """What is about to run, and the heading of the lines to come."""
         for row in self._own:
-            campaign = row.campaign
-            self._stay(
-                Text.assemble(
-                    (campaign.name, "bold"),
-                    f": {campaign.goal.direction} {campaign.goal.target.replace('_', ' ')} among "
-                    f"{text.count(len(campaign.candidates), 'candidate')}",
-                )
-            )
-            self._stay(
-                Text(
-                    f"{text.count(campaign.budget, 'experiment')} in batches of {campaign.batch_size}, "
-                    f"chosen by {campaign.planner.name}, on {campaign.workcell}"
-                )
-            )
+            self._introduce(row.campaign)
+        columns = "batch    lab time  experiments  best of this batch  best so far"
+        self._stay(Text(f"{self._name('')}{columns}", style="dim"))
+
+    def _introduce(self, campaign: Campaign) -> None:
+        beside = [row.campaign for row in self._rows.values() if row.campaign.baseline_of == campaign.id]
+        yardstick = "".join(f" (yardstick: {other.planner.name})" for other in beside)
+        target = campaign.goal.target.replace("_", " ")
+        candidates = text.count(len(campaign.candidates), "candidate")
+        experiments = text.count(campaign.budget, "experiment")
+        self._stay(Text.assemble((campaign.name, "bold"), f" on {campaign.workcell}"))
+        self._stay(Text(f"{campaign.goal.direction} {target} among {candidates}"))
         self._stay(
             Text(
-                f"{self._name('')}batch    lab time  experiments  best of this batch  best so far",
-                style="dim",
+                f"{experiments} in batches of {campaign.batch_size}, chosen by {campaign.planner.name}{yardstick}"
             )
         )
 
@@ -157,22 +155,21 @@ class LiveView:
 
     def _block(self, row: _Row) -> RenderableType:
         bar = Table.grid(padding=(0, 1))
-        bar.add_column(no_wrap=True)
+        bar.add_column(no_wrap=True, min_width=self._block_width)
         bar.add_column(width=24)
         bar.add_column(no_wrap=True)
         bar.add_column(no_wrap=True)
         best = "" if row.best is None else f"best {text.result(*row.best)}"
         if row.campaign.baseline_of:
-            name = Text(f"  yardstick: {row.campaign.planner.name}", style="dim")
             bar.add_row(
-                name,
+                Text(_label(row.campaign), style="dim"),
                 ProgressBar(total=1.0, completed=row.share),
                 f"{row.share:4.0%}",
                 Text(row.ended or best, style="dim"),
             )
             return bar
         bar.add_row(
-            Text(row.campaign.name, style="bold"),
+            Text(_label(row.campaign), style="bold"),
             ProgressBar(total=1.0, completed=row.share),
             f"{row.share:4.0%}",
             "" if row.ended else f"batch {row.batch}",
@@ -180,6 +177,10 @@ class LiveView:
         step = f"step {row.step} of {row.steps}, last: {row.doing}" if row.steps and row.step else row.doing
         plates = f" · {text.count(len(row.plates), 'plate')} used" if row.plates else ""
         return Group(bar, Text(f"  {step}{plates}"), Text(f"  {_times(row)}", style="dim"))
+
+
+def _label(campaign: Campaign) -> str:
+    return f"  yardstick: {campaign.planner.name}" if campaign.baseline_of else campaign.name
 
 
 def _times(row: _Row) -> str:
