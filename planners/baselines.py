@@ -1,6 +1,7 @@
 """Planners that learn nothing: what a model must beat."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -8,6 +9,7 @@ from scipy.stats import qmc, rankdata
 
 import models
 from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
+from models.encodings import NamedValues
 from planners.asking import check_ask, exhausted, seed_of
 from planners.repeats import repeats
 from planners.space import free_rows
@@ -122,11 +124,21 @@ def _points(d: int, skip: int, n: int, seed: int) -> np.ndarray:
     return points[skip:count]
 
 
+def _one_axis_a_value(pool: tuple[Candidate, ...]) -> np.ndarray:
+    """Numbers as they are, levels by their order: N x values that vary."""
+    encoder = NamedValues(pool=pool)
+    encoded = encoder.encode(pool)
+    starts = np.cumsum([0, *(width for _, width in encoder.groups)])
+    parts = [encoded[:, a:b] for a, b in pairwise(starts)]
+    axes = [part[:, 0] if part.shape[1] == 1 else part.argmax(axis=1).astype(np.float64) for part in parts]
+    return np.array(axes).reshape(len(axes), len(pool)).T
+
+
 def _axes(campaign: Campaign) -> np.ndarray:
     """Ranks of up to six coordinates over the pool, 0 to 1: N x d, d at least 1."""
     pool: tuple[Candidate, ...] = campaign.candidates
     if not any(candidate.sequence for candidate in pool):
-        columns = models.encoder("named_values", pool=pool).encode(pool)
+        columns = _one_axis_a_value(pool)
     elif campaign.reference.sequence:
         columns = models.encoder("substitutions", parent=campaign.reference.sequence, pool=pool).encode(pool)[
             :, 1:5

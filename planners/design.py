@@ -21,6 +21,7 @@ def spread_design(
     taken: np.ndarray,
     pool_size: int,
     rng: np.random.Generator,
+    strata: np.ndarray | None = None,
 ) -> np.ndarray:
     """Greedy choice of the rows whose measurement leaves the least variance over the pool (integrated variance reduction).
 
@@ -33,6 +34,8 @@ def spread_design(
         free: rows that may be chosen.
         taken: rows that are measured, or chosen and not measured yet.
         pool_size: rows of the pool.
+        strata: pool_size x s kinds (position, class of residue), used evenly: a row waits while another is
+            free whose kinds, one stratum after the other, were used less.
 
     Returns:
         rows, in the order chosen.
@@ -53,11 +56,29 @@ def spread_design(
     gone[len(choice) :] = True
     chosen: list[int] = []
     for _ in range(n):
-        column = int(np.argmax(np.where(gone, -1.0, pool.gain())))
+        allowed = ~gone
+        if strata is not None:
+            used = np.array([*range(len(choice), len(columns)), *chosen], dtype=np.intp)
+            allowed = _least_used(strata[columns], gone, used)
+        column = int(np.argmax(np.where(allowed, pool.gain(), -1.0)))
         gone[column] = True
         chosen.append(column)
         pool.measure(column)
     return columns[chosen]
+
+
+def _least_used(kinds: np.ndarray, gone: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Which columns are not gone and, stratum by stratum, of a kind that was used least among those left: (c,).
+
+    Args:
+        kinds: c x s.
+        used: columns that are measured or chosen.
+    """
+    allowed = ~gone
+    for stratum in kinds.T:
+        counts = np.bincount(stratum[used], minlength=int(stratum.max()) + 1)[stratum]
+        allowed &= counts == counts[allowed].min()
+    return allowed
 
 
 class _Conditioned:

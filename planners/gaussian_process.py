@@ -164,7 +164,7 @@ class GaussianProcessPlanner:
         warp = make_warp(self.settings.warp, seen.values, sign)
         warped = warp.forward(seen.values)
         centre, scale = float(warped.mean()), float(warped.std())
-        if scale <= 1e-9 * max(1.0, abs(centre)):
+        if scale <= 1e-9 * float(np.abs(warped).max()) or scale < 1e-200:
             return None
         outputs = (warped - centre) / scale
         noise = np.minimum((seen.standard_errors * warp.slope(seen.values) / scale) ** 2, _MAX_NOISE)
@@ -180,7 +180,9 @@ class GaussianProcessPlanner:
         if n < 1:
             rows = np.empty(0, dtype=np.intp)
         elif space.blocks.names:
-            rows = spread_design(n, space.kernels[-1], space.blocks, seen.free, taken, space.size, rng)
+            rows = spread_design(
+                n, space.kernels[-1], space.blocks, seen.free, taken, space.size, rng, space.strata
+            )
         else:
             rows = rng.permutation(seen.free)[:n]
         return tuple(

@@ -8,6 +8,7 @@ import numpy as np
 import models
 from lab.types import Campaign, Candidate, Experiment, ExperimentStatus, History
 from models.encodings import NamedValues
+from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
 from planners.gp import Blocks, KernelSpec, LogNormalPrior
 
 __all__ = ["KERNELS", "Seen", "Space", "encode_space", "free_rows", "look_back"]
@@ -53,6 +54,7 @@ class Space:
         cards: ``name@version`` of the encoders.
         changes: for each candidate the sites (counted from 0) that differ from the parent; empty without one.
         parent: sequence of the reference, empty without one.
+        strata: N x 2, position and class of the new residue as integers, where candidates are single substitutions.
     """
 
     candidates: tuple[Candidate, ...]
@@ -62,6 +64,7 @@ class Space:
     cards: tuple[str, ...]
     changes: tuple[tuple[int, ...], ...]
     parent: str
+    strata: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -79,7 +82,7 @@ def encode_space(campaign: Campaign) -> Space:
     row_of = {candidate.id: row for row, candidate in enumerate(pool)}
     if not any(candidate.sequence for candidate in pool):
         columns, names = _named_values(pool)
-        kernels, parent = ["matern", "matern_wide"], ""
+        kernels, parent, single = ["matern", "matern_wide"], "", False
         changes: tuple[tuple[int, ...], ...] = tuple(() for _ in pool)
     else:
         parent = campaign.reference.sequence
@@ -95,7 +98,18 @@ def encode_space(campaign: Campaign) -> Space:
         cards=names,
         changes=changes,
         parent=parent,
+        strata=_strata(pool, changes) if single else None,
     )
+
+
+def _strata(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Position and class of residue of each single substitution, N x 2; the parent itself has a position of its own."""
+    classes = list(RESIDUE_CLASSES)
+    rows = [
+        (sites[0] + 1, classes.index(RESIDUE_CLASS_OF[c.sequence[sites[0]]])) if sites else (0, 0)
+        for c, sites in zip(pool, changes, strict=True)
+    ]
+    return np.array(rows, dtype=np.intp)
 
 
 def _every_block(spec: KernelSpec, names: tuple[str, ...]) -> KernelSpec:

@@ -123,6 +123,8 @@ def _piecewise(at: np.ndarray, knots: np.ndarray, images: np.ndarray) -> np.ndar
 
 def _half_rank(values: np.ndarray, sign: float) -> _HalfRank:
     knots = np.unique(sign * values)
+    # values that only rounding tells apart share a knot: a slope between them would be of rounding too
+    knots = knots[np.concatenate([[True], np.diff(knots) > 1e-9 * np.ptp(knots)])]
     signed = np.sort(sign * values)
     median = float(np.median(signed))
     better = signed[signed >= median]
