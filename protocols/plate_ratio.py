@@ -71,7 +71,8 @@ class WellReading:
     def flags(self) -> tuple[str, ...]:
         """Why it is left out; empty when it counts."""
         if not math.isfinite(self.raw):
-            return ("unreadable",)
+            # Readers that give no number past their range mark the well as saturated as well.
+            return ("saturated",) if self.saturated else ("unreadable",)
         found = (("saturated", self.saturated), ("outlier_well", self.off_sd != 0.0))
         return tuple(flag for flag, is_so in found if is_so)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 __all__ = ["Mean", "Noise", "fit_noise", "moderated_mean", "outliers", "ratio", "z_prime"]
 
@@ -124,9 +124,15 @@ class _Groups:
         return cls(
             signal=np.array([abs(float(np.median(group))) for group in usable]),
             # The median of a variance on few degrees of freedom is far below its mean; this puts it right.
-            spread=np.array([group.var(ddof=1) for group in usable]) * degrees / chi2.median(degrees),
+            spread=np.array([group.var(ddof=1) for group in usable]) * degrees / _chi_squared_median(degrees),
             degrees=degrees,
         )
+
+
+def _chi_squared_median(degrees: FloatArray) -> FloatArray:
+    """Median of chi-squared distributions: twice the median of a gamma distribution of half as many degrees."""
+    median: FloatArray = 2.0 * gammaincinv(degrees / 2.0, 0.5)
+    return median
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:

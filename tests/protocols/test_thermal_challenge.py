@@ -352,6 +352,18 @@ def test_a_saturated_well_is_left_out_and_asks_for_a_repeat() -> None:
     assert found.replicates == 5
 
 
+def test_a_well_too_bright_for_a_number_is_saturated_and_not_merely_unreadable() -> None:
+    layout, parameters = lay_out()
+    content = BATCH.experiments[2].candidate.id
+    place = ("unheated", wells_of(layout, content)[0])
+    plates = Plates(
+        layout, SHARES, np.random.default_rng(8), seen={place: math.nan}, saturated=frozenset({place})
+    )
+    found = analyse(plates, parameters)[content, "residual_activity"]
+    assert not found.quality.ok
+    assert found.quality.flags == ("saturated",)
+
+
 def test_a_well_without_a_reading_is_left_out() -> None:
     layout, parameters = lay_out()
     content = BATCH.experiments[2].candidate.id
