@@ -1,6 +1,6 @@
 import numpy as np
 
-from models.residues import RESIDUE_CLASS_OF
+from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
 from planners.design import _NOISE, spread_design
 from planners.gp import prior_covariance
 from planners.space import encode_space
@@ -12,13 +12,24 @@ NONE = np.empty(0, dtype=np.intp)
 
 def test_the_first_round_covers_positions_and_residue_classes() -> None:
     space = encode_space(campaign(variants()))
+    every = np.arange(space.size)
     rows = spread_design(
-        12, space.kernels[-1], space.blocks, np.arange(space.size), NONE, space.size, GENERATOR(0)
+        12, space.kernels[-1], space.blocks, every, NONE, space.size, GENERATOR(0), space.strata
     )
     sites = {space.changes[row][0] for row in rows}
     letters = [space.candidates[row].sequence[space.changes[row][0]] for row in rows]
-    assert len(sites) >= 11
-    assert len({RESIDUE_CLASS_OF[letter] for letter in letters}) >= 5
+    assert len(sites) == 12
+    assert len({RESIDUE_CLASS_OF[letter] for letter in letters}) == len(RESIDUE_CLASSES)
+
+
+def test_what_is_measured_counts_as_covered() -> None:
+    space = encode_space(campaign(variants()))
+    taken = np.array([row for row in range(space.size) if space.changes[row][0] < 7], dtype=np.intp)
+    free = np.setdiff1d(np.arange(space.size), taken)
+    rows = spread_design(
+        7, space.kernels[-1], space.blocks, free, taken, space.size, GENERATOR(0), space.strata
+    )
+    assert {space.changes[row][0] for row in rows} == set(range(7, 14))
 
 
 def test_named_values_are_spread_over_their_ranges_and_levels() -> None:
