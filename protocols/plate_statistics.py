@@ -131,8 +131,7 @@ class _Groups:
 
 def _chi_squared_median(degrees: FloatArray) -> FloatArray:
     """Median of chi-squared distributions: twice the median of a gamma distribution of half as many degrees."""
-    median: FloatArray = 2.0 * gammaincinv(degrees / 2.0, 0.5)
-    return median
+    return 2.0 * np.asarray(gammaincinv(degrees / 2.0, 0.5), dtype=np.float64)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
