@@ -47,10 +47,10 @@ class PostgresServer:
         """Of a database, over loopback, as the user who needs a password."""
         return f"postgresql://stranger:{password}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """Make an empty database; gives its name."""
+    def new_database(self, template: str = "template0") -> str:
+        """Make a database that is empty, or a copy of another; gives its name."""
         name = f"lab_{uuid4().hex}"
-        self.sql(f"CREATE DATABASE {name}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def sql(self, statement: str, database: str = "postgres") -> str:
@@ -170,6 +170,6 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
     finally:
         if process is not None:
-            process.send_signal(signal.SIGINT)  # its "fast" shutdown
+            process.send_signal(signal.SIGQUIT)  # its "immediate" shutdown: nothing of the cluster is kept
             process.wait(timeout=30)
         shutil.rmtree(folder)

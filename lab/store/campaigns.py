@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 
 from lab.errors import BadInput
 from lab.store import values
-from lab.store.database import Database
+from lab.store.database import Part
 from lab.store.records import BenchRecord, CampaignRecord, EventRecord
 from lab.store.tables import BenchTable, CampaignTable, EventTable
 from lab.types import Campaign, CampaignStatus, JsonValue, new_id
@@ -16,15 +16,8 @@ from lab.types import Campaign, CampaignStatus, JsonValue, new_id
 __all__ = ["Campaigns"]
 
 
-class Campaigns:
-    """The part of :class:`lab.store.Store` that keeps benches, campaigns and events. Any thread.
-
-    Args:
-        database: that they are kept in.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Campaigns(Part):
+    """The part of :class:`lab.store.Store` that keeps benches, campaigns and events. Any thread."""
 
     def create_bench(
         self, *, workcell: str, twin: bool, seed: int, ledger: str, snapshot: JsonValue, bench_id: str = ""

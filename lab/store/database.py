@@ -23,7 +23,7 @@ from lab.errors import StoreUnusable
 from lab.store import faults, locks, schema
 from lab.store.engines import make_engine, path_of
 
-__all__ = ["Database"]
+__all__ = ["Database", "Part"]
 
 
 class Database:
@@ -187,3 +187,14 @@ class Database:
                 assert isinstance(wrapped, DBAPIError)
                 raise self._explained(wrapped) from error
             return row[0] if row else None
+
+
+class Part:
+    """What the parts of a store that share one database have in common.
+
+    Args:
+        database: open.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select, 
 
 from lab.errors import ProtocolDiverged, RunHeld
 from lab.store import values
-from lab.store.database import Database
+from lab.store.database import Database, Part
 from lab.store.tables import RunTable, StepTable, now
 from lab.types import JsonValue, Step, StepStatus, new_id
 
@@ -106,15 +106,11 @@ def _ending(status: StepStatus) -> Any:
 _END = {status: _ending(status) for status in _ENDINGS}
 
 
-class Journal:
-    """The part of :class:`lab.store.Store` that keeps steps. Any thread.
-
-    Args:
-        database: that it is kept in.
-    """
+class Journal(Part):
+    """The part of :class:`lab.store.Store` that keeps steps. Any thread."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._bench_of_run: dict[str, str] = {}
 
     def begin_step(

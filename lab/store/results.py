@@ -9,7 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from lab.errors import BadInput
 from lab.store import values
-from lab.store.database import Database
+from lab.store.database import Part
 from lab.store.tables import BatchTable, CampaignTable, ExperimentTable, ObservationTable
 from lab.types import (
     Batch,
@@ -32,15 +32,8 @@ _LEAVES: dict[ExperimentStatus, tuple[ExperimentStatus, ...]] = {
 """Status that is not left but for these: results are never edited, and what is given up stays so."""
 
 
-class Results:
-    """The part of :class:`lab.store.Store` that keeps batches, experiments and observations. Any thread.
-
-    Args:
-        database: that they are kept in.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Results(Part):
+    """The part of :class:`lab.store.Store` that keeps batches, experiments and observations. Any thread."""
 
     def propose(self, campaign_id: str, proposal: Proposal) -> Batch:
         """Make a proposal the campaign's next batch. When this returns it is on the disk, and the budget is charged.
@@ -120,7 +113,8 @@ class Results:
         Args:
             observations: in the order in which :meth:`history` gives them back.
             statuses: experiment id -> status, where it is not MEASURED for an experiment with a good observation among
-                these and FAILED for one that has none; also for experiments that nothing was observed of.
+                these and FAILED for one that has none (one that is MEASURED already stays so); also for experiments that
+                nothing was observed of.
 
         Raises:
             ValueError: an observation is recorded already, or its experiment or run is not known; nothing is kept.
@@ -136,7 +130,10 @@ class Results:
             for observation in observations:
                 session.add(values.observation_row(observation))
                 session.flush()  # one by one, so that numbers follow the order given
-            _set_status(session, {**becomes, **(statuses or {})})
+            measured = {e for e in becomes if _is_measured(session, e)}
+            _set_status(
+                session, {e: s for e, s in becomes.items() if e not in measured} | dict(statuses or {})
+            )
 
     def history(self, campaign_id: str) -> History:
         """What a planner may know: experiments in the order of asking, observations in the order of recording."""
@@ -188,6 +185,11 @@ def _refuse_over_budget(campaign: CampaignTable, spent: int, wanted: int) -> Non
             way_out="Propose fewer, or start a campaign with a larger budget (at most 100).",
             field="budget",
         )
+
+
+def _is_measured(session: Session, experiment_id: str) -> bool:
+    row = session.get(ExperimentTable, experiment_id)
+    return row is not None and row.status == ExperimentStatus.MEASURED
 
 
 def _set_status(session: Session, becomes: Mapping[str, ExperimentStatus]) -> None:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from lab.interfaces import Document
 from lab.store import values
-from lab.store.database import Database
+from lab.store.database import Part
 from lab.store.records import RunOutcome
 from lab.store.tables import (
     BatchTable,
@@ -29,15 +29,8 @@ _WAITING = (ExperimentStatus.PROPOSED.value, ExperimentStatus.APPROVED.value)
 _IN_THE_AIR = (StepStatus.DISPATCHED.value, StepStatus.UNKNOWN.value)
 
 
-class Runs:
-    """The part of :class:`lab.store.Store` that keeps runs, samples and Bluesky documents. Any thread.
-
-    Args:
-        database: that they are kept in.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Runs(Part):
+    """The part of :class:`lab.store.Store` that keeps runs, samples and Bluesky documents. Any thread."""
 
     def create_run(self, batch: Batch, layout: Layout, attempt: int = 1) -> Run:
         """Open a run, its layout and the samples it will make with it; experiments that wait are RUNNING from here on.

@@ -32,10 +32,6 @@ class Store(Campaigns, Results, Runs, Journal):
         ()
     """
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._bench_of_run: dict[str, str] = {}
-
     @classmethod
     def open(cls, where: str | Path, *, read_only: bool = False) -> Store:
         """Open a store, and create it or bring it up to date where that is needed.

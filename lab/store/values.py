@@ -196,11 +196,11 @@ def observation_row(value: Observation) -> ObservationTable:
         value=value.value,
         standard_error=value.standard_error,
         unit=value.unit,
-        ok=value.quality.ok,
+        ok=bool(value.quality.ok),
         quality=value.quality,
         method=value.method,
         origin=value.origin.value,
-        replicates=value.replicates,
+        replicates=int(value.replicates),
         lab_time_s=value.lab_time_s,
         details=value.details,
     )

@@ -134,12 +134,12 @@ class JournalMachine(RuleBasedStateMachine):
         self.store.close()
 
 
-def test_no_sequence_of_calls_brings_the_journal_out_of_step(url: str) -> None:
+def test_no_sequence_of_calls_brings_the_journal_out_of_step(kind: str, url: str) -> None:
     JournalMachine.url = url
     run_state_machine_as_test(
         JournalMachine,
         settings=settings(
-            max_examples=20,
+            max_examples=25 if kind == "sqlite" else 8,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

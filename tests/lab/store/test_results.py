@@ -4,6 +4,7 @@ import math
 import struct
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lab.errors import BadInput
@@ -128,6 +129,31 @@ def test_recording_keeps_observations_and_says_what_became_of_their_experiments(
     assert history.observations == observations
     assert [e.status for e in history.experiments] == ["measured", "failed", "abandoned"]
     assert [(e.id, o.value) for e, o in history.usable("residual_activity")] == [(good.id, 0.7)]
+
+
+def test_a_later_doubtful_observation_does_not_unmeasure_and_a_later_good_one_does_measure(
+    store: Store, opened: Opened
+) -> None:
+    good, bad, _ = opened.batch.experiments
+    store.record([an_observation(good, opened.run), an_observation(bad, opened.run, ok=False)])
+    store.record([an_observation(good, opened.run, ok=False), an_observation(bad, opened.run)])
+    assert statuses(store, opened) == ["measured", "measured", "running"]
+
+
+def test_values_of_numpy_are_taken_for_what_they_are(store: Store, opened: Opened) -> None:
+    plain = an_observation(opened.batch.experiments[0], opened.run)
+    store.record(
+        [
+            replace(
+                plain,
+                value=np.float64(0.5),
+                replicates=np.int64(3),
+                quality=replace(plain.quality, ok=np.bool_(True)),
+                details={"wells": ["B7", "C3", "E11"], "values": np.array([0.47, 0.5, 0.53]).tolist()},
+            )
+        ]
+    )
+    assert store.history(opened.campaign.id).observations == (plain,)
 
 
 def test_observations_come_back_to_the_bit(store: Store, opened: Opened) -> None:
