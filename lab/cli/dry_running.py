@@ -113,17 +113,41 @@ def _step_table(steps: tuple[DryStep, ...]) -> Table:
     return table
 
 
+_WORDS = {
+    "plate": "",
+    "labware": "",
+    "lid": "",
+    "destination": "to ",
+    "source_labware": "from ",
+    "source_well": "",
+}
+"""Argument of a command -> what stands before its value; others are named."""
+
+_UNITS = {"_ul": "µl", "_c": "°C", "_nm": "nm", "_rpm": "rpm"}
+
+
 def _arguments(arguments: JsonValue) -> str:
-    """``plate assay_1, temperature_c 75``; long lists are counted."""
+    """``assay_1, 75 °C, 10 min``; long lists are counted."""
     if not isinstance(arguments, dict):
         return ""
-    shown = []
-    for name, value in arguments.items():
-        if isinstance(value, list) and len(value) > 2:
-            shown.append(f"{len(value)} {name}")
-        elif value not in ("", None, [], {}):
-            shown.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
-    return ", ".join(shown)
+    told = (_argument(name, value) for name, value in arguments.items())
+    return ", ".join(part for part in told if part)
+
+
+def _argument(name: str, value: JsonValue) -> str:
+    words = name.replace("_", " ")
+    if name == "tip_volume_ul" or value in ("", None, [], (), {}, 0):
+        return ""
+    if isinstance(value, list | tuple):
+        return f"{len(value)} {words}" if len(value) > 2 else f"{words} {', '.join(map(str, value))}"
+    if name.endswith("_s") and isinstance(value, int | float):
+        return text.duration(value)
+    unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), None)
+    if unit is not None:
+        plain = words.rpartition(" ")[0]
+        shown = f"{value:g} {unit}"
+        return shown if plain in ("volume", "temperature") else f"{plain} {shown}"
+    return f"{_WORDS[name]}{value}" if name in _WORDS else f"{words} {value}"
 
 
 def _show_verdict(rehearsal: Rehearsal, file: Path, out: Console, err: Console) -> None:
