@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def _norm(values: Sequence[float]) -> Normalize:
 def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
     size = _SIZE.get(plate.rows * plate.columns, 54.0 * 96 / (plate.rows * plate.columns))
     axes.set_aspect("equal")
-    axes.set_xlim(-0.65, plate.columns - 0.35)
+    axes.set_xlim(-1.45 * plate.columns / 12, plate.columns - 0.35)
     axes.set_ylim(plate.rows - 0.35, -0.65)
     unused = [w for w in plate.wells if w.kind == "unused" or w.value is None]
     axes.scatter(
@@ -96,7 +97,13 @@ def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
         linewidths=0.3,
     )
     _ring(axes, [w for w in used if w.kind == "reference"], size, INK)
-    _ring(axes, [w for w in used if w.saturated or w.left_out], size * 1.25, WARNING)
+    # A well too bright for a number has none, and is ringed around nothing.
+    _ring(
+        axes,
+        [w for w in plate.wells if w.kind != "unused" and (w.saturated or w.left_out)],
+        size * 1.25,
+        WARNING,
+    )
     blank = [w for w in used if w.kind == "blank"]
     for colour, width in ((INK, 2.6), (PAPER, 1.1)):
         axes.scatter(
@@ -125,13 +132,20 @@ def _ring(axes: Axes, wells: Sequence[WellReading], size: float, colour: str) ->
 
 
 def _rulers(axes: Axes, plate: PlateReading) -> None:
-    every = 1 if plate.columns <= 12 else 3
-    columns = list(range(0, plate.columns, every))
-    rows = list(range(0, plate.rows, 1 if plate.rows <= 8 else 2))
-    axes.set_xticks(columns, [str(c + 1) for c in columns], fontsize=6.5, color=MUTED)
-    axes.set_yticks(rows, [_row_name(r) for r in rows], fontsize=6.5, color=MUTED)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, pad=0)
+    # Plain text outside the layout: hundreds of ticks to be laid out would take most of the page's time.
+    look: dict[str, Any] = {
+        "fontsize": 6.5,
+        "color": MUTED,
+        "ha": "center",
+        "va": "center",
+        "in_layout": False,
+    }
+    for column in range(0, plate.columns, 1 if plate.columns <= 12 else 3):
+        axes.text(column, -1.05 * plate.rows / 8, str(column + 1), **look)
+    for row in range(0, plate.rows, 1 if plate.rows <= 8 else 2):
+        axes.text(-1.0 * plate.columns / 12, row, _row_name(row), **look)
+    axes.set_xticks([])
+    axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
@@ -107,6 +108,15 @@ def plate(wells: int, values: np.ndarray) -> PlateReading:
 def test_a_plate_of_384_wells_has_rows_to_o_and_columns_to_24():
     labels = texts(plate_maps([plate(384, np.arange(384.0))], "p", "units")).split("\n")
     assert {"A", "O", "22"} <= set(labels)
+
+
+def test_a_saturated_well_without_a_number_is_still_ringed():
+    def rings(saturated: bool) -> int:
+        found = plate(96, np.where(np.arange(96) == 40, np.nan, 5.0))
+        wells = tuple(replace(w, saturated=saturated and w.value is None) for w in found.wells)
+        return plate_maps([replace(found, wells=wells)], "p", "units").count("var(--warning")
+
+    assert rings(True) == rings(False) + 1
 
 
 def test_readings_over_many_decades_get_a_logarithmic_scale():
