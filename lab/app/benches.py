@@ -127,6 +127,8 @@ def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Pa
     spec, bench_id = file.workcell, new_id("bch")
     bench = belief_of(spec, file.material)
     ledger = twin_folder / f"{bench_id}.jsonl"
+    if spec.twin:
+        twin_folder.mkdir(parents=True, exist_ok=True)
     world = _world(spec, bench, clock=clock, seed=file.seed, ledger=ledger) if spec.twin else None
     store.create_bench(
         bench_id=bench_id,

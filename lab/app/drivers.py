@@ -99,8 +99,9 @@ def _arm(fitting: Fitting) -> Any:
 def _handler(fitting: Fitting) -> Any:
     from devices.liquid_handler.star import real_star, star
 
-    driver = real_star()
-    if fitting.world is not None:
+    if fitting.world is None:
+        driver = real_star()
+    else:
         from digital_twin.instruments.liquid_handler import star_twin
 
         driver = star_twin(fitting.world, name=fitting.spec.role)
@@ -110,8 +111,9 @@ def _handler(fitting: Fitting) -> Any:
 def _reader(fitting: Fitting) -> Any:
     from devices.plate_reader.clariostar import clariostar, real_clariostar
 
-    driver = real_clariostar()
-    if fitting.world is not None:
+    if fitting.world is None:
+        driver = real_clariostar()
+    else:
         from digital_twin.instruments.plate_reader import clariostar_twin
 
         driver = clariostar_twin(fitting.world, name=fitting.spec.role, position=fitting.position)
