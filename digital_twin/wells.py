@@ -85,8 +85,8 @@ class WellShape:
 _SHAPES = {
     # 4titude FrameStar 4ti-0960, from its definition in PyLabRobot 0.2.2.
     "azenta_96_wellplate_200uL_Vb_4titudeframestar": WellShape(diameter_mm=5.5, cone_mm=9.8, depth_mm=15.1),
-    # Hamilton 56694, 19 x 90 mm at the mouth, 80 mL to the brim: a round well of the same mouth and brim.
-    "hamilton_1_trough_60mL_Vb": WellShape(diameter_mm=46.66, cone_mm=17.8, depth_mm=58.6),
+    # Hamilton 56694: a round well of the same cross-section (1455 mm2 by the height table in PyLabRobot) and brim (80 mL).
+    "hamilton_1_trough_60mL_Vb": WellShape(diameter_mm=43.04, cone_mm=5.28, depth_mm=58.5),
 }
 
 

@@ -187,13 +187,25 @@ class StarTwin(LiquidHandlerBackend):
         self, ops: Sequence[Pickup | Drop | SingleChannelAspiration | SingleChannelDispense]
     ) -> None:
         """Travel to the first place of an action; channels over other columns follow one after the other."""
-        places = [op.resource.get_location_wrt(self.deck) for op in ops]
-        stops = sorted({(place.x, round(min(p.y for p in places if p.x == place.x), 1)) for place in places})
-        for x, y in stops:
+        for x, y in self._stops([op.resource for op in ops]):
             far_mm = max(abs(x - self._at_mm[0]), abs(y - self._at_mm[1]))
             if far_mm > 0.0:
                 await asyncio.sleep(TRAVEL_BEGIN_S + far_mm / TRAVEL_MM_PER_S)
             self._at_mm = (x, y)
+
+    def _stops(self, resources: Sequence[Resource]) -> list[tuple[float, float]]:
+        """Where the channels come to stand, from the left to the right; several columns are several stops."""
+        stops: dict[float, float] = {}
+        for holder in {id(resource.parent): resource.parent for resource in resources}.values():
+            if holder is None:
+                continue
+            # One walk up the deck's tree for each piece of labware: within it, places are sums.
+            corner = holder.get_location_wrt(self.deck)
+            for resource in resources:
+                if resource.parent is holder and resource.location is not None:
+                    x, y = corner.x + resource.location.x, corner.y + resource.location.y
+                    stops[x] = min(y, stops.get(x, y))
+        return sorted(stops.items())
 
 
 @contextmanager
