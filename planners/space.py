@@ -1,7 +1,7 @@
 """What a planner sees of a pool: features in blocks, the kernels that suit them, and where history stands in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,12 +9,15 @@ import models
 from lab.types import Campaign, Candidate, Experiment, ExperimentStatus, History
 from models.encodings import NamedValues
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
-from planners.gp import Blocks, KernelSpec, LogNormalPrior
+from planners.gp import Blocks, GammaPrior, KernelSpec, LogNormalPrior
 
 __all__ = ["KERNELS", "Seen", "Space", "encode_space", "free_rows", "look_back"]
 
 _SAMPLE = 2000
 """Rows over which distances are averaged; the mean over a regular sample of a larger pool differs by a few percent."""
+
+_FEW_SITES = 8
+"""Up to so many varied sites, each gets lengthscales of its own; more could not be told apart by 100 results."""
 
 _PROTEIN_NOISE = LogNormalPrior(loc=-2.0, scale=1.0, grows=False)
 """Sequence features leave much unexplained at this budget, unlike the settings of an instrument: wide, around 0.14."""
@@ -23,6 +26,12 @@ KERNELS: Mapping[str, KernelSpec] = {
     spec.name: spec
     for spec in (
         KernelSpec(name="residues", terms=(("one_hot", "z_scales"),), noise=_PROTEIN_NOISE),
+        KernelSpec(
+            name="sites",
+            terms=(("@*",),),
+            lengthscale=GammaPrior(shape=3.0, mode=1 / 3),
+            noise=_PROTEIN_NOISE,
+        ),
         KernelSpec(
             name="residues_wide",
             terms=(("one_hot", "z_scales"),),
@@ -39,7 +48,7 @@ KERNELS: Mapping[str, KernelSpec] = {
         KernelSpec(name="matern_wide", terms=(("*",),), lengthscale=LogNormalPrior(), shape="rbf"),
     )
 }
-"""Kernels by name. ``*`` stands for every block of the space."""
+"""Kernels by name. ``*`` stands for every block of the space, ``@*`` for the blocks of single sites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,8 @@ def encode_space(campaign: Campaign) -> Space:
         columns, names, changes = _sequences(pool, parent)
         single = bool(parent) and max(len(sites) for sites in changes) <= 1
         kernels = ["residues", "site_and_change", "additive"] if single else ["residues", "residues_wide"]
+        if not single and any("@" in name for name in columns):
+            kernels.append("sites")
     sample = None if len(pool) <= _SAMPLE else np.linspace(0, len(pool) - 1, _SAMPLE).astype(np.intp)
     return Space(
         candidates=pool,
@@ -113,11 +124,12 @@ def _strata(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np
 
 
 def _every_block(spec: KernelSpec, names: tuple[str, ...]) -> KernelSpec:
-    if spec.terms != (("*",),):
-        return spec
-    return KernelSpec(
-        name=spec.name, terms=(names,), lengthscale=spec.lengthscale, noise=spec.noise, shape=spec.shape
-    )
+    """The kernel with the names that its star stands for."""
+    if spec.terms == (("*",),):
+        return replace(spec, terms=(names,))
+    if spec.terms == (("@*",),):
+        return replace(spec, terms=(tuple(name for name in names if "@" in name),))
+    return spec
 
 
 def _named_values(pool: Sequence[Candidate]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -139,6 +151,11 @@ def _sequences(
     encoders = {name: models.encoder(name, parent=parent, pool=pool) for name in wanted}
     encoded = {name: encoder.encode(pool) for name, encoder in encoders.items()}
     columns = {"one_hot": encoded["one_hot"], "z_scales": encoded["z_scales"]}
+    sites = encoded["one_hot"].shape[1] // 20
+    if sites <= _FEW_SITES:
+        for i in range(sites):
+            columns[f"one_hot@{i}"] = encoded["one_hot"][:, 20 * i : 20 * (i + 1)]
+            columns[f"z_scales@{i}"] = encoded["z_scales"][:, 5 * i : 5 * (i + 1)]
     changes: tuple[tuple[int, ...], ...] = tuple(() for _ in pool)
     if parent:
         summary = encoded["substitutions"]
