@@ -269,7 +269,7 @@ class GaussianProcessPlanner:
                 acquisition_value=float(choice.acquisition[i]),
                 predicted_mean=mean,
                 predicted_sd=sd,
-                model_cards=space.cards,
+                model_cards=(*space.cards, model.gp.spec.label),
                 seed=seed,
             )
             made.append(Experiment(id=new_id("exp"), candidate=space.candidates[int(row)], reason=reason))
@@ -287,7 +287,10 @@ def _with_prediction(experiment: Experiment, choice: _Choice, model: _Model, spa
     row = space.row_of[experiment.candidate.id]
     mean, sd = model.in_unit(choice.mean[[row]], choice.sd[[row]])
     reason = replace(
-        experiment.reason, predicted_mean=float(mean[0]), predicted_sd=float(sd[0]), model_cards=space.cards
+        experiment.reason,
+        predicted_mean=float(mean[0]),
+        predicted_sd=float(sd[0]),
+        model_cards=(*space.cards, model.gp.spec.label),
     )
     return replace(experiment, reason=reason)
 

@@ -98,6 +98,11 @@ class KernelSpec:
     noise: Prior = field(default_factory=lambda: GammaPrior(shape=2.0, mode=1.0 / 148.0, grows=False))
     shape: Literal["matern52", "rbf"] = "matern52"
 
+    @property
+    def label(self) -> str:
+        """``name@version``, as reasons cite the model that was used."""
+        return f"gaussian_process_{self.name}@1"
+
 
 class Blocks:
     """Named groups of columns of the pool, scaled once; gives squared distances between rows.
