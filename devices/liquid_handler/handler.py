@@ -6,33 +6,27 @@ geometry, tips, trackers and checks of PyLabRobot's front end.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ophyd_async.core import (
-    Device,
-    DeviceConnector,
-    StandardReadable,
-    soft_signal_r_and_setter,
-)
 from ophyd_async.core import StandardReadableFormat as Format
 from pylabrobot.liquid_handling import LiquidHandler
 from pylabrobot.liquid_handling.backends import LiquidHandlerBackend
-from pylabrobot.liquid_handling.errors import ChannelizedError, ChannelsDoNotFitError, NoChannelError
+from pylabrobot.liquid_handling.errors import ChannelsDoNotFitError, NoChannelError
 from pylabrobot.liquid_handling.standard import Mix as Stirring
 from pylabrobot.resources import Container, Deck, ResourceHolder
 from pylabrobot.resources.errors import HasTipError, NoTipError, TooLittleLiquidError, TooLittleVolumeError
 
-from devices.identity import Identity
 from devices.liquid_handler.commands import AddReagent, Distribute, Mix, by_column
 from devices.liquid_handler.deck import DeckMirror
 from devices.liquid_handler.timing import FLOW_UL_PER_S
 from devices.liquid_handler.tracking import tracking
-from devices.verb import Limits, Verb, faults_of, narrowed
+from devices.machine import MachineDevice, MachineDriver
+from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import DeviceFault, InstrumentError
+from lab.errors import DeviceFault
 from lab.types import JsonValue
 
 __all__ = ["Handler", "PipettingDriver"]
@@ -48,37 +42,19 @@ ABOVE_MM = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipettingDriver:
-    """What lies under a :class:`Handler`; a twin differs from hardware in this and in nothing else.
+class PipettingDriver(MachineDriver):
+    """What lies under a :class:`Handler`.
 
     Args:
         backend: of PyLabRobot.
-        introduce: asks the machine who it is.
-        faults: exceptions by which the backend says that the machine failed.
         from_above: keyword arguments of the backend's ``dispense`` for so many channels that do not touch the liquid.
     """
 
     backend: LiquidHandlerBackend
-    introduce: Callable[[], Awaitable[Identity]]
-    faults: tuple[type[Exception], ...] = ()
     from_above: Callable[[int], Mapping[str, Any]] = lambda channels: {}
 
 
-class _Connector(DeviceConnector):
-    """Sets PyLabRobot's front end up on the loop that connects the device."""
-
-    async def connect_real(
-        self,
-        device: Device,
-        timeout: float,  # noqa: ASYNC109  (ophyd-async calls it so)
-        force_reconnect: bool,
-    ) -> None:
-        assert isinstance(device, Handler)
-        await device.set_up(again=force_reconnect)
-        await super().connect_real(device, timeout, force_reconnect)
-
-
-class Handler(StandardReadable):
+class Handler(MachineDevice):
     """An eight-channel pipetting robot.
 
     Args:
@@ -109,7 +85,7 @@ class Handler(StandardReadable):
         self._front = LiquidHandler(backend=driver.backend, deck=deck, name=name)
         self._mirror = DeckMirror(sites, bench)
         self._bench = bench
-        super().__init__(name=name, connector=_Connector())
+        super().__init__(name, self._front, driver, common_faults=_FAULTS)
         allowed = narrowed(self.maker_limits, limits)
         self.distribute = Verb(
             self._distribute, command=Distribute, limits=allowed, estimate=lambda c, b: c.duration_s(bench)
@@ -118,41 +94,8 @@ class Handler(StandardReadable):
             self._add_reagent, command=AddReagent, limits=allowed, estimate=lambda c, b: c.duration_s(bench)
         )
         self.mix = Verb(self._mix, command=Mix, limits=allowed, estimate=lambda c, b: c.duration_s(bench))
-        self.origin, self._set_origin = soft_signal_r_and_setter(str)
-        self.serial_number, self._set_serial_number = soft_signal_r_and_setter(str)
-        self.add_readables([self.origin, self.serial_number], Format.CONFIG_SIGNAL)
+        self.add_readables([self.origin], Format.CONFIG_SIGNAL)
         self.set_name(name)
-
-    async def set_up(self, *, again: bool = False) -> None:
-        """Initialise the machine and learn who it is; harmless when that is done, unless ``again``.
-
-        Raises:
-            DeviceFault: it does not answer.
-        """
-        with self._as_faults():
-            if again and self._front.setup_finished:
-                await self._front.stop()
-            if not self._front.setup_finished:
-                await self._front.setup()
-        await self.identify()
-
-    async def identify(self) -> Identity:
-        """Ask the machine who it is; its readings carry the origin that follows from the answer.
-
-        Raises:
-            DeviceFault: it does not say.
-        """
-        with self._as_faults():
-            identity = await self._driver.introduce()
-        self._set_origin(str(identity.origin))
-        self._set_serial_number(identity.serial)
-        return identity
-
-    async def disconnect(self) -> None:
-        """Give the connection up; harmless when there is none."""
-        with self._as_faults():
-            if self._front.setup_finished:
-                await self._front.stop()
 
     async def safe(self) -> None:
         """Throw away whatever tips are on the channels. Safe to repeat.
@@ -160,7 +103,7 @@ class Handler(StandardReadable):
         Raises:
             DeviceFault: the machine does not do it; a person must look.
         """
-        with self._as_faults(), tracking():
+        with self.as_faults(), tracking():
             mounted = [channel for channel, tracker in self._front.head.items() if tracker.has_tip]
             if mounted:
                 await self._front.discard_tips(use_channels=mounted)
@@ -221,7 +164,7 @@ class Handler(StandardReadable):
     @asynccontextmanager
     async def _at_work(self, labware: Sequence[str]) -> AsyncIterator[_Work]:
         """One command: trackers loaded before, tips thrown away after, also when it fails."""
-        with self._as_faults(), tracking():
+        with self.as_faults(), tracking():
             self._mirror.load(labware)
             work = _Work(self._front, self._mirror, self._bench, self._driver)
             try:
@@ -237,18 +180,6 @@ class Handler(StandardReadable):
             await self.safe()
         except DeviceFault as second:
             failure.add_note(f"The tips could not be thrown away either: {second}")
-
-    @contextmanager
-    def _as_faults(self) -> Iterator[None]:
-        """Whatever PyLabRobot raises for a machine that did not do it, as a fault of this device."""
-        with faults_of(self.name):
-            try:
-                yield
-            except ChannelizedError as error:
-                channels = (f"channel {channel + 1}: {one}" for channel, one in sorted(error.errors.items()))
-                raise InstrumentError(f"{'; '.join(channels)}.") from error
-            except (*_FAULTS, *self._driver.faults) as error:
-                raise InstrumentError(f"{type(error).__name__}: {error}") from error
 
 
 _FAULTS = (

@@ -18,6 +18,7 @@ from pylabrobot.resources.hamilton import PLT_CAR_L5AC_A00, TIP_CAR_480_A00, STA
 
 from devices.identity import Identity, origin_of
 from devices.liquid_handler.handler import Handler, PipettingDriver
+from devices.machine import USB_MODULE
 from devices.verb import Limits
 from lab.bench import Bench
 from lab.errors import BadInput
@@ -58,7 +59,11 @@ def real_star(*, serial_number: str | None = None) -> PipettingDriver:
         )
 
     return PipettingDriver(
-        backend=backend, introduce=introduce, faults=(STARFirmwareError,), from_above=star_keywords
+        backend=backend,
+        introduce=introduce,
+        faults=(STARFirmwareError,),
+        needs=(USB_MODULE,),
+        from_above=star_keywords,
     )
 
 

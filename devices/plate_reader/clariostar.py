@@ -10,6 +10,7 @@ from __future__ import annotations
 from pylabrobot.plate_reading import CLARIOstarBackend
 
 from devices.identity import Identity, origin_of
+from devices.machine import require_module
 from devices.plate_reader.reader import Reader, ReaderDriver, ReaderModel
 from devices.verb import Limits
 from lab.bench import Bench
@@ -39,7 +40,11 @@ def real_clariostar(*, device_id: str | None = None) -> ReaderDriver:
 
     Args:
         device_id: of its FTDI chip, where there are several.
+
+    Raises:
+        MissingData: the module to talk to FTDI chips is not installed.
     """
+    require_module("pylibftdi")
     backend = CLARIOstarBackend(device_id=device_id)
 
     async def introduce() -> Identity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pylabrobot.plate_reading.tecan import ExperimentalTecanInfinite200ProBackend
 
 from devices.identity import Identity, origin_of
+from devices.machine import USB_MODULE
 from devices.plate_reader.reader import Reader, ReaderDriver, ReaderModel
 from devices.verb import Limits
 from lab.bench import Bench
@@ -43,7 +44,7 @@ def real_infinite() -> ReaderDriver:
             origin=origin_of(serial),
         )
 
-    return ReaderDriver(backend=backend, introduce=introduce)
+    return ReaderDriver(backend=backend, introduce=introduce, needs=(USB_MODULE,))
 
 
 def infinite(name: str, driver: ReaderDriver, *, bench: Bench, limits: Limits | None = None) -> Reader:

@@ -7,24 +7,23 @@ The drawer rests outside, where an arm can load it; a reading draws it in and pu
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from ophyd_async.core import Array1D, Device, DeviceConnector, StandardReadable, soft_signal_r_and_setter
+from ophyd_async.core import Array1D, soft_signal_r_and_setter
 from ophyd_async.core import StandardReadableFormat as Format
 from pylabrobot.plate_reading import PlateReader
 from pylabrobot.plate_reading.backend import PlateReaderBackend
 from pylabrobot.resources import Plate
 
-from devices.identity import Identity
 from devices.labware import make_resource
+from devices.machine import MachineDevice, MachineDriver
 from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
-from devices.verb import Limits, Verb, faults_of, narrowed
+from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import DeviceFault, InstrumentError, NonsenseReply
+from lab.errors import DeviceFault, NonsenseReply
 from lab.types import JsonValue
 
 __all__ = ["Reader", "ReaderDriver", "ReaderModel"]
@@ -57,37 +56,19 @@ class ReaderModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderDriver:
-    """What lies under a :class:`Reader`; a twin differs from hardware in this and in nothing else.
+class ReaderDriver(MachineDriver):
+    """What lies under a :class:`Reader`.
 
     Args:
         backend: of PyLabRobot.
-        introduce: asks the instrument who it is.
-        faults: exceptions by which the backend says that the instrument failed.
         reads_fluorescence: False where PyLabRobot does not know how; the device then has no such verb.
     """
 
     backend: PlateReaderBackend
-    introduce: Callable[[], Awaitable[Identity]]
-    faults: tuple[type[Exception], ...] = ()
     reads_fluorescence: bool = True
 
 
-class _Connector(DeviceConnector):
-    """Sets PyLabRobot's front end up on the loop that connects the device."""
-
-    async def connect_real(
-        self,
-        device: Device,
-        timeout: float,  # noqa: ASYNC109  (ophyd-async calls it so)
-        force_reconnect: bool,
-    ) -> None:
-        assert isinstance(device, Reader)
-        await device.set_up(again=force_reconnect)
-        await super().connect_real(device, timeout, force_reconnect)
-
-
-class Reader(StandardReadable):
+class Reader(MachineDevice):
     """A plate reader with a motorised drawer.
 
     After a reading its signals show it: ``value`` (n wells, row-major; of a kinetic reading the last cycle), ``cycles``
@@ -121,7 +102,7 @@ class Reader(StandardReadable):
         self._model = model
         self._bench = bench
         self._front = PlateReader(name, *PLATE_MM, backend=driver.backend)
-        super().__init__(name=name, connector=_Connector())
+        super().__init__(name, self._front, driver)
         allowed = narrowed(model.limits, limits)
         if driver.reads_fluorescence:
             self.fluorescence = Verb(
@@ -148,10 +129,8 @@ class Reader(StandardReadable):
         self.emission_nm, self._set_emission_nm = soft_signal_r_and_setter(float, units="nm")
         self.wavelength_nm, self._set_wavelength_nm = soft_signal_r_and_setter(float, units="nm")
         self.gain, self._set_gain = soft_signal_r_and_setter(float)
-        self.origin, self._set_origin = soft_signal_r_and_setter(str)
         self.rows, self._set_rows = soft_signal_r_and_setter(int, 8)
         self.columns, self._set_columns = soft_signal_r_and_setter(int, 12)
-        self.serial_number, self._set_serial_number = soft_signal_r_and_setter(str)
         self.add_readables([self.value], Format.HINTED_UNCACHED_SIGNAL)
         # Settings stand in each event: Bluesky reads a configuration once a run, and they differ from reading to reading.
         self.add_readables(
@@ -169,40 +148,8 @@ class Reader(StandardReadable):
             ],
             Format.UNCACHED_SIGNAL,
         )
-        self.add_readables([self.rows, self.columns, self.serial_number], Format.CONFIG_SIGNAL)
+        self.add_readables([self.rows, self.columns], Format.CONFIG_SIGNAL)
         self.set_name(name)
-
-    async def set_up(self, *, again: bool = False) -> None:
-        """Initialise the instrument, put the drawer out, and learn who it is; harmless when that is done, unless ``again``.
-
-        Raises:
-            DeviceFault: it does not answer.
-        """
-        with self._as_faults():
-            if again and self._front.setup_finished:
-                await self._front.stop()
-            if not self._front.setup_finished:
-                await self._front.setup()
-                await self._front.open()
-        await self.identify()
-
-    async def identify(self) -> Identity:
-        """Ask the instrument who it is; its readings carry the origin that follows from the answer.
-
-        Raises:
-            DeviceFault: it does not say.
-        """
-        with self._as_faults():
-            identity = await self._driver.introduce()
-        self._set_origin(str(identity.origin))
-        self._set_serial_number(identity.serial)
-        return identity
-
-    async def disconnect(self) -> None:
-        """Give the connection up; harmless when there is none."""
-        with self._as_faults():
-            if self._front.setup_finished:
-                await self._front.stop()
 
     async def safe(self) -> None:
         """Put the drawer out, so that the plate can be reached. Safe to repeat.
@@ -210,9 +157,12 @@ class Reader(StandardReadable):
         Raises:
             DeviceFault: the instrument does not do it; a person must look.
         """
-        with self._as_faults():
+        with self.as_faults():
             if self._front.setup_finished:
                 await self._front.open()
+
+    async def _after_setup(self) -> None:
+        await self._front.open()
 
     def _expected_s(self, command: ReadFluorescence | ReadAbsorbance, pass_s: float) -> float:
         return command.reading_s(pass_s) + 2.0 * self._model.door_s
@@ -260,7 +210,7 @@ class Reader(StandardReadable):
         kind = self._bench.labware[command.plate].type
         wells = kind.rows * kind.columns
         passes: list[list[float | None]] = []
-        with self._as_faults():
+        with self.as_faults():
             self._load(command.plate)
             try:
                 await self._front.close()
@@ -317,16 +267,6 @@ class Reader(StandardReadable):
         self._set_gain(result["gain"])
         self._set_rows(result["rows"])
         self._set_columns(result["columns"])
-
-    @contextmanager
-    def _as_faults(self) -> Iterator[None]:
-        """Whatever PyLabRobot raises for an instrument that did not do it, as a fault of this device."""
-        faults: tuple[type[Exception], ...] = (OSError, TimeoutError, *self._driver.faults)
-        with faults_of(self.name):
-            try:
-                yield
-            except faults as error:
-                raise InstrumentError(f"{type(error).__name__}: {error}") from error
 
 
 def _flat(answer: Sequence[Mapping[str, Any]], wells: int) -> list[float | None]:
