@@ -43,4 +43,5 @@ def logging_to(folder: Path) -> Iterator[Path]:
         logging.raiseExceptions = raising
         root.setLevel(level)
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()

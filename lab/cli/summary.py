@@ -27,12 +27,12 @@ def show_outcome(store: Store, outcome: Outcome, store_option: str | None, out: 
     speed = outcome.lab_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
     ratio = f", {speed:,.0f} times as fast" if outcome.twin and speed > 1.5 else ""
     _line(out, f"{text.duration(outcome.lab_s)} of lab time in {text.duration(outcome.wall_s)}{ratio}.")
-    spent = len(contents.results)
+    done = sum(result.observation is not None for result in contents.results)
     if outcome.status is CampaignStatus.FINISHED:
-        _line(out, f"Finished after {text.count(spent, 'experiment')}. {outcome.sentence}")
+        _line(out, f"Finished after {text.count(done, 'experiment')}. {outcome.sentence}")
     else:
-        far = f"{spent} of {outcome.campaign.budget} experiments"
-        _line(out, f"{outcome.status.capitalize()} after {far}. {outcome.sentence}")
+        far = f"{done} of {outcome.campaign.budget} experiments"
+        _line(out, f"{outcome.status.capitalize()} after {far}. {outcome.sentence}".rstrip())
     _line(out, how_to_go_on(outcome.campaign.name, outcome.status, store_option))
 
 
