@@ -11,6 +11,7 @@ import selectors
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -119,8 +120,17 @@ class LabClock:
         return self._now if self.virtual else time.monotonic() - self._wall_zero
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop from another thread and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        """Run a coroutine on the loop from another thread and wait for it.
+
+        Raises:
+            ClockStalled: lab time was held for too long by something else.
+        """
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        except CancelledError as cancelled:
+            if self.stalled is not None:
+                raise self.stalled from cancelled
+            raise
 
     @contextmanager
     def hold(self, what: str) -> Iterator[None]:

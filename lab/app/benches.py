@@ -73,7 +73,7 @@ def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
 
 
 class OpenBench:
-    """A bench in use: devices connected while the block lasts, left in their safe state at its end.
+    """A bench in use: whatever is connected within the block is left in its safe state at its end.
 
     Args:
         session: that lanes work on.
@@ -83,14 +83,21 @@ class OpenBench:
     def __init__(self, session: BenchSession, world: World | None) -> None:
         self.session = session
         self._world = world
+        self._connected: list[Any] = []
+
+    async def connect(self) -> None:
+        """Connect every device, one after the other, and see who answers.
+
+        Raises:
+            DeviceFault: one does not answer.
+            BadInput: a twin answers for an instrument, or the other way round.
+        """
+        for role, device in self.session.workcell.devices.items():
+            await device.connect()
+            self._connected.append(device)
+            self._check_origin(role, await device.identify())
 
     def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            for role, device in self.session.workcell.devices.items():
-                self.session.clock.run(device.connect())
-                opening.callback(self._retire, device)
-                self._check_origin(role, self.session.clock.run(device.identify()))
-            opening.pop_all()
         return self
 
     def __exit__(
@@ -99,7 +106,7 @@ class OpenBench:
         with ExitStack() as closing:
             if self._world is not None:
                 closing.callback(self._world.close)
-            for device in self.session.workcell.devices.values():
+            for device in self._connected:
                 closing.callback(self._retire, device)
 
     def _check_origin(self, role: str, identity: Identity) -> None:

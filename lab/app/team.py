@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,7 @@ class Team:
         self._tell = tell
         self._stack = stack
         self._benches: dict[str, OpenBench] = {}
+        self._open: list[OpenBench] = []
 
     def start(self, prepared: Prepared, *, baseline: bool) -> None:
         """A new campaign on the bench of its workcell file, and its baseline on one of its own."""
@@ -87,11 +89,15 @@ class Team:
         bench = self._benches.get(record.bench_id)
         if bench is None:
             bench = reopen_bench(loaded.workcell, self.clock, self._store, record.bench_id)
-            self._benches[record.bench_id] = self._stack.enter_context(bench)
+            self._benches[record.bench_id] = self._enter(bench)
         self._assign(loaded, bench)
 
     def _new_bench(self, prepared: Prepared) -> OpenBench:
         bench = new_bench(prepared.file, self.clock, self._store, self._twin_folder)
+        return self._enter(bench)
+
+    def _enter(self, bench: OpenBench) -> OpenBench:
+        self._open.append(bench)
         return self._stack.enter_context(bench)
 
     def _begin(self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench) -> None:
@@ -99,8 +105,7 @@ class Team:
         self._assign(prepared.load(campaign, planner), bench)
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
-        # Every lane holds the clock before the first one starts, so that no campaign gets a head start in lab time.
-        lane = self._stack.enter_context(Lane(bench.session, loaded.campaign.id, self._tell))
+        lane = Lane(bench.session, loaded.campaign.id, self._tell)
         loop = CampaignLoop(
             campaign=loaded.campaign,
             planner=loaded.planner,
@@ -115,7 +120,11 @@ class Team:
         )
 
     def work(self) -> None:
-        """Run all campaigns side by side until the last one ends."""
+        """Connect all benches, then run all campaigns side by side until the last one ends."""
+        self.clock.run(self._connect())
+        # Every lane holds the clock before the first one starts, so that no campaign gets a head start in lab time.
+        for assignment in self.assignments:
+            self._stack.enter_context(assignment.lane)
         threads = [threading.Thread(target=a.work, name=a.campaign.name) for a in self.assignments]
         for thread in threads:
             thread.start()
@@ -124,3 +133,7 @@ class Team:
         for assignment in self.assignments:
             if assignment.bug is not None:
                 raise assignment.bug
+
+    async def _connect(self) -> None:
+        """All benches at once, so that one takes no lab time of another."""
+        await asyncio.gather(*[bench.connect() for bench in self._open])

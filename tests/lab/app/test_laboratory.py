@@ -1,0 +1,171 @@
+"""Whole campaigns on the twin: they finish, repeat to the last bit, stop and go on, and share a bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.engine.progress import BatchProposed, Progress, ResultsRecorded, StepEnded
+from lab.errors import BadInput, Infeasible
+from lab.types import CampaignStatus, ExperimentStatus, StepStatus
+from tests.campaign_files import write_campaign
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_campaign(tmp_path, budget=6, batch_size=3, baseline="random")
+
+
+def table(outcome: Outcome) -> list[tuple[object, ...]]:
+    """What a campaign measured, identifiers apart."""
+    return [
+        (e.candidate.id, e.reason.sentence, o.value, o.standard_error, o.quality, o.lab_time_s)
+        for e, o in outcome.results
+    ]
+
+
+def run(folder: Path, *files: Path, baseline: bool = False, new: bool = False) -> tuple[Outcome, ...]:
+    with Laboratory.open(Settings(store=str(folder / "lab.db"))) as laboratory:
+        return laboratory.run([prepare(file) for file in files], baseline=baseline, new=new)
+
+
+def test_a_campaign_spends_its_budget_and_says_why_it_ended(tmp_path: Path, file: Path) -> None:
+    (outcome,) = run(tmp_path, file)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert outcome.sentence == "The budget of 6 experiments is spent."
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        history = laboratory.store.history(outcome.campaign.id)
+        runs = laboratory.store.runs(outcome.campaign.id)
+        steps = [step for one in runs for step in laboratory.store.steps(one.run.id)]
+    assert len(history.experiments) == 6
+    assert {e.status for e in history.experiments} <= {ExperimentStatus.MEASURED, ExperimentStatus.FAILED}
+    assert all(e.reason.sentence for e in history.experiments)
+    assert {s.status for s in steps} == {StepStatus.DONE}
+    assert outcome.lab_s == pytest.approx(steps[-1].ended_lab_s, rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_table_to_the_last_bit(tmp_path: Path, file: Path) -> None:
+    first, second = (run(tmp_path, file, new=True) for _ in range(2))
+    assert table(first[0]) == table(second[0])
+
+
+def test_another_seed_gives_another_table(tmp_path: Path) -> None:
+    (first,) = run(tmp_path, write_campaign(tmp_path, "one", budget=3, batch_size=3, seed=1))
+    (second,) = run(tmp_path, write_campaign(tmp_path, "two", budget=3, batch_size=3, seed=2))
+    assert table(first) != table(second)
+
+
+def test_the_baseline_runs_on_an_identical_twin_and_leaves_the_campaign_as_it_is(
+    tmp_path: Path, file: Path
+) -> None:
+    (alone,) = run(tmp_path, file)
+    both = run(tmp_path, file, baseline=True, new=True)
+    assert [o.campaign.planner.name for o in both] == ["gaussian_process", "random"]
+    assert both[1].campaign.baseline_of == both[0].campaign.id
+    assert table(both[0]) == table(alone)
+
+
+@pytest.mark.parametrize("stop_at", [1, 12, 40, 75])
+def test_a_stopped_campaign_goes_on_to_the_table_of_an_undisturbed_one(
+    tmp_path: Path, file: Path, stop_at: int
+) -> None:
+    (undisturbed,) = run(tmp_path, file)
+    settings = Settings(store=str(tmp_path / "stopped" / "lab.db"))
+    seen: list[StepEnded] = []
+    with Laboratory.open(settings) as laboratory:
+
+        def watch(event: Progress) -> None:
+            if isinstance(event, StepEnded):
+                seen.append(event)
+                if len(seen) == stop_at:
+                    laboratory.request_stop("lunch")
+
+        laboratory.watch = watch
+        (stopped,) = laboratory.run([prepare(file)], baseline=False)
+        assert stopped.status is CampaignStatus.STOPPED
+        assert stopped.sentence == "lunch"
+    with Laboratory.open(settings) as laboratory:
+        (resumed,) = laboratory.resume()
+        runs = laboratory.store.runs(resumed.campaign.id)
+        steps = [step for one in runs for step in laboratory.store.steps(one.run.id)]
+    assert resumed.status is CampaignStatus.FINISHED
+    assert [row[:2] for row in table(resumed)] == [row[:2] for row in table(undisturbed)]
+    assert [row[2] for row in table(resumed)] == pytest.approx(
+        [row[2] for row in table(undisturbed)], abs=0.02
+    )
+    assert len({step.key for step in steps}) == len(steps)
+
+
+def test_running_a_stopped_file_again_goes_on_with_it(tmp_path: Path, file: Path) -> None:
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    with Laboratory.open(settings) as laboratory:
+        laboratory.request_stop("before the first step")
+        (stopped,) = laboratory.run([prepare(file)], baseline=False)
+    with Laboratory.open(settings) as laboratory:
+        (finished,) = laboratory.run([prepare(file)], baseline=False)
+    assert stopped.campaign.id == finished.campaign.id
+    assert finished.status is CampaignStatus.FINISHED
+
+
+def test_a_changed_file_does_not_go_on_with_the_campaign_it_was(tmp_path: Path, file: Path) -> None:
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    with Laboratory.open(settings) as laboratory:
+        laboratory.request_stop("before the first step")
+        laboratory.run([prepare(file)], baseline=False)
+    changed = write_campaign(tmp_path, budget=9, batch_size=3)
+    with (
+        Laboratory.open(settings) as laboratory,
+        pytest.raises(BadInput, match=r"has changed since.*drywet resume small"),
+    ):
+        laboratory.run([prepare(changed)])
+
+
+def test_a_finished_campaign_is_not_run_over_by_accident(tmp_path: Path, file: Path) -> None:
+    run(tmp_path, file)
+    with pytest.raises(BadInput, match=r"has finished in this store.*--new"):
+        run(tmp_path, file)
+
+
+def test_two_campaigns_on_one_bench_both_come_out_right(tmp_path: Path) -> None:
+    files = [
+        write_campaign(tmp_path, name, budget=6, batch_size=3, seed=seed)
+        for name, seed in (("one", 1), ("two", 2))
+    ]
+    first = run(tmp_path, *files)
+    second = run(tmp_path, *files, new=True)
+    assert [o.status for o in first] == [CampaignStatus.FINISHED] * 2
+    assert [table(o) for o in first] == [table(o) for o in second]
+    assert all(o.measured == 6 for o in first)
+
+
+def test_two_benches_take_the_lab_time_of_one(tmp_path: Path) -> None:
+    one = write_campaign(tmp_path, "one", budget=3, batch_size=3)
+    two = write_campaign(tmp_path, "two", budget=3, batch_size=3, workcell="other.yaml")
+    (alone,) = run(tmp_path, one)
+    together = run(tmp_path, one, two, new=True)
+    assert together[0].lab_s == pytest.approx(alone.lab_s, rel=0.02)
+    assert table(together[0]) == table(alone)
+
+
+def test_a_budget_that_the_bench_has_no_plates_for_is_refused_before_anything_starts(
+    tmp_path: Path, file: Path
+) -> None:
+    bench = tmp_path / "bench.yaml"
+    bench.write_text(
+        bench.read_text().replace("type: pcr_plate_96, count: 40,", "type: pcr_plate_96, count: 3,")
+    )
+    with pytest.raises(Infeasible, match="2 batches need 4 clean plates; the workcell has 3"):
+        run(tmp_path, file)
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        assert laboratory.store.campaigns() == ()
+
+
+def test_the_planner_is_asked_once_for_each_batch(tmp_path: Path, file: Path) -> None:
+    seen: list[Progress] = []
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        laboratory.watch = seen.append
+        laboratory.run([prepare(file)], baseline=False)
+    assert [e.batch.number for e in seen if isinstance(e, BatchProposed)] == [1, 2]
+    assert [e.spent for e in seen if isinstance(e, ResultsRecorded)] == [3, 6]
