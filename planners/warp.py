@@ -85,7 +85,7 @@ class _Log:
         return slope
 
     def inverse(self, warped: np.ndarray) -> np.ndarray:
-        return np.exp(np.clip(self.sign * warped, -700.0, 700.0)) - self.floor + self.origin
+        return np.exp(np.clip(self.sign * warped, -300.0, 300.0)) - self.floor + self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,8 @@ def make_warp(name: WarpName, values: np.ndarray, sign: float) -> Warp:
     if name == "log":
         origin = min(0.0, float(values.min()))
         above = values[values > origin] - origin
-        floor = 0.1 * float(np.median(above)) if len(above) else 1.0
+        # no assay resolves more than six decades; without that bound one value near 0 would stretch the scale without end
+        floor = max(0.1 * float(np.median(above)), 1e-6 * float(above.max())) if len(above) else 1.0
         return _Log(sign, origin, floor)
     return _Linear(sign)
 
