@@ -214,10 +214,9 @@ def follow(
     temperatures[0] = wells_c
     # The exact solution of heat.well_temperature_c, written for all wells at once.
     for k in range(1, times.size):
-        duration = times[k] - times[k - 1]
-        slope_lag = (seats[k] - seats[k - 1]) / duration * lag_s
-        behind = temperatures[k - 1] - seats[k - 1] + slope_lag
-        temperatures[k] = seats[k] - slope_lag + behind * np.exp(-duration / lag_s)
+        elapsed = (times[k] - times[k - 1]) / lag_s
+        left = (temperatures[k - 1] - seats[k - 1]) * np.exp(-elapsed)
+        temperatures[k] = seats[k] + left + (seats[k] - seats[k - 1]) * np.expm1(-elapsed) / elapsed
     return History(times_s=times, temperatures_c=temperatures)
 
 

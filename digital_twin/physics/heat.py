@@ -90,11 +90,13 @@ def well_temperature_c(
         block_start_c, block_end_c: of the block (or the air) at the beginning and the end.
         time_constant_s: :func:`well_time_constant_s` in a block, :func:`air_time_constant_s` in an incubator.
     """
-    if duration_s <= 0.0:
+    elapsed = duration_s / time_constant_s
+    if elapsed <= 0.0:
         return well_c
-    slope = (block_end_c - block_start_c) / duration_s
-    start_lag = well_c - block_start_c + slope * time_constant_s
-    return float(block_end_c - slope * time_constant_s + start_lag * np.exp(-duration_s / time_constant_s))
+    # Written with (1 - exp(-x)) / x, which stays near 1 for the shortest of intervals where a slope would overflow.
+    share = float(-np.expm1(-elapsed) / elapsed)
+    left = (well_c - block_start_c) * float(np.exp(-elapsed))
+    return block_end_c + left - (block_end_c - block_start_c) * share
 
 
 def well_time_constant_s(*, volume_ul: float) -> float:
