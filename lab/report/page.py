@@ -60,6 +60,7 @@ def render_page(
         "interval": wording.interval,
         "duration": wording.duration,
         "flag_words": wording.flag_words,
+        "role_words": wording.role_words,
         "setting": lambda pair: wording.setting(*pair),
     }
     cited = {label for result in contents.results for label in result.experiment.reason.model_cards}

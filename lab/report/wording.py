@@ -24,6 +24,7 @@ __all__ = [
     "p_percent",
     "quality_sentence",
     "reproduction",
+    "role_words",
     "setting",
     "standing",
     "target_label",
@@ -192,6 +193,11 @@ def _circumstances(contents: Contents) -> str:
 def flag_words(flag: str) -> str:
     """``high_cv`` as "high CV", ``low_z_prime`` as "low Z′"."""
     return flag.replace("_", " ").replace("z prime", "Z′").replace("cv", "CV")
+
+
+def role_words(role: str) -> str:
+    """``heated_75c`` as "heated 75 °C"."""
+    return re.sub(r"(?<=\d) ?c\b", "\u00a0°C", role.replace("_", " "))
 
 
 def evidence(variant: Variant, campaign: Campaign) -> str:

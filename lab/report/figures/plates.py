@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from lab.report.figures.style import INK, MUTED, PAPER, SCALE, WARNING, WIDTH_IN, new_figure, to_svg
 from lab.report.values import PlateReading, WellReading
+from lab.report.wording import role_words
 
 __all__ = ["plate_maps"]
 
@@ -51,6 +53,9 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
         bar.outline.set_visible(False)
         bar.set_label(unit, loc="left")
         bar.ax.tick_params(length=0, which="both")
+        if not isinstance(norm, LogNorm):
+            bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
+            bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         figure.legend(handles=_marks(), loc="outside upper right", ncols=5, fontsize=9, handletextpad=0.2)
         return to_svg(
             figure,
@@ -114,9 +119,7 @@ def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
             color=colour,
             linewidths=width,
         )
-    axes.set_title(
-        f"batch {plate.batch} · {plate.role.replace('_', ' ') or plate.labware}", fontsize=9.5, pad=11
-    )
+    axes.set_title(f"batch {plate.batch} · {role_words(plate.role) or plate.labware}", fontsize=9.5, pad=11)
     _rulers(axes, plate)
 
 

@@ -16,6 +16,7 @@ from lab.report.figures.style import (
     to_svg,
 )
 from lab.report.values import PlateReading, Result
+from lab.report.wording import role_words
 
 __all__ = ["quality"]
 
@@ -38,7 +39,7 @@ def quality(plates: Sequence[PlateReading], results: Sequence[Result], label: st
                 marker,
                 color=colour,
                 markersize=6.5,
-                label=role.replace("_", " "),
+                label=role_words(role),
                 clip_on=False,
             )
         left.axhline(_GOOD_Z_PRIME, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))

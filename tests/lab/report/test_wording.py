@@ -14,6 +14,7 @@ from lab.report.wording import (
     flag_words,
     interval,
     number,
+    role_words,
     setting,
     target_label,
     yardstick_sentence,
@@ -149,6 +150,15 @@ def test_the_yardstick_sentence_says_when_the_planner_caught_up():
 def test_axis_labels_carry_a_unit_where_there_is_one():
     assert target_label(CAMPAIGN, "share") == "residual activity, share"
     assert target_label(CAMPAIGN, "") == "residual activity"
+
+
+def test_a_plates_role_shows_its_temperature_with_the_unit():
+    assert [role_words(r) for r in ("heated_75c", "unheated", "heated_82", "control")] == [
+        "heated 75\u00a0°C",
+        "unheated",
+        "heated 82",
+        "control",
+    ]
 
 
 def test_flags_are_told_in_words():
