@@ -59,7 +59,7 @@ def journaled(folder: Path) -> float:
     with LabClock(virtual=True) as clock:
         lab = SmallLab(folder, clock)
         lab.press = QuickPress()
-        with Lane(lab.session(), lab.campaign.id, lambda event: None) as lane:
+        with Lane(lab.session(), lab.campaign, lambda event: None) as lane:
             begun = time.perf_counter()
             lane.carry_out(lab.run, stamp_plan(lab.press, [WELLS[n % 96] for n in range(STEPS)]), {})
             lasted = time.perf_counter() - begun

@@ -178,15 +178,17 @@ class CampaignLoop:
 
     def _prepare(self, batch: Batch) -> tuple[Run, DryRun]:
         """Choose plates and wells, try the plan out dry, and open the run."""
-        what_if = self._session.what_if()
-        rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
-        layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
-        plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
-        expected = dry_run(plan, what_if)
-        if expected.problems:
-            raise Infeasible(expected.problems)
-        self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
-        run = self._store.create_run(batch, layout, attempt=1)
+        with self._lane.turn_to_plan():
+            what_if = self._session.what_if()
+            rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
+            layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
+            plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
+            expected = dry_run(plan, what_if)
+            if expected.problems:
+                raise Infeasible(expected.problems)
+            self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
+            run = self._store.create_run(batch, layout)
+            self._session.expect(run.id, expected.steps)
         return run, expected
 
     def _record(self, batch: Batch, run: Run) -> None:

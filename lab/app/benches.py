@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -68,7 +68,7 @@ def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
     bench = belief_of(spec, material)
     world = None
     if spec.twin:
-        world = _world(spec, bench, clock=LabClock(virtual=True), seed=0, ledger=None)
+        world = _world(spec, bench, clock=_StandingClock(), seed=0, ledger=None)
     return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin)
 
 
@@ -195,6 +195,19 @@ def _commands(workcell: Workcell) -> dict[str, type[Command]]:
         if isinstance(child, Verb)
     ]
     return {verb.command_type.verb: verb.command_type for verb in verbs}
+
+
+class _StandingClock:
+    """The time of a bench on which nothing ever happens."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def hold(self, what: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def when_quiet(self, callback: Callable[[], None]) -> None:
+        callback()
 
 
 def _world(spec: WorkcellSpec, bench: Bench, *, clock: Clock, seed: int, ledger: Path | None) -> World:

@@ -105,7 +105,7 @@ class Team:
         self._assign(prepared.load(campaign, planner), bench)
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
-        lane = Lane(bench.session, loaded.campaign.id, self._tell)
+        lane = Lane(bench.session, loaded.campaign, self._tell)
         loop = CampaignLoop(
             campaign=loaded.campaign,
             planner=loaded.planner,

@@ -3,15 +3,16 @@
 A step leases its devices, a section of a plan claims its positions; both get all they ask for or nothing. Claims do not
 nest and a lease is never held across a wait, so nobody holds one thing while waiting for another: no deadlock.
 
-On virtual time requests are granted when the loop falls quiet, oldest first and then by owner, so that who gets what
-depends on lab time and never on which thread ran first.
+On virtual time requests are granted when the loop falls quiet, oldest first and then by rank, so that who gets what
+depends on lab time and on names, never on which thread ran first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lab.bench import Bench
 from lab.errors import RunHeld
@@ -36,12 +37,20 @@ class Arbiter:
         clock: whose quiet moments are used to grant.
         bench: belief, to see what stands at a position.
         holder: labware id -> owner that last moved it and has not brought it home.
+        rank: owner -> what decides between requests of the same moment; the owner itself where it is not given.
     """
 
-    def __init__(self, clock: Clock, bench: Bench, holder: dict[str, str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        bench: Bench,
+        holder: Mapping[str, str],
+        rank: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._clock = clock
         self._bench = bench
         self._holder = holder
+        self._rank = rank
         self._leases: dict[str, str] = {}
         self._claims: dict[str, str] = {}
         self._waiting: list[_Request] = []
@@ -113,7 +122,7 @@ class Arbiter:
     def _grant(self) -> None:
         self._scheduled = False
         spoken_for: set[tuple[int, str]] = set()
-        for request in sorted(self._waiting, key=lambda r: (r.asked_s, r.owner)):
+        for request in sorted(self._waiting, key=lambda r: (r.asked_s, self._rank.get(r.owner, r.owner))):
             wanted = {(id(request.table), name) for name in request.names}
             if wanted & spoken_for or not self._free(request):
                 spoken_for |= wanted

@@ -131,7 +131,8 @@ class Journal:
         """DISPATCHED, on disk: from here on the instrument may have done it. Blocking."""
         self._store.dispatch_step(step_id)
 
-    def end(self, step_id: str, *, result: JsonValue, error: str, lab_time_s: float) -> None:
-        """DONE or, with an error, FAILED. Blocking."""
-        status = StepStatus.FAILED if error else StepStatus.DONE
+    def end(
+        self, step_id: str, status: StepStatus, *, result: JsonValue, error: str, lab_time_s: float
+    ) -> None:
+        """DONE, FAILED or UNKNOWN. Blocking."""
         self._store.end_step(step_id, status, result, error, lab_time_s)

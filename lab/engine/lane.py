@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -16,11 +17,14 @@ from lab.engine.journal import Journal
 from lab.engine.progress import StepEnded, Watcher
 from lab.engine.session import BenchSession
 from lab.engine.sink import DocumentSink
-from lab.errors import DeviceFault, Infeasible, RunHeld, RunStopped
+from lab.errors import DeviceFault, Infeasible, InstrumentError, OutOfRange, RunHeld, RunStopped
 from lab.interfaces import Command, Ticket, Verb
-from lab.types import JsonValue, Run
+from lab.types import Campaign, JsonValue, Run, StepStatus
 
 __all__ = ["Lane"]
+
+_PLANNING = "the plan of the bench"
+"""Leased like a device, by whoever decides what the bench is to do next."""
 
 Plan = Generator[Msg, Any, Any]
 
@@ -45,14 +49,15 @@ class Lane:
 
     Args:
         session: the bench.
-        campaign_id: named in what the watcher is told.
+        campaign: whose runs these are.
         watch: told of every step that ends; called on the loop, must return at once.
     """
 
-    def __init__(self, session: BenchSession, campaign_id: str, watch: Watcher) -> None:
+    def __init__(self, session: BenchSession, campaign: Campaign, watch: Watcher) -> None:
         self._session = session
         self._clock = session.clock
-        self._campaign_id = campaign_id
+        self._campaign_id = campaign.id
+        self._name = campaign.name
         self._watch = watch
         self._hold: int | None = None
         self._flight: _Flight | None = None
@@ -93,9 +98,31 @@ class Lane:
         """Stop before the next step begins. Any thread; safe to repeat."""
         self._stop_reason = self._stop_reason or reason
         flight = self._flight
-        if flight is not None:
+        for owner in (self._campaign_id, *([flight.run.id] if flight is not None else [])):
             stop = RunStopped(self._stop_reason)
-            self._clock.loop.call_soon_threadsafe(self._session.arbiter.withdraw, flight.run.id, stop)
+            self._clock.loop.call_soon_threadsafe(self._session.arbiter.withdraw, owner, stop)
+
+    @contextmanager
+    def turn_to_plan(self) -> Iterator[None]:
+        """Have the bench's future to oneself: lanes that plan their next runs do so one after the other.
+
+        Raises:
+            RunStopped: a stop was asked for while waiting.
+        """
+        self._clock.run(self._await_turn())
+        try:
+            yield
+        finally:
+            self._clock.loop.call_soon_threadsafe(self._session.leave, self._campaign_id)
+
+    async def _await_turn(self) -> None:
+        """The clock is let go only for the wait, and on the loop, so that no lab time passes unseen."""
+        self._session.enter(self._campaign_id, self._name)
+        self.let_time_pass()
+        try:
+            await self._session.arbiter.lease(self._campaign_id, [_PLANNING])
+        finally:
+            self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
 
     def carry_out(self, run: Run, plan: Plan, metadata: Mapping[str, JsonValue]) -> str:
         """Run one stretch: the whole plan, less the steps that are done already.
@@ -130,7 +157,7 @@ class Lane:
 
     def _stretch(self, plan: Plan, flight: _Flight, start: Mapping[str, JsonValue]) -> Plan:
         """The plan in its Bluesky run. Runs on the loop, so the clock is let go and held again without a gap."""
-        self._session.enter(flight.run.id)
+        self._session.enter(flight.run.id, self._name)
         self.let_time_pass()
         try:
             yield from bps.open_run(dict(start) | {"lab_time_s": self._clock.now()})
@@ -203,19 +230,21 @@ class Lane:
         if command is None:
             raise RuntimeError("step_end without step_begin")
         error: BaseException | None = msg.kwargs.get("error")
-        sentence = "" if error is None else str(error.__cause__ or error) or type(error).__name__
-        result = None if error is not None else verb.result()
+        cause = None if error is None else error.__cause__ or error
+        status = _outcome(cause)
+        sentence = "" if cause is None else str(cause) or type(cause).__name__
+        result = verb.result() if status is StepStatus.DONE else None
         ended, step_id = self._clock.now(), flight.step_id
         try:
             await self._clock.outside(
                 "the journal",
-                lambda: flight.journal.end(step_id, result=result, error=sentence, lab_time_s=ended),
+                lambda: flight.journal.end(step_id, status, result=result, error=sentence, lab_time_s=ended),
             )
-            if error is None:
+            if status is StepStatus.DONE:
                 self._session.believe(flight.run.id, command)
         finally:
             self._session.arbiter.release(flight.run.id)
-        if error is None:
+        if status is StepStatus.DONE:
             self._tell(flight, verb, command, replayed=False)
         return result
 
@@ -240,3 +269,10 @@ class Lane:
                 replayed=replayed,
             )
         )
+
+
+def _outcome(error: BaseException | None) -> StepStatus:
+    """What became of a step: FAILED only where the instrument said so, or nothing was sent; else nobody knows."""
+    if error is None:
+        return StepStatus.DONE
+    return StepStatus.FAILED if isinstance(error, InstrumentError | OutOfRange) else StepStatus.UNKNOWN

@@ -91,6 +91,16 @@ class Runs(Part):
             row = session.exec(query.order_by(col(RunTable.attempt).desc()).limit(1)).first()
             return None if row is None else values.run(row)
 
+    def open_runs(self, bench_id: str) -> tuple[Run, ...]:
+        """Runs on a bench that are not done: under way, stopped or failed, in order of opening."""
+        query = (
+            select(RunTable)
+            .where(RunTable.bench_id == bench_id, RunTable.status != RunStatus.DONE.value)
+            .order_by(col(RunTable.id))
+        )
+        with self._database.read_session() as session:
+            return tuple(values.run(row) for row in session.exec(query))
+
     def runs(self, campaign_id: str) -> tuple[RunOutcome, ...]:
         """All runs of a campaign in order, and how they went."""
         query = (

@@ -43,7 +43,7 @@ def carry_out(lab: SmallLab, wells: list[str], *, stop_after: int | None = None)
         if stop_after is not None and isinstance(event, StepEnded) and event.number == stop_after:
             lane.request_stop("enough for today")
 
-    with Lane(lab.session(), lab.campaign.id, watch) as lane:
+    with Lane(lab.session(), lab.campaign, watch) as lane:
         lane.carry_out(lab.run, stamp_plan(lab.press, wells), {"campaign": lab.campaign.id})
     return seen
 
@@ -141,7 +141,7 @@ def test_what_cannot_work_is_refused_before_it_is_sent(lab: SmallLab) -> None:
 
 def test_an_action_outside_a_step_is_refused(lab: SmallLab) -> None:
     with (
-        Lane(lab.session(), lab.campaign.id, lambda event: None) as lane,
+        Lane(lab.session(), lab.campaign, lambda event: None) as lane,
         pytest.raises(ActionOutsideStep, match="outside a step"),
     ):
         lane.carry_out(lab.run, bps.abs_set(lab.press, Stamp(well="A1"), wait=True), {})
