@@ -105,14 +105,11 @@ def test_a_temperature_past_the_limit_of_the_instrument_is_refused(drywet: Drywe
 def test_more_batches_than_there_are_plates_for_are_refused_before_the_first(
     drywet: Drywet, campaign: Path, command
 ):
-    change(
-        Path("protein_bench_twin.yaml"),
-        "{id: assay, type: pcr_plate_96, count: 40",
-        "{id: assay, type: pcr_plate_96, count: 2",
-    )
+    change(Path("protein_bench_twin.yaml"), "pcr_plate_96, count: 9, at", "pcr_plate_96, count: 1, at")
+    change(Path("protein_bench_twin.yaml"), "pcr_plate_96, count: 40, at", "pcr_plate_96, count: 2, at")
     answer = drywet(command, "heat.yaml")
     assert answer.code == 2
-    assert "plates" in answer.err
+    assert "2 batches need 4 clean plates; the workcell has 2." in answer.err
     assert campaigns() == 0
 
 
