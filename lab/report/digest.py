@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 
 from lab.report.values import PlateReading, Result
@@ -16,7 +17,8 @@ def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequen
     """SHA-256 of goal, choices, results and readings, as hexadecimal digits.
 
     Identifiers and wall-clock times are left out, so that two campaigns of one seed on identical twins give the same hash.
-    Numbers go in as Python writes them, to the last digit.
+    Numbers go in as Python writes them, to the last digit, but for lab times, which go in to the millisecond: the clock adds up
+    waits, and what else runs on it changes how their last bits round.
     """
     numbers = {r.experiment.id: r.number for r in results}
     tables: dict[str, JsonValue] = {
@@ -33,7 +35,7 @@ def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequen
                 p.role,
                 p.labware,
                 p.mode,
-                p.lab_time_s,
+                _milliseconds(p.lab_time_s),
                 [[w.value, w.content, w.saturated] for w in p.wells],
             ]
             for p in plates
@@ -41,6 +43,10 @@ def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequen
     }
     text = json.dumps(tables, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=list)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _milliseconds(lab_time_s: float) -> int | None:
+    return round(1000 * lab_time_s) if math.isfinite(lab_time_s) else None
 
 
 def _row(result: Result, numbers: dict[str, int]) -> list[JsonValue]:
@@ -62,5 +68,5 @@ def _row(result: Result, numbers: dict[str, int]) -> list[JsonValue]:
         *chosen,
         [observation.value, observation.standard_error, observation.unit, observation.replicates],
         [quality.ok, list(quality.flags), quality.sentence],
-        [observation.method, observation.origin.value, observation.lab_time_s],
+        [observation.method, observation.origin.value, _milliseconds(observation.lab_time_s)],
     ]

@@ -232,6 +232,17 @@ def test_the_hash_changes_with_a_single_reading(made: Callable[[Recipe], Campaig
     assert content_sha256(contents.campaign, contents.results, changed) != contents.content_sha256
 
 
+def test_the_last_bits_of_a_lab_time_do_not_change_the_hash(made: Callable[[Recipe], Campaign], store: Store):
+    contents = read_contents(store, made(SMALL).id)
+
+    def hash_with(shift_s: float) -> str:
+        plates = tuple(replace(p, lab_time_s=p.lab_time_s + shift_s) for p in contents.plates)
+        return content_sha256(contents.campaign, contents.results, plates)
+
+    assert hash_with(1e-9) == contents.content_sha256
+    assert hash_with(0.01) != contents.content_sha256
+
+
 def test_a_campaign_that_has_only_begun_has_empty_contents(store: Store):
     campaign = empty_campaign(store)
     contents = read_contents(store, campaign.id)
