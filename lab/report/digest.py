@@ -17,8 +17,8 @@ def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequen
     """SHA-256 of goal, choices, results and readings, as hexadecimal digits.
 
     Identifiers and wall-clock times are left out, so that two campaigns of one seed on identical twins give the same hash.
-    Numbers go in as Python writes them, to the last digit, but for lab times, which go in to the millisecond: the clock adds up
-    waits, and what else runs on it changes how their last bits round.
+    Numbers go in as Python writes them, to the last digit, but for lab times, which go in to the millisecond: the clock
+    adds up waits, and what else runs on it changes how their last bits round.
     """
     numbers = {r.experiment.id: r.number for r in results}
     tables: dict[str, JsonValue] = {
