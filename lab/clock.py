@@ -204,7 +204,7 @@ class LabClock:
             ready = block(timeout / self._pace)
             self._now += min(timeout, (time.monotonic() - begun) * self._pace)
             return ready
-        self._now += timeout
+        self._now = round(self._now + timeout, 9)  # so that the sum does not depend on the stops on the way
         return block(0)
 
     def _stall(self, what: str, lasted_s: float) -> None:

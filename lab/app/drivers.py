@@ -108,7 +108,19 @@ def _handler(fitting: Fitting) -> Any:
     return star(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
 
 
-def _reader(fitting: Fitting) -> Any:
+def _infinite(fitting: Fitting) -> Any:
+    from devices.plate_reader.infinite import infinite, real_infinite
+
+    if fitting.world is None:
+        driver = real_infinite()
+    else:
+        from digital_twin.instruments.plate_reader import infinite_twin
+
+        driver = infinite_twin(fitting.world, name=fitting.spec.role, position=fitting.position)
+    return infinite(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def _clariostar(fitting: Fitting) -> Any:
     from devices.plate_reader.clariostar import clariostar, real_clariostar
 
     if fitting.world is None:
@@ -122,7 +134,8 @@ def _reader(fitting: Fitting) -> Any:
 
 DRIVERS: dict[str, tuple[str, Callable[[Fitting], Any]]] = {
     "liquid_handler/star": ("bench", _handler),
-    "plate_reader/clariostar": ("reader", _reader),
+    "plate_reader/infinite": ("reader", _infinite),
+    "plate_reader/clariostar": ("reader", _clariostar),
     "thermocycler/opentrons": ("cycler", _thermocycler),
     "incubator/bioshake": ("shaker", _shaker),
     "plate_hotel/preciseflex": ("storage", _arm),

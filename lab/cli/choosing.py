@@ -1,11 +1,36 @@
-"""Which campaign of a store a person means."""
+"""Which store, and which campaign in it, a person means."""
 
 from __future__ import annotations
 
-from lab.errors import BadInput
+from pathlib import Path
+
+from lab.errors import BadInput, StoreUnusable
 from lab.store import CampaignRecord, Store
 
-__all__ = ["chosen"]
+__all__ = ["chosen", "open_to_read", "refuse_missing"]
+
+
+def refuse_missing(where: str) -> None:
+    """Refuse a store that nobody has made yet, where one is to be read or gone on with.
+
+    Raises:
+        StoreUnusable: there is no such file.
+    """
+    if "://" not in where and not Path(where).exists():
+        raise StoreUnusable(
+            f"There is no store at {where}.",
+            way_out="Go to the folder where the campaign was started, or name its store: --store FILE",
+        )
+
+
+def open_to_read(where: str) -> Store:
+    """A store for looking, which works while another process writes to it.
+
+    Raises:
+        StoreUnusable: there is none, or it can't be read.
+    """
+    refuse_missing(where)
+    return Store.open(where, read_only=True)
 
 
 def chosen(store: Store, name: str | None) -> CampaignRecord:

@@ -55,6 +55,24 @@ CampaignName = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        out.print(f"drywet {version('drywet')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and end.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before a command; the app's own help is shown in place of this."""
+
+
 @app.command()
 def run(
     files: CampaignFiles,

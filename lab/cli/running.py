@@ -16,13 +16,14 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.app import Laboratory, Outcome, Settings, prepare, read_pace
+from lab.cli.choosing import refuse_missing
 from lab.cli.explaining import explain
 from lab.cli.logs import logging_to
 from lab.cli.summary import show_outcome
 from lab.cli.view import LiveView
 from lab.cli.writing import refuse_unwritable
 from lab.engine.progress import Progress
-from lab.errors import BadInput, StoreUnusable
+from lab.errors import BadInput
 from lab.report import write_report
 from lab.types import CampaignStatus
 
@@ -82,11 +83,8 @@ def _carry_out(
     err: Console,
 ) -> int:
     settings, pace = wishes.settings, read_pace(wishes.pace)
-    if must_exist and "://" not in settings.store and not Path(settings.store).exists():
-        raise StoreUnusable(
-            f"There is no store at {settings.store}, so nothing that could go on.",
-            way_out="Go to the folder where the campaign was started, or name its store: --store FILE",
-        )
+    if must_exist:
+        refuse_missing(settings.store)
     if wishes.report is not None:
         refuse_unwritable(wishes.report)  # before the experiments, not after days of them
     with (

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from lab.app import Settings
 from lab.cli import text
-from lab.cli.choosing import chosen
+from lab.cli.choosing import chosen, open_to_read
 from lab.cli.summary import how_to_go_on, show_finding
 from lab.report.reading import read_contents
 from lab.report.wording import standing
@@ -43,7 +43,7 @@ def show_status(name: str | None, *, store: str | None, as_json: bool, out: Cons
         BadInput: no such campaign, or the store can't be read.
     """
     settings = Settings() if store is None else Settings(store=store)
-    with Store.open(settings.store, read_only=True) as opened:
+    with open_to_read(settings.store) as opened:
         record = chosen(opened, name)
         if as_json:
             from lab.cli.main import print_json

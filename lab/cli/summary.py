@@ -27,7 +27,7 @@ def show_outcome(store: Store, outcome: Outcome, store_option: str | None, out: 
     speed = outcome.lab_s / outcome.wall_s if outcome.wall_s > 0 else 0.0
     ratio = f", {speed:,.0f} times as fast" if outcome.twin and speed > 1.5 else ""
     _line(out, f"{text.duration(outcome.lab_s)} of lab time in {text.duration(outcome.wall_s)}{ratio}.")
-    done = sum(result.observation is not None for result in contents.results)
+    done = _measured(contents)
     if outcome.status is CampaignStatus.FINISHED:
         _line(out, f"Finished after {text.count(done, 'experiment')}. {outcome.sentence}")
     else:
@@ -40,7 +40,7 @@ def show_finding(contents: Contents, out: Console) -> None:
     """The headline, the best candidates, the yardstick, and where the numbers come from."""
     campaign = contents.campaign
     if contents.variants:
-        title = f"{escape(campaign.name)}: best of {text.count(len(contents.results), 'experiment')}"
+        title = f"{escape(campaign.name)}: best of {text.count(_measured(contents), 'experiment')}"
         out.print(Panel.fit(top_table(contents), title=title, title_align="left", border_style="green"))
     _line(out, headline(contents))
     if contents.baseline is not None and contents.variants:
@@ -101,6 +101,11 @@ def how_to_go_on(name: str, status: CampaignStatus, store_option: str | None, wr
     if status is CampaignStatus.RUNNING and writer:
         return f"It runs in {writer}; Ctrl-C there stops it between two steps."
     return f"Go on with: drywet resume {name}{store}"
+
+
+def _measured(contents: Contents) -> int:
+    """Experiments with a result, usable or not."""
+    return sum(result.observation is not None for result in contents.results)
 
 
 def _line(out: Console, sentence: str, style: str = "") -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.app import Settings
-from lab.cli.choosing import chosen
+from lab.cli.choosing import chosen, open_to_read
 from lab.errors import BadInput
 from lab.files import write_new_campaign
 from lab.report import write_report
-from lab.store import Store
 
 __all__ = ["refuse_unwritable", "write_campaign_report", "write_new"]
 
@@ -47,7 +46,7 @@ def write_campaign_report(name: str | None, *, store: str | None, output: Path |
         BadInput: no such campaign or store, or the file can't be written.
     """
     settings = Settings() if store is None else Settings(store=store)
-    with Store.open(settings.store, read_only=True) as opened:
+    with open_to_read(settings.store) as opened:
         campaign = chosen(opened, name).campaign
         path = write_report(opened, campaign.id, output or Path(f"{campaign.name}.html"))
     out.print(f"Report: [bold]{path}[/]", highlight=False, soft_wrap=True)

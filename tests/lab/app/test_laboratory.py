@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def file(tmp_path: Path) -> Path:
     return write_campaign(tmp_path, budget=6, batch_size=3, baseline="random")
 
 
-def table(outcome: Outcome) -> list[tuple[object, ...]]:
+def table(outcome: Outcome) -> list[tuple[Any, ...]]:
     """What a campaign measured, identifiers apart."""
     return [
         (e.candidate.id, e.reason.sentence, o.value, o.standard_error, o.quality, o.lab_time_s)
