@@ -46,7 +46,11 @@ def truth() -> dict[str, float]:
     parameters = prepare(CAMPAIGN).parameters
     temperature_c = parameters.challenge_temperature_c[0]
     return {
-        name: float(residual_after_challenge(ddg, temperature_c, parameters.challenge_duration_s))
+        name: float(
+            residual_after_challenge(
+                ddg_kcal_per_mol=ddg, temperature_c=temperature_c, duration_s=parameters.challenge_duration_s
+            )
+        )
         for name, ddg in load_protein_g_stability().items()
     }
 

@@ -2,6 +2,7 @@
 
 from lab.app.laboratory import Laboratory, Outcome
 from lab.app.prepare import Prepared, Rehearsal, prepare, rehearse
+from lab.app.reporting import report_campaign
 from lab.app.settings import Settings, read_pace
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "prepare",
     "read_pace",
     "rehearse",
+    "report_campaign",
 ]

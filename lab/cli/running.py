@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from lab.app import Laboratory, Outcome, Settings, prepare, read_pace
+from lab.app import Laboratory, Outcome, Settings, prepare, read_pace, report_campaign
 from lab.cli.choosing import refuse_missing
 from lab.cli.explaining import explain
 from lab.cli.logs import logging_to
@@ -24,7 +24,6 @@ from lab.cli.view import LiveView
 from lab.cli.writing import refuse_unwritable
 from lab.engine.progress import Progress
 from lab.errors import BadInput
-from lab.report import write_report
 from lab.types import CampaignStatus
 
 __all__ = ["Wishes", "resume_campaign", "run_files"]
@@ -193,7 +192,7 @@ def _conclude(
     asked_for = [outcome for outcome in outcomes if not outcome.campaign.baseline_of]
     written = None
     if wishes.report is not None and asked_for:
-        written = write_report(laboratory.store, asked_for[0].campaign.id, wishes.report)
+        written = report_campaign(laboratory.store, asked_for[0].campaign.id, wishes.report)
     if wishes.as_json:
         from lab.cli.main import print_json
 

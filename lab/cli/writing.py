@@ -7,11 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.app import Settings
+from lab.app import Settings, report_campaign
 from lab.cli.choosing import chosen, open_to_read
 from lab.errors import BadInput
 from lab.files import write_new_campaign
-from lab.report import write_report
 
 __all__ = ["refuse_unwritable", "write_campaign_report", "write_new"]
 
@@ -48,7 +47,7 @@ def write_campaign_report(name: str | None, *, store: str | None, output: Path |
     settings = Settings() if store is None else Settings(store=store)
     with open_to_read(settings.store) as opened:
         campaign = chosen(opened, name).campaign
-        path = write_report(opened, campaign.id, output or Path(f"{campaign.name}.html"))
+        path = report_campaign(opened, campaign.id, output or Path(f"{campaign.name}.html"))
     out.print(f"Report: [bold]{path}[/]", highlight=False, soft_wrap=True)
 
 
