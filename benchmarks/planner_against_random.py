@@ -1,8 +1,8 @@
 """The planner against random choice, each campaign a whole loop on the twin: 96 experiments, paired seeds.
 
 Both campaigns of a pair run on identical twins: same library, same instruments, same noise keys. What counts is the hidden
-truth (measured stabilities of protein G, Nisthal et al. 2019, through the challenge): how many of the best 5 % of all variants a
-campaign measured, and the true residual activity of the variant that it would recommend, its best measured one.
+truth (measured stabilities of protein G, Nisthal et al. 2019, through the challenge): how many of the best 5 % of all
+variants a campaign measured, and the true residual activity of the variant that it would recommend, its best measured one.
 
 The planner's settings were tuned on other data sets (see planner_gp_backends.py), never on this one.
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from lab.errors import ClockStalled
@@ -170,9 +170,13 @@ class LabClock:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
+    def soon(self, callback: Callable[..., object], *args: object) -> None:
+        """Call back on the loop, from any thread; nothing happens once the clock is closed."""
+        with suppress(RuntimeError):  # closed, now or while we ask
+            self.loop.call_soon_threadsafe(callback, *args)
+
     def _wake(self) -> None:
-        if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(lambda: None)
+        self.soon(lambda: None)
 
     def _overdue(self) -> tuple[str, float] | None:
         with self._lock:

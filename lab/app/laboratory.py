@@ -229,6 +229,7 @@ class Laboratory:
             self.request_stop(self._stop)
         began_wall, began_lab = time.monotonic(), team.clock.now()
         team.work()
+        self._lanes = []
         wall_s, lab_s = time.monotonic() - began_wall, team.clock.now() - began_lab
         return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
 

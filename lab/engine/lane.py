@@ -100,7 +100,7 @@ class Lane:
         flight = self._flight
         for owner in (self._campaign_id, *([flight.run.id] if flight is not None else [])):
             stop = RunStopped(self._stop_reason)
-            self._clock.loop.call_soon_threadsafe(self._session.arbiter.withdraw, owner, stop)
+            self._clock.soon(self._session.arbiter.withdraw, owner, stop)
 
     @contextmanager
     def turn_to_plan(self) -> Iterator[None]:
@@ -113,7 +113,7 @@ class Lane:
         try:
             yield
         finally:
-            self._clock.loop.call_soon_threadsafe(self._session.leave, self._campaign_id)
+            self._clock.soon(self._session.leave, self._campaign_id)
 
     async def _await_turn(self) -> None:
         """The clock is let go only for the wait, and on the loop, so that no lab time passes unseen."""

@@ -12,6 +12,9 @@ from lab.engine.progress import BatchProposed, Progress, ResultsRecorded, StepEn
 from lab.errors import BadInput, Infeasible
 from lab.types import CampaignStatus, ExperimentStatus, StepStatus
 from tests.campaign_files import write_campaign
+from tests.postgres import PostgresServer, postgres_server
+
+__all__ = ["postgres_server"]
 
 
 @pytest.fixture
@@ -170,3 +173,22 @@ def test_the_planner_is_asked_once_for_each_batch(tmp_path: Path, file: Path) ->
         laboratory.run([prepare(file)], baseline=False)
     assert [e.batch.number for e in seen if isinstance(e, BatchProposed)] == [1, 2]
     assert [e.spent for e in seen if isinstance(e, ResultsRecorded)] == [3, 6]
+
+
+@pytest.mark.postgres
+def test_a_campaign_on_postgresql_stops_goes_on_and_gives_the_table_of_one_on_sqlite(
+    tmp_path: Path, file: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (on_sqlite,) = run(tmp_path, file)
+    monkeypatch.chdir(tmp_path)
+    url = postgres_server.url(postgres_server.new_database())
+    with Laboratory.open(Settings(store=url)) as laboratory:
+        (whole,) = laboratory.run([prepare(file)], baseline=False)
+        laboratory.request_stop("lunch")
+        (stopped,) = laboratory.run([prepare(file)], baseline=False, new=True)
+    with Laboratory.open(Settings(store=url)) as laboratory:
+        (resumed,) = laboratory.resume()
+    assert table(whole) == table(on_sqlite)
+    assert stopped.status is CampaignStatus.STOPPED
+    assert resumed.campaign.id == stopped.campaign.id
+    assert resumed.status is CampaignStatus.FINISHED
