@@ -172,7 +172,7 @@ class Campaign:
         batch_size: experiments in one batch, at most the budget.
         seed: every random choice of the campaign and, on a twin, all its noise follow from it.
         sources: where each candidate's material stands: candidate id -> (labware id, well).
-        baseline_of: the campaign that this one is a yardstick for (another planner on an identical twin); empty otherwise.
+        baseline_of: the campaign that this one is the baseline of (another planner on an identical twin); empty otherwise.
     """
 
     id: str

@@ -170,7 +170,7 @@ class Laboratory:
     @contextmanager
     def _team(self, stopped: Sequence[CampaignRecord], twins: Sequence[bool]) -> Iterator[Team]:
         """A team on a clock that begins where the benches of stopped campaigns left off."""
-        records = [*stopped, *(yardstick for record in stopped for yardstick in self._baselines(record))]
+        records = [*stopped, *(baseline for record in stopped for baseline in self._baselines(record))]
         start_s = max((lab_time_of(self.store, record.bench_id) for record in records), default=0.0)
         with ExitStack() as stack:
             clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
@@ -180,11 +180,11 @@ class Laboratory:
 
     def _go_on(self, team: Team, record: CampaignRecord) -> None:
         team.go_on(record)
-        for yardstick in self._baselines(record):
-            team.go_on(yardstick)
+        for baseline in self._baselines(record):
+            team.go_on(baseline)
 
     def _baselines(self, record: CampaignRecord) -> list[CampaignRecord]:
-        """The unfinished yardsticks of a campaign."""
+        """The unfinished baselines of a campaign."""
         return [
             r
             for r in self.store.campaigns()

@@ -74,14 +74,14 @@ class Team:
         campaign = prepared.file.campaign(new_id("cmp"))
         self._begin(prepared, campaign, prepared.planner, self._benches[place])
         if baseline and prepared.baseline is not None:
-            yardstick = replace(
+            comparison = replace(
                 campaign,
                 id=new_id("cmp"),
                 name=f"{campaign.name}_{prepared.file.baseline}",
                 planner=PlannerChoice(name=prepared.file.baseline),
                 baseline_of=campaign.id,
             )
-            self._begin(prepared, yardstick, prepared.baseline, self._new_bench(prepared))
+            self._begin(prepared, comparison, prepared.baseline, self._new_bench(prepared))
 
     def go_on(self, record: CampaignRecord) -> None:
         """A campaign of the store, on its bench as the journal and the ledger left it."""

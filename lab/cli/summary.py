@@ -11,7 +11,7 @@ from lab.app import Outcome
 from lab.cli import text
 from lab.report.reading import read_contents
 from lab.report.values import Contents
-from lab.report.wording import banner, headline, interval, number, yardstick_sentence
+from lab.report.wording import banner, baseline_sentence, headline, interval, number
 from lab.store import Store
 from lab.types import CampaignStatus
 
@@ -37,14 +37,14 @@ def show_outcome(store: Store, outcome: Outcome, store_option: str | None, out: 
 
 
 def show_finding(contents: Contents, out: Console) -> None:
-    """The headline, the best candidates, the yardstick, and where the numbers come from."""
+    """The headline, the best candidates, the baseline, and where the numbers come from."""
     campaign = contents.campaign
     if contents.variants:
         title = f"{escape(campaign.name)}: best of {text.count(_measured(contents), 'experiment')}"
         out.print(Panel.fit(top_table(contents), title=title, title_align="left", border_style="green"))
     _line(out, headline(contents))
     if contents.baseline is not None and contents.variants:
-        _line(out, yardstick_sentence(contents.curve, contents.baseline, campaign.goal.sign))
+        _line(out, baseline_sentence(contents.curve, contents.baseline, campaign.goal.sign))
     origins = set(contents.origins)
     if origins == {"twin"}:
         _line(

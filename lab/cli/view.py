@@ -59,7 +59,7 @@ class _Row:
 class LiveView:
     """Turns what the loop tells into lines that stay and a block that changes.
 
-    A campaign that is another's yardstick has a line in the block only.
+    A campaign that is another's baseline has a line in the block only.
 
     Args:
         console: to print on.
@@ -82,7 +82,7 @@ class LiveView:
 
     def _introduce(self, campaign: Campaign) -> None:
         beside = [row.campaign for row in self._rows.values() if row.campaign.baseline_of == campaign.id]
-        yardstick = "".join(f" (yardstick: {other.planner.name})" for other in beside)
+        baseline = "".join(f" (baseline: {other.planner.name})" for other in beside)
         target = campaign.goal.target.replace("_", " ")
         candidates = text.count(len(campaign.candidates), "candidate")
         experiments = text.count(campaign.budget, "experiment")
@@ -90,7 +90,7 @@ class LiveView:
         self._stay(Text(f"{campaign.goal.direction} {target} among {candidates}"))
         self._stay(
             Text(
-                f"{experiments} in batches of {campaign.batch_size}, chosen by {campaign.planner.name}{yardstick}"
+                f"{experiments} in batches of {campaign.batch_size}, chosen by {campaign.planner.name}{baseline}"
             )
         )
 
@@ -180,7 +180,7 @@ class LiveView:
 
 
 def _label(campaign: Campaign) -> str:
-    return f"  yardstick: {campaign.planner.name}" if campaign.baseline_of else campaign.name
+    return f"  baseline: {campaign.planner.name}" if campaign.baseline_of else campaign.name
 
 
 def _times(row: _Row) -> str:

@@ -43,7 +43,7 @@ class CampaignFile:
         candidates: the pool, in the order of the candidate file, without the reference.
         material: every filled well of the library, as the candidate file says; the reference may have several.
         sources: candidate id, the reference's too -> (labware id, well) of its first well.
-        baseline: planner to run on an identical twin as a yardstick; empty for none.
+        baseline: planner to run on an identical twin, for comparison; empty for none.
         protocol: quantities in its parameters are numbers in the unit of their names.
         sha256: of the campaign, candidate and workcell files together; changes when any of them does.
     """

@@ -80,7 +80,7 @@ def render_page(
         better=sum(v.differs for v in contents.variants),
         target=wording.target_words(contents.campaign),
         pictures=_pictures(contents),
-        yardstick=_yardstick(contents),
+        baseline=_baseline(contents),
         calibration_sentence=""
         if contents.calibration is None
         else wording.calibration_sentence(contents.calibration),
@@ -107,10 +107,10 @@ def _lab_time(contents: Contents) -> float | None:
     return max(ended) - min(begun) if begun and ended else None
 
 
-def _yardstick(contents: Contents) -> str:
+def _baseline(contents: Contents) -> str:
     if contents.baseline is None:
         return ""
-    return wording.yardstick_sentence(contents.curve, contents.baseline, contents.campaign.goal.sign)
+    return wording.baseline_sentence(contents.curve, contents.baseline, contents.campaign.goal.sign)
 
 
 def _pictures(contents: Contents) -> dict[str, Picture]:

@@ -232,11 +232,11 @@ def _curve(campaign: Campaign, results: Sequence[Result]) -> Curve:
 
 
 def _baseline(store: Store, campaign: Campaign) -> Curve | None:
-    """The newest campaign that says it is a yardstick for this one."""
-    yardsticks = [r.campaign for r in store.campaigns() if r.campaign.baseline_of == campaign.id]
-    if not yardsticks:
+    """The newest campaign that says it is a baseline for this one."""
+    baselines = [r.campaign for r in store.campaigns() if r.campaign.baseline_of == campaign.id]
+    if not baselines:
         return None
-    return _curve(yardsticks[-1], _results(store, yardsticks[-1]))
+    return _curve(baselines[-1], _results(store, baselines[-1]))
 
 
 def _calibration(results: Sequence[Result]) -> Calibration | None:

@@ -246,7 +246,7 @@ class Contents:
         started_utc: ISO 8601, to the second.
         origins: of the observations; empty before there is one.
         reference: the target's value of the reference candidate over all runs; None where no observation tells it.
-        baseline: the campaign that is this one's yardstick, when it has one.
+        baseline: the campaign that is this one's baseline, when it has one.
         not_drawn: candidates of the pool that differ from the reference by more than one residue.
         versions: of the libraries that carried the runs out, as their documents record them.
         files: name -> text of what the campaign was read from.

@@ -13,6 +13,7 @@ from lab.types import Campaign, CampaignStatus, JsonValue
 
 __all__ = [
     "banner",
+    "baseline_sentence",
     "calibration_sentence",
     "duration",
     "evidence",
@@ -29,7 +30,6 @@ __all__ = [
     "standing",
     "target_label",
     "target_words",
-    "yardstick_sentence",
 ]
 
 _PHRASES = {"residual_activity": ("keeps", "of its activity")}
@@ -231,16 +231,16 @@ def standing(contents: Contents) -> str:
     return f"{state}. {asked} of {budget} experiments spent, {usable} with a result that can be used."
 
 
-def yardstick_sentence(curve: Curve, yardstick: Curve, sign: float) -> str:
+def baseline_sentence(curve: Curve, baseline: Curve, sign: float) -> str:
     """How the two campaigns compare, with the number that a reader asks for."""
-    mine, other = curve.planner.replace("_", " "), yardstick.planner.replace("_", " ")
-    if not curve.best or not yardstick.best:
+    mine, other = curve.planner.replace("_", " "), baseline.planner.replace("_", " ")
+    if not curve.best or not baseline.best:
         return f"The {other} campaign on an identical twin has no result to compare with yet."
-    theirs = yardstick.best[-1][1]
+    theirs = baseline.best[-1][1]
     when = next((n for n, value in curve.best if sign * value >= sign * theirs), None)
     ends = f"The {mine} planner ends at {number(curve.best[-1][1])}, {other} on an identical twin at {number(theirs)}"
     tail = (
-        f"; it took {when} experiments to match what {other} found in {yardstick.best[-1][0]}."
+        f"; it took {when} experiments to match what {other} found in {baseline.best[-1][0]}."
         if when is not None
         else "."
     )

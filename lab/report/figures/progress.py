@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from lab.report.figures.style import ACCENT, PAPER, REFERENCE, WIDTH_IN, YARDSTICK, bare, new_figure, to_svg
+from lab.report.figures.style import ACCENT, BASELINE, PAPER, REFERENCE, WIDTH_IN, bare, new_figure, to_svg
 from lab.report.values import Curve, Estimate, Variant
 
 __all__ = ["best_so_far", "top_variants"]
@@ -67,23 +67,23 @@ def top_variants(
 
 def best_so_far(
     curve: Curve,
-    yardstick: Curve | None,
+    baseline: Curve | None,
     reference: Estimate | None,
     reference_name: str,
     budget: int,
     label: str,
 ) -> str:
-    """Best usable value against experiments spent, each measurement as a faint dot, and the yardstick campaign's line."""
+    """Best usable value against experiments spent, each measurement as a faint dot, and the baseline campaign's line."""
     with new_figure(WIDTH_IN, 4.6) as figure:
         axes = figure.subplots()
         axes.set_xlim(0, budget)
         axes.set_xticks(_ticks(budget))
         ends: list[tuple[float, str, str]] = []
         last = 0
-        if yardstick is not None and yardstick.best:
-            _line(axes, yardstick, YARDSTICK, budget)
-            last = yardstick.best[-1][0]
-            ends.append((yardstick.best[-1][1], f"{_spoken(yardstick.planner)}, yardstick", YARDSTICK))
+        if baseline is not None and baseline.best:
+            _line(axes, baseline, BASELINE, budget)
+            last = baseline.best[-1][0]
+            ends.append((baseline.best[-1][1], f"{_spoken(baseline.planner)}, baseline", BASELINE))
         if curve.best:
             axes.plot(
                 [n for n, _ in curve.measured],

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from lab.report.figures.style import (
     ACCENT,
+    BASELINE,
     MUTED,
     REFERENCE,
     WARNING,
     WIDTH_IN,
-    YARDSTICK,
     bare,
     new_figure,
     to_svg,
@@ -20,7 +20,7 @@ from lab.report.wording import role_words
 
 __all__ = ["quality"]
 
-_ROLE_STYLE = ((ACCENT, "o"), (YARDSTICK, "s"), (REFERENCE, "^"), (MUTED, "D"))
+_ROLE_STYLE = ((ACCENT, "o"), (BASELINE, "s"), (REFERENCE, "^"), (MUTED, "D"))
 _GOOD_Z_PRIME = 0.5
 """Above it an assay is called excellent for screening (Zhang, Chung and Oldenburg 1999)."""
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 __all__ = [
     "ACCENT",
+    "BASELINE",
     "DEVICE_COLOURS",
     "EMPTY",
     "GRID",
@@ -32,7 +33,6 @@ __all__ = [
     "SCALE",
     "WARNING",
     "WIDTH_IN",
-    "YARDSTICK",
     "bare",
     "new_figure",
     "to_svg",
@@ -44,7 +44,7 @@ GRID = "#dde3ea"
 PAPER = "#fffffe"
 EMPTY = "#edf0f4"
 ACCENT = "#0072b2"
-YARDSTICK = "#c05a00"
+BASELINE = "#c05a00"
 REFERENCE = "#00835f"
 WARNING = "#b3261e"
 
@@ -55,7 +55,7 @@ _INKS = {
     PAPER: "paper",
     EMPTY: "empty",
     ACCENT: "accent",
-    YARDSTICK: "yardstick",
+    BASELINE: "baseline",
     REFERENCE: "reference",
     WARNING: "warning",
 }

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 
 from lab.report.figures.style import (
     ACCENT,
+    BASELINE,
     DEVICE_COLOURS,
     MUTED,
     WARNING,
     WIDTH_IN,
-    YARDSTICK,
     new_figure,
     to_svg,
 )
@@ -88,7 +88,7 @@ def _batches(axes: Axes, runs: Sequence[RunSpan], first: float, unit_s: float) -
         if run.begun_s is None or run.ended_s is None:
             continue
         left, width = (run.begun_s - first) / unit_s, (run.ended_s - run.begun_s) / unit_s
-        colour = {"done": ACCENT, "failed": WARNING}.get(run.status, YARDSTICK)
+        colour = {"done": ACCENT, "failed": WARNING}.get(run.status, BASELINE)
         axes.barh(0, width * 0.985, left=left, height=0.8, color=colour, alpha=0.85, linewidth=0)
         axes.text(
             left + width / 2, 0, str(run.batch), ha="center", va="center", color="white", fontweight="bold"

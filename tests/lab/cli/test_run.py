@@ -196,7 +196,7 @@ def test_the_baseline_runs_beside_and_is_told_in_the_summary(campaign: Path):
     change(campaign, "# baseline: random  ", "baseline: random  ")
     answer = command("run", "heat.yaml")
     assert answer.code == 0, answer.err
-    assert "(yardstick: random)" in answer.out
+    assert "(baseline: random)" in answer.out
     assert "random on an identical twin" in answer.out
     assert len(A_BATCH_IS_DONE.findall(answer.out)) == 2
 

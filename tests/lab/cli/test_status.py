@@ -17,7 +17,7 @@ STORE = Path(".drywet/drywet.db")
 
 @pytest.fixture
 def filled(folder: Path) -> Path:
-    """A store with a finished campaign, its yardstick, and a stopped one."""
+    """A store with a finished campaign, its baseline, and a stopped one."""
     with Store.open(STORE) as store:
         done = fill(store, Recipe(budget=12, batch_size=6, batches=2, pool=60, name="done"))
         fill(

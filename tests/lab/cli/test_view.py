@@ -49,7 +49,7 @@ CAMPAIGN = Campaign(
     seed=7,
     workcell="protein_bench_twin",
 )
-YARDSTICK = replace(
+BASELINE = replace(
     CAMPAIGN, id="cmp_2", name="heat_random", planner=PlannerChoice(name="random"), baseline_of="cmp_1"
 )
 
@@ -103,7 +103,7 @@ def console() -> Console:
 
 @pytest.fixture
 def view(console: Console) -> LiveView:
-    return LiveView(console, {"cmp_1": CAMPAIGN, "cmp_2": YARDSTICK})
+    return LiveView(console, {"cmp_1": CAMPAIGN, "cmp_2": BASELINE})
 
 
 def printed(console: Console) -> str:
@@ -119,7 +119,7 @@ def drawn(view: LiveView, width: int = 80) -> str:
 
 def open_run(view: LiveView, step: int) -> None:
     view.tell(CampaignOpened(**stamp(0.0), budget=4, measured=0))
-    view.tell(CampaignOpened(**stamp(0.0, YARDSTICK), budget=4, measured=0))
+    view.tell(CampaignOpened(**stamp(0.0, BASELINE), budget=4, measured=0))
     view.tell(BatchProposed(**stamp(0.0), batch=BATCH, advice=None))
     view.tell(RunOpened(**stamp(0.0), batch=BATCH, run=RUN, steps=10, expected_s=9000.0))
     view.tell(
@@ -164,9 +164,9 @@ def test_a_batch_without_a_usable_result_says_so(console, view):
     assert "nothing usable" in printed(console)
 
 
-def test_a_yardstick_leaves_no_line(console, view):
+def test_a_baseline_leaves_no_line(console, view):
     open_run(view, 10)
-    finish_batch(view, observation(POOL[0], 0.61), campaign=YARDSTICK)
+    finish_batch(view, observation(POOL[0], 0.61), campaign=BASELINE)
     assert printed(console) == ""
     assert "random" in drawn(view)
 

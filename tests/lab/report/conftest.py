@@ -9,7 +9,7 @@ import pytest
 
 from lab.store import Store
 from lab.types import Campaign
-from tests.lab.report.synthetic import Recipe, fill, yardstick
+from tests.lab.report.synthetic import Recipe, baseline, fill
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, 
     with Store.open(tmp_path_factory.mktemp("finished") / "lab.db") as store:
         recipe = Recipe()
         campaign = fill(store, recipe)
-        fill(store, yardstick(recipe, campaign))
+        fill(store, baseline(recipe, campaign))
         yield store, campaign
 
 

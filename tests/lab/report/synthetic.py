@@ -309,7 +309,7 @@ def _observations(
     return tuple(found)
 
 
-def yardstick(recipe: Recipe, campaign: Campaign) -> Recipe:
+def baseline(recipe: Recipe, campaign: Campaign) -> Recipe:
     """The recipe of the random campaign beside ``campaign``."""
     return replace(
         recipe, planner="random", knows=None, baseline_of=campaign.id, name=f"{recipe.name}_random"

@@ -77,9 +77,9 @@ def test_a_budget_of_one_experiment_has_an_axis():
     assert "of a budget of 1" in texts(best_so_far(curve("random", 0.3), None, None, "WT", 1, "y"))
 
 
-def test_the_yardstick_alone_can_be_drawn():
+def test_the_baseline_alone_can_be_drawn():
     empty = Curve(planner="gaussian_process", measured=(), best=())
-    assert "random, yardstick 0.40" in texts(
+    assert "random, baseline 0.40" in texts(
         best_so_far(empty, curve("random", 0.2, 0.4), None, "WT", 20, "y")
     )
 

@@ -25,7 +25,7 @@ from lab.types import (
     StepStatus,
     new_id,
 )
-from tests.lab.report.synthetic import Recipe, campaign_of, fill, pool, yardstick
+from tests.lab.report.synthetic import Recipe, baseline, campaign_of, fill, pool
 
 SMALL = Recipe(pool=60, budget=24, batch_size=8, batches=3)
 
@@ -252,11 +252,11 @@ def test_a_campaign_that_has_only_begun_has_empty_contents(store: Store):
     assert contents.twin
 
 
-def test_a_campaign_is_found_by_its_name_and_a_yardstick_is_not_its_own(
+def test_a_campaign_is_found_by_its_name_and_a_baseline_is_not_its_own(
     store: Store, made: Callable[[Recipe], Campaign]
 ):
     campaign = made(SMALL)
-    fill(store, yardstick(SMALL, campaign))
+    fill(store, baseline(SMALL, campaign))
     assert read_contents(store, SMALL.name).campaign.id == campaign.id
     assert read_contents(store, f"{SMALL.name}_random").baseline is None
 

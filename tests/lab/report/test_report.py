@@ -126,7 +126,7 @@ def test_each_figure_is_a_picture_of_its_own_with_words_for_who_cannot_see_it(ht
 
 def test_figures_follow_the_pages_inks_and_keep_their_own_outside_it(html: str):
     used = {ink for svg in svgs(html) for ink in re.findall(r"var\(--([a-z]+), #[0-9a-f]{6}\)", svg)}
-    assert used == {"ink", "muted", "grid", "paper", "empty", "accent", "yardstick", "reference", "warning"}
+    assert used == {"ink", "muted", "grid", "paper", "empty", "accent", "baseline", "reference", "warning"}
     style = html[html.index("<style>") : html.index("</style>")]
     assert all(style.count(f"--{ink}: ") == 2 for ink in used), "each ink has a light and a dark form"
 

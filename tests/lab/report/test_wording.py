@@ -8,6 +8,7 @@ import pytest
 from lab.report.statistics import estimate, wilson
 from lab.report.values import Calibration, Curve, Variant
 from lab.report.wording import (
+    baseline_sentence,
     calibration_sentence,
     duration,
     evidence,
@@ -17,7 +18,6 @@ from lab.report.wording import (
     role_words,
     setting,
     target_label,
-    yardstick_sentence,
 )
 from tests.lab.report.synthetic import Recipe, campaign_of, pool
 
@@ -139,12 +139,12 @@ def test_the_calibration_sentence_judges_only_beyond_its_own_doubt():
     assert "more doubtful than it needed to be" in calibration_sentence(calibration(200, 200))
 
 
-def test_the_yardstick_sentence_says_when_the_planner_caught_up():
+def test_the_baseline_sentence_says_when_the_planner_caught_up():
     mine = Curve(planner="gaussian_process", measured=(), best=((1, 0.1), (2, 0.5), (3, 0.9)))
     other = Curve(planner="random", measured=(), best=((1, 0.2), (2, 0.2), (3, 0.4)))
-    assert "it took 2 experiments to match what random found in 3" in yardstick_sentence(mine, other, 1.0)
-    assert "to match" not in yardstick_sentence(other, mine, 1.0)
-    assert "no result" in yardstick_sentence(mine, Curve(planner="random", measured=(), best=()), 1.0)
+    assert "it took 2 experiments to match what random found in 3" in baseline_sentence(mine, other, 1.0)
+    assert "to match" not in baseline_sentence(other, mine, 1.0)
+    assert "no result" in baseline_sentence(mine, Curve(planner="random", measured=(), best=()), 1.0)
 
 
 def test_axis_labels_carry_a_unit_where_there_is_one():
