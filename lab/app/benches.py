@@ -46,7 +46,8 @@ def belief_of(spec: WorkcellSpec, material: Iterable[Material]) -> Bench:
                 filled = dict.fromkeys(kind.wells, item.holds) if item.holds else {}
             contents = {well: (content, item.volume_ul) for well, content in filled.items()}
             piece = make_labware(item.id, kind, item.position, contents=contents)
-            piece.clean = piece.clean and item.holds != CANDIDATES  # a library plate without variants is no assay plate
+            # A library plate without variants is no assay plate.
+            piece.clean = piece.clean and item.holds != CANDIDATES
             pieces.append(piece)
         except BadInput as wrong:
             raise spec.error_of_labware(item.id, wrong.reason, wrong.way_out) from wrong
