@@ -20,7 +20,7 @@ from lab.engine.progress import (
     Watcher,
 )
 from lab.engine.session import BenchSession
-from lab.errors import BadInput, DeviceFault, DrywetError, Infeasible, RunStopped
+from lab.errors import DrywetError, Infeasible, RunStopped
 from lab.interfaces import Planner, ProtocolModule, RunRecord
 from lab.store import Store
 from lab.types import (
@@ -51,6 +51,10 @@ class Streams(IntEnum):
 
     CHOOSING = 1
     LAYOUT = 2
+
+
+class _Finished(Exception):
+    """The campaign has nothing more to do."""
 
 
 class CampaignLoop:
@@ -103,49 +107,50 @@ class CampaignLoop:
                 measured=len(history.usable(self._campaign.goal.target)),
             )
         )
-        self._store.set_campaign_status(self._campaign.id, CampaignStatus.RUNNING, "")
+        self._store.set_campaign_status(
+            self._campaign.id, CampaignStatus.RUNNING, "", self._session.clock.now()
+        )
         try:
-            sentence = self._loop()
+            while True:
+                batch = self._store.open_batch(self._campaign.id) or self._choose()
+                run = self._carry_out(batch)
+                self._record(batch, run)
+        except _Finished as end:
+            return self._end(CampaignStatus.FINISHED, str(end))
         except RunStopped as stop:
             return self._end(CampaignStatus.STOPPED, str(stop))
         except DrywetError as error:
             self._end(CampaignStatus.HELD, str(error))
             raise
-        return self._end(CampaignStatus.FINISHED, sentence)
 
-    def _loop(self) -> str:
-        while True:
-            batch = self._store.open_batch(self._campaign.id)
-            if batch is None:
-                batch_or_end = self._choose()
-                if isinstance(batch_or_end, str):
-                    return batch_or_end
-                batch = batch_or_end
-            run = self._measured_run(batch)
-            self._record(batch, run)
+    def _choose(self) -> Batch:
+        """The next batch, durable before anything moves.
 
-    def _choose(self) -> Batch | str:
-        """The next batch, durable; or the sentence that ends the campaign."""
+        Raises:
+            _Finished: there is none; says why.
+            RunStopped: a stop was asked for.
+        """
         campaign = self._campaign
         history = self._store.history(campaign.id)
         left = campaign.budget - len(history.experiments)
         if left <= 0:
-            return f"The budget of {campaign.budget} experiments is spent."
+            raise _Finished(f"The budget of {campaign.budget} experiments is spent.")
         if self._lane.stopping is not None:
             raise RunStopped(self._lane.stopping)
         number = self._store.batches_asked(campaign.id) + 1
         rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, number])
         proposal = self._planner.ask(min(campaign.batch_size, left), campaign, history, (), rng)
         if proposal.advice is not None and proposal.advice.stop and campaign.policies.stop_when_advised:
-            return proposal.advice.sentence
+            raise _Finished(proposal.advice.sentence)
         if not proposal.experiments:
-            return "Every candidate of the pool has been measured."
+            raise _Finished("Every candidate of the pool has been measured.")
         batch = self._store.propose(campaign.id, proposal)
+        self._log("batch", f"Batch {batch.number} proposed: {len(batch.experiments)} experiments.")
         self._watch(BatchProposed(**self._stamp(), batch=batch, advice=proposal.advice))
         return batch
 
-    def _measured_run(self, batch: Batch) -> Run:
-        """Carry the batch out, or find the run that already did."""
+    def _carry_out(self, batch: Batch) -> Run:
+        """The run that measured the batch: one that already did, one that was stopped and goes on, or a new one."""
         run = self._store.last_run(batch.id)
         if run is not None and run.status is RunStatus.DONE:
             return run
@@ -170,7 +175,7 @@ class CampaignLoop:
         except RunStopped as stop:
             self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error="")
             raise
-        except (DeviceFault, BadInput, DrywetError) as error:
+        except DrywetError as error:
             self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))
             raise
         self._store.finish_run(run.id, RunStatus.DONE, reason="", error="", uid=uid)
@@ -202,6 +207,10 @@ class CampaignLoop:
         observations = self._protocol.analyse(record, batch, self._campaign, self._parameters)
         self._store.record(observations)
         history = self._store.history(self._campaign.id)
+        usable = sum(observation.quality.ok for observation in observations)
+        self._log(
+            "result", f"Batch {batch.number} measured: {usable} of {len(observations)} results can be used."
+        )
         self._watch(
             ResultsRecorded(
                 **self._stamp(),
@@ -223,10 +232,13 @@ class CampaignLoop:
             "plates": [{"role": role, "labware": labware} for role, labware in run.layout.labware.items()],
         }
 
+    def _log(self, kind: str, sentence: str) -> None:
+        self._store.log(self._campaign.id, kind, sentence, self._session.clock.now())
+
     def _stamp(self) -> Mapping[str, Any]:
         return {"campaign_id": self._campaign.id, "lab_time_s": self._session.clock.now()}
 
     def _end(self, status: CampaignStatus, sentence: str) -> CampaignStatus:
-        self._store.set_campaign_status(self._campaign.id, status, sentence)
+        self._store.set_campaign_status(self._campaign.id, status, sentence, self._session.clock.now())
         self._watch(CampaignEnded(**self._stamp(), status=status, sentence=sentence))
         return status
