@@ -13,10 +13,11 @@ M126   open the lid                                 ``M126 OK``
 M127   close the lid                                ``M127 OK``
 M119   where is the lid                             ``M119 Lid:open Seal:retracted OK``
 M104   S target, H hold in seconds                  ``M104 OK``
-M105   block                                        ``M105 T:95.00 C:77.40 H:600.00 Total_H:600.00
-At_target?:0 OK`` M140   S target of the lid                          ``M140 OK`` M141   lid
-``M141 T:105.00 C:77.40 OK`` M18    everything off                               ``M18 OK`` =====
-===========================================  ====================================================
+M105   block                                        ``M105 T:95.00 C:77.40 H:600.00 Total_H:600.00 At_target?:0 OK``
+M140   S target of the lid                          ``M140 OK``
+M141   lid                                          ``M141 T:105.00 C:77.40 OK``
+M18    everything off                               ``M18 OK``
+=====  ===========================================  ====================================================
 """
 
 # Annotations are read by ophyd-async at run time: no deferred evaluation here.

@@ -81,7 +81,7 @@ def examine(workcell: Path | None, *, store: str | None, as_json: bool, out: Con
     ]
     problems = sum(finding.level == "problem" for finding in findings)
     if as_json:
-        from lab.cli.main import print_json
+        from lab.cli.text import print_json
 
         print_json(
             {

@@ -32,7 +32,7 @@ def show_dry_run(file: Path, *, steps: bool, as_json: bool, out: Console, err: C
     """
     rehearsal = rehearse(prepare(file))
     if as_json:
-        from lab.cli.main import print_json
+        from lab.cli.text import print_json
 
         print_json(_to_json(rehearsal))
     else:

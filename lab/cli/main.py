@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -184,11 +183,6 @@ def doctor(
     raise typer.Exit(examine(workcell, store=store, as_json=as_json, out=out))
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
 def main() -> NoReturn:
     """Entry point of the ``drywet`` command: no expected error shows a traceback."""
     try:
@@ -196,7 +190,10 @@ def main() -> NoReturn:
     except DrywetError as error:
         from lab.cli.explaining import error_json, exit_code, explain
 
-        if "--json" in sys.argv:  # a program reads standard output, whatever came of its command
+        if "--json" in sys.argv:
+            from lab.cli.text import print_json
+
+            # A program reads standard output, whatever came of its command.
             print_json(error_json(error))
             sys.exit(exit_code(error))
         sys.exit(explain(error, err))

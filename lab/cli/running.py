@@ -194,7 +194,7 @@ def _conclude(
     if wishes.report is not None and asked_for:
         written = report_campaign(laboratory.store, asked_for[0].campaign.id, wishes.report)
     if wishes.as_json:
-        from lab.cli.main import print_json
+        from lab.cli.text import print_json
 
         print_json(
             {

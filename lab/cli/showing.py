@@ -46,7 +46,7 @@ def show_status(name: str | None, *, store: str | None, as_json: bool, out: Cons
     with open_to_read(settings.store) as opened:
         record = chosen(opened, name)
         if as_json:
-            from lab.cli.main import print_json
+            from lab.cli.text import print_json
 
             print_json(_to_json(opened, record))
             return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from typing import Any
+
 from lab.report.wording import duration, number
 from lab.types import Experiment, Observation
 
-__all__ = ["count", "duration", "result", "volume"]
+__all__ = ["count", "duration", "print_json", "result", "volume"]
 
 
 def volume(volume_ul: float) -> str:
@@ -22,3 +26,8 @@ def result(experiment: Experiment, observation: Observation) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """``1 plate``, ``1,204 plates``, ``2 batches``."""
     return f"{n:,} {one if n == 1 else many or f'{one}s'}"
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -1,7 +1,8 @@
 """Who may use which device and which position of a shared bench.
 
 A step leases its devices, a section of a plan claims its positions; both get all they ask for or nothing. Claims do not
-nest and a lease is never held across a wait, so nobody holds one thing while waiting for another: no deadlock.
+nest and a lease is never held across a wait, so nobody holds one thing while waiting for another: no deadlock. A place
+where somebody's labware stands is waited for only as long as that somebody is at work and so will take it away.
 
 On virtual time requests are granted when the loop falls quiet, oldest first and then by rank, so that who gets what
 depends on lab time and on names, never on which thread ran first.
@@ -10,6 +11,7 @@ depends on lab time and on names, never on which thread ran first.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -28,6 +30,7 @@ class _Request:
     names: frozenset[str]
     table: dict[str, str]
     granted: asyncio.Future[None] = field(repr=False)
+    active: Callable[[str], bool] | None = None
 
 
 class Arbiter:
@@ -64,26 +67,29 @@ class Arbiter:
         """Give back the devices that an owner leases."""
         self._give_back(owner, self._leases)
 
-    async def claim(self, owner: str, positions: Iterable[str], active: Callable[[str], bool]) -> None:
+    async def claim(
+        self,
+        owner: str,
+        positions: Iterable[str],
+        active: Callable[[str], bool],
+        *,
+        under_way: bool = False,
+    ) -> None:
         """Take all these positions, waiting until each is unclaimed and free of other owners' labware.
 
         Args:
             active: whether an owner is still at work, and so will move its labware away.
+            under_way: the owner had them when it was stopped, and goes before whoever asks for the first time.
 
         Raises:
-            RunHeld: the owner already claims positions, or one holds labware that nobody is going to move.
+            RunHeld: the owner already claims positions, or one holds labware that nobody is going to move, now or once
+                its owner has given up.
         """
         names = frozenset(positions)
         held = [name for name, holder in self._claims.items() if holder == owner]
         if held:
             raise RunHeld(f"The plan claims positions while it still claims {', '.join(sorted(held))}.")
-        for name in sorted(names):
-            stranger = self._stranger(name, owner)
-            if stranger is not None and not active(stranger[1]):
-                raise RunHeld(
-                    f"{name} holds {stranger[0]}, left there by {stranger[1]}. Bring it home and start again."
-                )
-        await self._ask(owner, names, self._claims)
+        await self._ask(owner, names, self._claims, active, -math.inf if under_way else None)
 
     def release_claims(self, owner: str) -> None:
         """Give back the positions that an owner claims."""
@@ -103,8 +109,17 @@ class Arbiter:
         holder = self._holder.get(item.id, "nobody")
         return None if holder == owner else (item.id, holder)
 
-    async def _ask(self, owner: str, names: frozenset[str], table: dict[str, str]) -> None:
-        request = _Request(self._clock.now(), owner, names, table, asyncio.get_running_loop().create_future())
+    async def _ask(
+        self,
+        owner: str,
+        names: frozenset[str],
+        table: dict[str, str],
+        active: Callable[[str], bool] | None = None,
+        asked_s: float | None = None,
+    ) -> None:
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asked_s = self._clock.now() if asked_s is None else asked_s
+        request = _Request(asked_s, owner, names, table, granted, active)
         self._waiting.append(request)
         self._schedule()
         await request.granted
@@ -121,6 +136,7 @@ class Arbiter:
 
     def _grant(self) -> None:
         self._scheduled = False
+        self._refuse_the_hopeless()
         spoken_for: set[tuple[int, str]] = set()
         for request in sorted(self._waiting, key=lambda r: (r.asked_s, self._rank.get(r.owner, r.owner))):
             wanted = {(id(request.table), name) for name in request.names}
@@ -132,6 +148,26 @@ class Arbiter:
             self._waiting.remove(request)
             if not request.granted.done():
                 request.granted.set_result(None)
+
+    def _refuse_the_hopeless(self) -> None:
+        """End the waiting for places that nobody is going to clear.
+
+        Looked at when the loop is quiet, when every run that begins at this moment has begun, and again when a run ends.
+        """
+        for request in list(self._waiting):
+            if request.active is None:
+                continue
+            for name in sorted(request.names):
+                stranger = self._stranger(name, request.owner)
+                if stranger is not None and not request.active(stranger[1]):
+                    self.withdraw(
+                        request.owner,
+                        RunHeld(
+                            f"{name} holds {stranger[0]}, left there by {stranger[1]}. "
+                            "Go on with the campaign that left it, or bring it home, and start again."
+                        ),
+                    )
+                    break
 
     def _free(self, request: _Request) -> bool:
         if any(name in request.table for name in request.names):

@@ -31,7 +31,13 @@ Plan = Generator[Msg, Any, Any]
 
 @dataclass(slots=True)
 class _Flight:
-    """What the run-engine commands need to know of the stretch under way."""
+    """What the run-engine commands need to know of the stretch under way.
+
+    Args:
+        section: positions that the plan claims now.
+        claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
+        section_begun: a step of the section was done in an earlier stretch.
+    """
 
     run: Run
     journal: Journal
@@ -39,6 +45,9 @@ class _Flight:
     step_id: str = ""
     command: Command | None = None
     steps: int = 0
+    section: tuple[str, ...] = ()
+    claimed: bool = False
+    section_begun: bool = False
 
 
 class Lane:
@@ -195,10 +204,12 @@ class Lane:
         step = flight.journal.next_step(verb, command)
         earlier = flight.journal.done_before(step)
         if earlier is not None:
+            flight.section_begun = True
             await verb.restore(earlier.result)
             self._tell(flight, verb, command, replayed=True)
             return Ticket(key=step.key, done=True, result=earlier.result)
         self._refuse_to_go_on(flight)
+        await self._take_positions(flight)
         began = self._clock.now()
         flight.command = command
         flight.step_id = await self._clock.outside("the journal", lambda: flight.journal.begin(step, began))
@@ -249,13 +260,26 @@ class Lane:
         return result
 
     async def _claim(self, msg: Msg) -> None:
-        """``Msg("claim", None, positions)``: all of them or wait."""
+        """``Msg("claim", None, positions)``: what the steps that follow need; the first that is sent takes all or waits."""
         flight = self._in_flight()
-        await self._session.arbiter.claim(flight.run.id, msg.args[0], self._session.active)
+        if flight.section:
+            raise RunHeld(f"The plan claims positions while it still claims {', '.join(flight.section)}.")
+        flight.section, flight.claimed, flight.section_begun = tuple(msg.args[0]), False, False
+
+    async def _take_positions(self, flight: _Flight) -> None:
+        """The claim, for real: a section walked again must not wait for places that it was done with long ago."""
+        if flight.claimed or not flight.section:
+            return
+        await self._session.arbiter.claim(
+            flight.run.id, flight.section, self._session.active, under_way=flight.section_begun
+        )
+        flight.claimed = True
 
     async def _release(self, msg: Msg) -> None:
         """``Msg("release", None)``: give back what is claimed."""
-        self._session.arbiter.release_claims(self._in_flight().run.id)
+        flight = self._in_flight()
+        flight.section, flight.claimed = (), False
+        self._session.arbiter.release_claims(flight.run.id)
 
     def _tell(self, flight: _Flight, verb: Verb, command: Command, *, replayed: bool) -> None:
         self._watch(
