@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.dry_run import DryRun, dry_run
+from lab.dry_run import DryRun, commands_of, dry_run
 from lab.engine import Lane
 from lab.engine.progress import (
     BatchProposed,
@@ -35,6 +35,7 @@ from lab.types import (
     Origin,
     Run,
     RunStatus,
+    StepStatus,
 )
 
 __all__ = ["CampaignLoop", "Streams", "best_so_far"]
@@ -158,6 +159,7 @@ class CampaignLoop:
             run, expected = self._prepare(batch)
         else:
             run, expected = self._store.next_stretch(run.id), None
+            self._reserve(batch, run)
         self._watch(
             RunOpened(
                 **self._stamp(),
@@ -193,8 +195,17 @@ class CampaignLoop:
                 raise Infeasible(expected.problems)
             self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
             run = self._store.create_run(batch, layout)
-            self._session.expect(run.id, expected.steps)
+            self._reserve(batch, run)
         return run, expected
+
+    def _reserve(self, batch: Batch, run: Run) -> None:
+        """Let the bench know what the run is still going to use, so that others plan around it."""
+        plan = self._protocol.plan(
+            batch, self._campaign, self._session.workcell, run.layout, self._parameters
+        )
+        done = {s.ordinal for s in self._store.steps(run.id) if s.status is StepStatus.DONE}
+        wanted = enumerate(commands_of(plan), start=1)
+        self._session.expect(run.id, [command for ordinal, command in wanted if ordinal not in done])
 
     def _record(self, batch: Batch, run: Run) -> None:
         """Documents to observations, and those to the store, in one transaction with the experiments' status."""

@@ -18,7 +18,7 @@ from lab.errors import ActionOutsideStep, Infeasible
 from lab.interfaces import Command, Ticket, Verb, Workcell
 from lab.types import JsonValue
 
-__all__ = ["DryRun", "DryStep", "TipUse", "VolumeUse", "dry_run", "refuse_outside_step"]
+__all__ = ["DryRun", "DryStep", "TipUse", "VolumeUse", "commands_of", "dry_run", "refuse_outside_step"]
 
 T = TypeVar("T")
 
@@ -113,6 +113,32 @@ def dry_run(plan: Generator[Msg, Any, Any], workcell: Workcell) -> DryRun:
         guarded.close()
         walk.problems.append(("", f"What follows step {end.args[0]} could not be tried out."))
     return walk.outcome()
+
+
+def commands_of(plan: Generator[Msg, Any, Any]) -> tuple[Command, ...]:
+    """What a plan asks for, step by step, whatever the bench is like; readings are answered as in :func:`dry_run`.
+
+    Raises:
+        ActionOutsideStep: the plan is not made of steps.
+    """
+    guarded = refuse_outside_step(plan)
+    commands: list[Command] = []
+    answer: Any = None
+    try:
+        while True:
+            msg = guarded.send(answer)
+            answer = None
+            if msg.command == "step_begin":
+                commands.append(msg.args[0])
+                answer = Ticket(key=f"dry/{len(commands)}", done=False)
+            elif msg.command == "read":
+                answer = _reading(msg)
+    except StopIteration:
+        return tuple(commands)
+
+
+def _reading(msg: Msg) -> dict[str, Any]:
+    return {msg.obj.name: {"value": 0.0, "timestamp": 0.0}}
 
 
 def refuse_outside_step(plan: Generator[Msg, Any, T]) -> Generator[Msg, Any, T]:
@@ -248,7 +274,7 @@ class _Walk:
             case "release":
                 self.claims = ()
             case "read":
-                return {msg.obj.name: {"value": 0.0, "timestamp": 0.0}}
+                return _reading(msg)
         return None
 
     def at_the_end(self) -> None:

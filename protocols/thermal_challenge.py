@@ -81,7 +81,9 @@ class Parameters(ProtocolParameters):
     excitation_nm: float = Field(default=480.0, ge=200.0, le=1000.0, description="Of the reader.")
     emission_nm: float = Field(default=540.0, ge=200.0, le=1000.0, description="Of the reader.")
     gain: float = Field(
-        default=100.0, gt=0.0, description="Of the reader's detector, on that reader's own scale; its limits are checked."
+        default=100.0,
+        gt=0.0,
+        description="Of the reader's detector, on that reader's own scale; its limits are checked.",
     )
     outlier_sd: float = Field(
         default=5.0, ge=3.0, le=20.0, description="A well this many sd off its replicates is left out."

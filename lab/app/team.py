@@ -14,10 +14,11 @@ from lab.campaign import CampaignLoop
 from lab.clock import LabClock
 from lab.engine import Lane
 from lab.engine.progress import Watcher
+from lab.engine.session import BenchSession
 from lab.errors import DrywetError
 from lab.interfaces import Planner
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, PlannerChoice, new_id
+from lab.types import Campaign, CampaignStatus, PlannerChoice, RunStatus, new_id
 
 __all__ = ["Assignment", "Team"]
 
@@ -27,6 +28,7 @@ class Assignment:
     """A campaign, what carries it out, and what became of it.
 
     Args:
+        begun: runs that it goes on with, which count as at work on the bench from the start.
         error: what holds it, if it is held.
         bug: what else went wrong, to be raised where the work was asked for.
     """
@@ -34,7 +36,9 @@ class Assignment:
     campaign: Campaign
     loop: CampaignLoop
     lane: Lane
+    session: BenchSession
     twin: bool
+    begun: tuple[str, ...] = ()
     status: CampaignStatus = CampaignStatus.RUNNING
     error: DrywetError | None = None
     bug: BaseException | None = field(default=None, repr=False)
@@ -48,6 +52,8 @@ class Assignment:
         except BaseException as bug:  # noqa: BLE001  Other campaigns go on; the caller raises it when they have ended.
             self.status, self.bug = CampaignStatus.HELD, bug
         finally:
+            for run_id in self.begun:
+                self.session.clock.soon(self.session.leave, run_id)
             self.lane.let_time_pass()
 
 
@@ -115,9 +121,25 @@ class Team:
             lane=lane,
             watch=self._tell,
         )
+        begun = self._begun(loaded.campaign)
+        for run_id in begun:
+            bench.session.enter(run_id, loaded.campaign.name)
         self.assignments.append(
-            Assignment(campaign=loaded.campaign, loop=loop, lane=lane, twin=loaded.workcell.twin)
+            Assignment(
+                campaign=loaded.campaign,
+                loop=loop,
+                lane=lane,
+                session=bench.session,
+                twin=loaded.workcell.twin,
+                begun=begun,
+            )
         )
+
+    def _begun(self, campaign: Campaign) -> tuple[str, ...]:
+        """The run that a stopped campaign is in the middle of, if it is."""
+        batch = self._store.open_batch(campaign.id)
+        run = None if batch is None else self._store.last_run(batch.id)
+        return () if run is None or run.status is RunStatus.DONE else (run.id,)
 
     def work(self) -> None:
         """Connect all benches, then run all campaigns side by side until the last one ends."""

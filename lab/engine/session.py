@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from lab.bench import Bench
 from lab.clock import LabClock
-from lab.dry_run import DryStep
 from lab.engine.arbiter import Arbiter
 from lab.interfaces import Command, Workcell
 from lab.store import Store
@@ -66,9 +65,9 @@ class BenchSession:
                 bench.labware[labware].clean = False
         return replace(self.workcell, bench=bench)
 
-    def expect(self, run_id: str, steps: Iterable[DryStep]) -> None:
+    def expect(self, run_id: str, commands: Iterable[Command]) -> None:
         """Keep in mind what an open run is still going to do, so that the next one plans around it."""
-        self._expected[run_id] = [self._commands[s.action].from_json(s.arguments) for s in steps]
+        self._expected[run_id] = list(commands)
 
     def believe(self, run_id: str, command: Command) -> None:
         """Change the belief as a done command did, and keep in mind who moved what."""
