@@ -158,8 +158,8 @@ class CampaignLoop:
         if run is None:
             run, expected = self._prepare(batch)
         else:
-            run, expected = self._store.next_stretch(run.id), None
             self._reserve(batch, run)
+            run, expected = self._store.next_stretch(run.id), None
         self._watch(
             RunOpened(
                 **self._stamp(),

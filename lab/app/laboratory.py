@@ -19,7 +19,7 @@ from lab.engine import Lane
 from lab.engine.progress import Progress, Watcher
 from lab.errors import BadInput, DrywetError
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation
+from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation, RunStatus
 
 __all__ = ["Laboratory", "Outcome"]
 
@@ -145,11 +145,11 @@ class Laboratory:
                 if record is None:
                     team.start(one, baseline=baseline)
                 else:
-                    self._go_on(team, record)
+                    self._go_on(team, [record])
             return self._carry_out(team)
 
     def resume(self, name: str | None = None) -> tuple[Outcome, ...]:
-        """Go on with a stopped campaign of the store, and with its baseline.
+        """Go on with a stopped campaign of the store, its baseline, and whoever was stopped beside it.
 
         Args:
             name: or identifier; the newest that waits to go on when left out.
@@ -164,32 +164,45 @@ class Laboratory:
                 way_out=f"See it with: drywet report {record.campaign.name}",
             )
         with self._team([record], [self.store.bench(record.bench_id).twin]) as team:
-            self._go_on(team, record)
+            self._go_on(team, [record])
             return self._carry_out(team)
 
     @contextmanager
     def _team(self, stopped: Sequence[CampaignRecord], twins: Sequence[bool]) -> Iterator[Team]:
         """A team on a clock that begins where the benches of stopped campaigns left off."""
-        records = [*stopped, *(baseline for record in stopped for baseline in self._baselines(record))]
-        start_s = max((lab_time_of(self.store, record.bench_id) for record in records), default=0.0)
+        benches = {record.bench_id for record in self._with_company(stopped)}
+        start_s = max((lab_time_of(self.store, bench_id) for bench_id in benches), default=0.0)
         with ExitStack() as stack:
             clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
             yield Team(
                 clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
             )
 
-    def _go_on(self, team: Team, record: CampaignRecord) -> None:
-        team.go_on(record)
-        for baseline in self._baselines(record):
-            team.go_on(baseline)
+    def _go_on(self, team: Team, records: Sequence[CampaignRecord]) -> None:
+        for record in self._with_company(records):
+            team.go_on(record)
 
-    def _baselines(self, record: CampaignRecord) -> list[CampaignRecord]:
-        """The unfinished baselines of a campaign."""
-        return [
-            r
-            for r in self.store.campaigns()
-            if r.campaign.baseline_of == record.campaign.id and r.status in UNFINISHED
-        ]
+    def _with_company(self, records: Sequence[CampaignRecord]) -> list[CampaignRecord]:
+        """Campaigns to go on with, each followed by its unfinished baselines and by those stopped amid a run on its bench.
+
+        The latter's plates may stand where the others need to work, and only they will take them away.
+        """
+        known = self.store.campaigns()
+        company: dict[str, CampaignRecord] = {}
+        for record in records:
+            company[record.campaign.id] = record
+            for other in known:
+                baseline = other.campaign.baseline_of == record.campaign.id and other.status in UNFINISHED
+                if baseline or (other.bench_id == record.bench_id and self._stopped_amid_a_run(other)):
+                    company.setdefault(other.campaign.id, other)
+        return list(company.values())
+
+    def _stopped_amid_a_run(self, record: CampaignRecord) -> bool:
+        if record.status not in (CampaignStatus.RUNNING, CampaignStatus.STOPPED):
+            return False  # What is held waits for a person.
+        batch = self.store.open_batch(record.campaign.id)
+        run = None if batch is None else self.store.last_run(batch.id)
+        return run is not None and run.status is not RunStatus.DONE
 
     def _newest_unfinished(self) -> CampaignRecord:
         waiting = [r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of]

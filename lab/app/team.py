@@ -90,7 +90,9 @@ class Team:
             self._begin(prepared, comparison, prepared.baseline, self._new_bench(prepared))
 
     def go_on(self, record: CampaignRecord) -> None:
-        """A campaign of the store, on its bench as the journal and the ledger left it."""
+        """A campaign of the store, on its bench as the journal and the ledger left it. Safe to repeat."""
+        if any(assignment.campaign.id == record.campaign.id for assignment in self.assignments):
+            return
         loaded = load_stored(record)
         bench = self._benches.get(record.bench_id)
         if bench is None:

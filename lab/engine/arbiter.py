@@ -138,7 +138,7 @@ class Arbiter:
         self._scheduled = False
         self._refuse_the_hopeless()
         spoken_for: set[tuple[int, str]] = set()
-        for request in sorted(self._waiting, key=lambda r: (r.asked_s, self._rank.get(r.owner, r.owner))):
+        for request in sorted(self._waiting, key=self._turn):
             wanted = {(id(request.table), name) for name in request.names}
             if wanted & spoken_for or not self._free(request):
                 spoken_for |= wanted
@@ -148,6 +148,14 @@ class Arbiter:
             self._waiting.remove(request)
             if not request.granted.done():
                 request.granted.set_result(None)
+
+    def _turn(self, request: _Request) -> tuple[bool, float, str]:
+        """Whose labware stands there goes first, for the others wait for it to be taken away; then the oldest."""
+        stands_there = request.table is self._claims and any(
+            (item := self._bench.at(name)) is not None and self._holder.get(item.id) == request.owner
+            for name in request.names
+        )
+        return not stands_there, request.asked_s, self._rank.get(request.owner, request.owner)
 
     def _refuse_the_hopeless(self) -> None:
         """End the waiting for places that nobody is going to clear.

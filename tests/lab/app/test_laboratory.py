@@ -144,6 +144,33 @@ def test_two_campaigns_on_one_bench_both_come_out_right(tmp_path: Path) -> None:
     assert all(o.measured == 6 for o in first)
 
 
+@pytest.mark.parametrize("stop_at", [20, 40, 60])
+def test_two_campaigns_stopped_on_one_bench_get_out_of_each_others_way(tmp_path: Path, stop_at: int) -> None:
+    files = [
+        write_campaign(tmp_path, name, budget=4, batch_size=2, seed=seed)
+        for name, seed in (("one", 1), ("two", 2))
+    ]
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    seen: list[StepEnded] = []
+    with Laboratory.open(settings) as laboratory:
+
+        def watch(event: Progress) -> None:
+            if isinstance(event, StepEnded):
+                seen.append(event)
+                if len(seen) == stop_at:
+                    laboratory.request_stop("lunch")
+
+        laboratory.watch = watch
+        stopped = laboratory.run([prepare(file) for file in files], baseline=False)
+    with Laboratory.open(settings) as laboratory:
+        resumed = laboratory.resume("one")  # brings the other with it, whose plates may stand in its way
+    assert [o.status for o in stopped] == [CampaignStatus.STOPPED] * 2
+    assert {o.campaign.name: o.status for o in resumed} == dict.fromkeys(
+        ("one", "two"), CampaignStatus.FINISHED
+    )
+    assert all(o.measured == 4 for o in resumed)
+
+
 def test_two_benches_take_the_lab_time_of_one(tmp_path: Path) -> None:
     one = write_campaign(tmp_path, "one", budget=3, batch_size=3)
     two = write_campaign(tmp_path, "two", budget=3, batch_size=3, workcell="other.yaml")

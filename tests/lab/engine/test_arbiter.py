@@ -135,6 +135,43 @@ def test_a_plate_that_nobody_will_move_is_said_at_once(clock: LabClock) -> None:
         clock.run(arbiter.claim("run_mine", ["nest"], lambda _: False))
 
 
+def test_waiting_ends_when_whoever_is_in_the_way_gives_up(clock: LabClock) -> None:
+    belief = bench()
+    belief.move("plate_1", "nest")
+    arbiter = Arbiter(clock, belief, {"plate_1": "run_other"})
+    at_work = {"run_other"}
+
+    async def other() -> None:
+        await arbiter.claim("run_other", ["nest"], at_work.__contains__)
+        await asyncio.sleep(30)
+        at_work.clear()  # it failed, and its plate stays where it is
+        arbiter.release_claims("run_other")
+
+    async def scenario() -> None:
+        await asyncio.gather(other(), arbiter.claim("run_mine", ["nest"], at_work.__contains__))
+
+    with pytest.raises(RunHeld, match="nest holds plate_1, left there by run_other"):
+        clock.run(asyncio.wait_for(scenario(), 3600))
+    assert clock.now() == 30.0
+
+
+def test_who_was_stopped_within_a_section_goes_before_who_comes_anew(clock: LabClock) -> None:
+    arbiter = Arbiter(clock, bench(), {})
+    got: list[str] = []
+
+    async def one(owner: str, *, under_way: bool) -> None:
+        await arbiter.claim(owner, ["nest"], lambda _: True, under_way=under_way)
+        got.append(owner)
+        await asyncio.sleep(10)
+        arbiter.release_claims(owner)
+
+    async def scenario() -> None:
+        await asyncio.gather(one("anew", under_way=False), one("stopped", under_way=True))
+
+    clock.run(scenario())
+    assert got == ["stopped", "anew"]
+
+
 def test_claims_do_not_nest(clock: LabClock) -> None:
     arbiter = Arbiter(clock, bench(), {})
 

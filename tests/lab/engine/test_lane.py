@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import bluesky.plan_stubs as bps
 import pytest
+from bluesky.utils import Msg
 
 from lab.clock import LabClock
 from lab.engine import Lane
@@ -75,6 +77,43 @@ def test_a_stop_takes_effect_between_steps_and_says_why(lab: SmallLab) -> None:
     _, stop = lab.store.documents(lab.run.id)[-1]
     assert stop["exit_status"] == "abort"
     assert stop["reason"] == "enough for today"
+
+
+def test_a_stopped_run_does_not_begin_to_wait_for_a_place(lab: SmallLab) -> None:
+    session = lab.session()
+    session.enter("nobody", "whose plate stands on the nest, and who will not move it either")
+
+    def plan() -> Generator[Msg, Any, None]:
+        yield from stamp_plan(lab.press, ["A1"])
+        yield Msg("claim", None, ("nest",))
+        yield from stamp_plan(lab.press, ["A2"])
+
+    with (
+        Lane(session, lab.campaign, lambda event: lane.request_stop("enough")) as lane,
+        pytest.raises(RunStopped, match="enough"),
+    ):
+        lane.carry_out(lab.run, plan(), {})
+    assert lab.press.sent == ["A1"]
+
+
+def test_a_section_that_was_done_is_not_claimed_again(lab: SmallLab) -> None:
+    def plan() -> Generator[Msg, Any, None]:
+        yield Msg("claim", None, ("slot",))
+        yield from stamp_plan(lab.press, ["A1"])
+        yield Msg("release", None)
+        yield from stamp_plan(lab.press, ["A2"])
+
+    session = lab.session()
+    with (
+        Lane(session, lab.campaign, lambda event: lane.request_stop("enough")) as lane,
+        pytest.raises(RunStopped),
+    ):
+        lane.carry_out(lab.run, plan(), {})
+    session = lab.session()
+    lab.clock.run(session.arbiter.claim("somebody else", ["slot"], session.active))
+    with Lane(session, lab.campaign, lambda event: None) as lane:
+        lane.carry_out(lab.run, plan(), {})
+    assert lab.press.sent == ["A1", "A2"]
 
 
 def test_a_continued_run_sends_only_what_was_not_done(lab: SmallLab) -> None:
