@@ -6,13 +6,13 @@ or one of ours in :data:`_OWN`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lab.bench import Labware, LabwareType, WellContents
 from lab.errors import BadInput
+from lab.strict import did_you_mean
 
 if TYPE_CHECKING:
     from pylabrobot.resources import Resource
@@ -50,15 +50,12 @@ def labware_type(name: str) -> LabwareType:
     """The kind of labware that a workcell file calls so.
 
     Raises:
-        BadInput: there is none; names the nearest.
+        BadInput: there is none; names the nearest, or all.
     """
     known = LABWARE_TYPES.get(name)
     if known is None:
-        near = difflib.get_close_matches(name, LABWARE_TYPES, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise BadInput(
-            f"There is no labware type {name!r}.", way_out=f"{hint}The types are {', '.join(LABWARE_TYPES)}."
-        )
+        hint = did_you_mean(name, LABWARE_TYPES, what="The types are", quoted=False)
+        raise BadInput(f"There is no labware type {name!r}.", way_out=hint)
     return known
 
 

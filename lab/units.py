@@ -6,6 +6,7 @@ A quantity's unit is the suffix of its name (``volume_ul``). In a file a quantit
 
 from __future__ import annotations
 
+import math
 import re
 
 from lab.errors import BadInput
@@ -43,14 +44,19 @@ def read_quantity(name: str, written: float | int | str) -> float:
         written: a bare number in that unit, or a number with a unit (``"10 min"``).
 
     Raises:
-        BadInput: the text is no quantity, or its unit is not one of this kind.
+        BadInput: the text is no quantity, its unit is not one of this kind, or the number is not finite.
     """
-    if isinstance(written, bool):
-        raise BadInput(f"{name} is a quantity, not {written}.", field=name)
-    if isinstance(written, int | float):
+    number = _number(name, written)
+    if not math.isfinite(number):
+        raise BadInput(f"{name} is no finite number.", way_out="Write a smaller one.", field=name)
+    return number
+
+
+def _number(name: str, written: float | int | str) -> float:
+    if isinstance(written, int | float) and not isinstance(written, bool):
         return float(written)
     suffix = next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(s)), None)
-    match = _QUANTITY.match(written)
+    match = _QUANTITY.match(written) if isinstance(written, str) else None
     if suffix is None or match is None:
         raise BadInput(
             f"{name} is a number, not {written!r}.",

@@ -1,11 +1,11 @@
 """Encoders by name. A new one, pretrained or not, is a class with a card and a line here."""
 
-import difflib
 from collections.abc import Sequence
 from importlib import import_module
 
 from lab.errors import BadInput
 from lab.interfaces import Encoder
+from lab.strict import did_you_mean
 from lab.types import Candidate
 
 __all__ = ["ENCODERS", "encoder", "encoder_names"]
@@ -37,8 +37,7 @@ def encoder(name: str, *, parent: str = "", pool: Sequence[Candidate] = ()) -> E
         BadInput: no encoder has that name, or the space cannot be encoded by it.
     """
     if name not in ENCODERS:
-        close = difflib.get_close_matches(name, ENCODERS, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(encoder_names())}."
+        hint = did_you_mean(name, encoder_names(), what="Known are", quoted=False)
         raise BadInput(f"There is no encoding named {name!r}.", way_out=hint)
     module, _, attribute = ENCODERS[name].partition(":")
     made: Encoder = getattr(import_module(module), attribute)(parent=parent, pool=pool)

@@ -1,14 +1,13 @@
 """Planners by name. A new one is a file with a planner and its settings, and a line here."""
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from lab.errors import BadInput
 from lab.interfaces import Planner
+from lab.strict import did_you_mean, read_strictly
 from lab.types import JsonValue
 
 __all__ = ["PLANNERS", "planner", "planner_names", "settings_type"]
@@ -41,13 +40,16 @@ def planner(name: str, settings: Mapping[str, JsonValue] | None = None) -> Plann
     """The planner of that name, with settings as a campaign file gives them.
 
     Raises:
-        BadInput: no planner has that name, or a setting is unknown or out of range; names the field.
+        BadInput: no planner has that name, or settings are unknown or out of range; names the fields.
     """
     module, made_by, _ = _entry(name)
-    try:
-        checked = settings_type(name).model_validate(dict(settings or {}))
-    except ValidationError as error:
-        raise _refusal(name, error.errors()[0]) from None
+    checked = read_strictly(
+        settings_type(name),
+        settings or {},
+        within="planner.settings",
+        unknown=f"The planner {name} has no setting {{}}.",
+        known="Its settings are:",
+    )
     made: Planner = getattr(import_module(module), made_by)(checked)
     return made
 
@@ -55,16 +57,5 @@ def planner(name: str, settings: Mapping[str, JsonValue] | None = None) -> Plann
 def _entry(name: str) -> tuple[str, str, str]:
     if name in PLANNERS:
         return PLANNERS[name]
-    close = difflib.get_close_matches(name, PLANNERS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(planner_names())}."
+    hint = did_you_mean(name, planner_names(), what="Known are", quoted=False)
     raise BadInput(f"There is no planner named {name!r}.", way_out=hint, field="planner.name")
-
-
-def _refusal(name: str, first: Mapping[str, Any]) -> BadInput:
-    place = ".".join(str(part) for part in first["loc"])
-    known = ", ".join(settings_type(name).model_fields) or "none"
-    if first["type"] == "extra_forbidden":
-        reason = f"The planner {name} has no setting {place!r}."
-    else:
-        reason = f"{first['msg']}, not {first['input']!r}."
-    return BadInput(reason, way_out=f"Its settings are: {known}.", field=f"planner.settings.{place}")

@@ -4,7 +4,7 @@
 ``protocols.steps``.
 """
 
-from protocols.parameters import ProtocolParameters, read_parameters
+from protocols.parameters import read_parameters
 from protocols.registry import load, protocol, protocol_names
 
-__all__ = ["ProtocolParameters", "load", "protocol", "protocol_names", "read_parameters"]
+__all__ = ["load", "protocol", "protocol_names", "read_parameters"]

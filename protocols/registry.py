@@ -1,6 +1,5 @@
 """Protocols by name. A new one is a module with the names of :class:`lab.interfaces.ProtocolModule` and a line here."""
 
-import difflib
 import importlib.util
 import sys
 import traceback
@@ -12,6 +11,7 @@ from typing import cast
 
 from lab.errors import BadInput
 from lab.interfaces import ProtocolModule
+from lab.strict import did_you_mean
 
 __all__ = ["PROTOCOLS", "load", "protocol", "protocol_names"]
 
@@ -70,9 +70,7 @@ def load(name: str, folder: Path | str | None = None) -> ProtocolModule:
 
 
 def _unknown(name: str, known: Sequence[str]) -> BadInput:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(known)}."
-    return BadInput(f"There is no protocol {name!r}.", way_out=hint)
+    return BadInput(f"There is no protocol {name!r}.", way_out=did_you_mean(name, known, what="Known are"))
 
 
 def _from_file(name: str, path: Path) -> ProtocolModule:

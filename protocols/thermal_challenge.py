@@ -19,10 +19,10 @@ from pydantic import Field, field_validator
 from lab.bench import Bench, Labware
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import RunRecord, Workcell
+from lab.strict import StrictModel, refuse
 from lab.types import Batch, Campaign, JsonValue, Layout, Observation, new_id
 from protocols import steps
 from protocols.hit_picking import hit_picks, well_uses
-from protocols.parameters import ProtocolParameters, refuse
 from protocols.plate_layout import column_major, scatter
 from protocols.plate_ratio import PlateRatio, Thresholds
 from protocols.readings import plate_readings
@@ -50,7 +50,7 @@ NEEDS = (
 )
 
 
-class Parameters(ProtocolParameters):
+class Parameters(StrictModel):
     """What can be set in the campaign file. Quantities are in the unit of their name, or written out: ``"10 min"``."""
 
     challenge_temperature_c: tuple[float, ...] = Field(

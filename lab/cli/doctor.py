@@ -259,7 +259,8 @@ def _workcell(path: Path) -> Iterator[Finding]:
     """The workcell file, and whether each of its drivers can be loaded. Nothing is connected."""
     from lab.app.benches import sketch
     from lab.app.drivers import DRIVERS
-    from lab.files import did_you_mean, load_workcell
+    from lab.files import load_workcell
+    from lab.strict import did_you_mean
 
     try:
         spec = load_workcell(path)
@@ -282,7 +283,7 @@ def _workcell(path: Path) -> Iterator[Finding]:
             topic=f"workcell: {role}",
             found=f"{path}, line {line}: there is no driver {device.driver!r}",
             level="problem",
-            way_out=did_you_mean(device.driver, DRIVERS, what="The drivers are"),
+            way_out=did_you_mean(device.driver, DRIVERS, what="The drivers are:"),
         )
     if unknown:
         return

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from lab.files.campaign import MAX_BUDGET, CampaignFile, load_campaign
 from lab.files.candidates import CandidateTable, Material, read_candidates, sequence_of
-from lab.files.source import SourceFile, did_you_mean
-from lab.files.strict import FileModel, Quantity
+from lab.files.source import SourceFile
 from lab.files.template import write_new_campaign
 from lab.files.workcell import CANDIDATES, DeviceSpec, LabwareSpec, WorkcellSpec, load_workcell
 
@@ -18,13 +17,10 @@ __all__ = [
     "CampaignFile",
     "CandidateTable",
     "DeviceSpec",
-    "FileModel",
     "LabwareSpec",
     "Material",
-    "Quantity",
     "SourceFile",
     "WorkcellSpec",
-    "did_you_mean",
     "load_campaign",
     "load_workcell",
     "read_candidates",

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from lab.errors import CampaignFileError
+from lab.errors import BadInput, CampaignFileError
 from lab.files.candidates import CandidateTable, Material, read_candidates
-from lab.files.source import Problems, SourceFile, did_you_mean, read_source
-from lab.files.strict import FileModel, refuse, validate, with_plain_numbers
+from lab.files.source import Problems, SourceFile, read_source
 from lab.files.workcell import CANDIDATES, WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
+from lab.strict import StrictModel, did_you_mean, refuse
 from lab.types import (
     AMINO_ACIDS,
     Campaign,
@@ -28,6 +28,7 @@ from lab.types import (
     Policies,
     ProtocolChoice,
 )
+from lab.units import SUFFIXES, read_quantity
 
 __all__ = ["MAX_BUDGET", "CampaignFile", "load_campaign"]
 
@@ -124,7 +125,7 @@ def _letters(value: Any) -> Any:
     return letters
 
 
-class _Goal(FileModel):
+class _Goal(StrictModel):
     maximize: str | None = Field(default=None, min_length=1)
     minimize: str | None = Field(default=None, min_length=1)
 
@@ -142,28 +143,28 @@ class _Goal(FileModel):
         return "minimize" if self.maximize is None else "maximize"
 
 
-class _Candidates(FileModel):
+class _Candidates(StrictModel):
     file: str = Field(min_length=1, examples=["protein_g_library.csv"])
     parent: Annotated[str | None, BeforeValidator(_letters)] = Field(default=None, min_length=1)
     reference: str = Field(min_length=1, examples=["WT"])
 
 
-class _Protocol(FileModel):
+class _Protocol(StrictModel):
     name: str = Field(min_length=1, examples=["thermal_challenge"])
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Planner(FileModel):
+class _Planner(StrictModel):
     name: str = Field(min_length=1, examples=["gaussian_process"])
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Policies(FileModel):
+class _Policies(StrictModel):
     repeat_failed: int = Field(default=1, ge=0, le=10)
     stop_when_advised: bool = False
 
 
-class _Campaign(FileModel):
+class _Campaign(StrictModel):
     name: str = Field(examples=["thermostable_protein_g"])
     goal: _Goal = Field(examples=["{maximize: residual_activity}"])
     candidates: _Candidates = Field(examples=["{file: protein_g_library.csv, reference: WT}"])
@@ -197,7 +198,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
     """
     source, values = read_yaml(read_source(Path(path), "campaign file"))
     problems = Problems(source)
-    written = validate(_Campaign, values, problems)
+    written = problems.read(_Campaign, values)
     parameters = _parameters(values, problems)
     problems.raise_if_any()
     assert written is not None  # else there were problems
@@ -264,7 +265,32 @@ def _parameters(values: Mapping[str, JsonValue], problems: Problems) -> dict[str
     written = protocol.get("parameters") if isinstance(protocol, Mapping) else None
     if not isinstance(written, Mapping):
         return {}
-    return with_plain_numbers(written, "protocol.parameters", problems)
+    return _plain_numbers(written, "protocol.parameters", problems)
+
+
+def _plain_numbers(values: Mapping[str, JsonValue], prefix: str, problems: Problems) -> dict[str, JsonValue]:
+    """Quantities written with a unit, as numbers in the unit of their names.
+
+    Args:
+        values: by name; where a name ends in a unit (``challenge_duration_s``), texts in it are read, in lists too.
+        prefix: field that they stand in.
+        problems: where texts that can't be read are noted.
+    """
+    return {name: _plain(name, value, f"{prefix}.{name}", problems) for name, value in values.items()}
+
+
+def _plain(name: str, value: JsonValue, field: str, problems: Problems) -> JsonValue:
+    if isinstance(value, Mapping):
+        return _plain_numbers(value, field, problems)
+    if isinstance(value, list):
+        return [_plain(name, item, f"{field}[{n}]", problems) for n, item in enumerate(value, start=1)]
+    if not isinstance(value, str) or not name.endswith(tuple(SUFFIXES)):
+        return value
+    try:
+        return read_quantity(name, value)
+    except BadInput as error:
+        problems.add(field, error.reason, error.way_out)
+        return value
 
 
 def _beside(source: SourceFile, name: str) -> Path:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.files.source import Problems, SourceFile, did_you_mean, read_source
+from lab.files.source import Problems, SourceFile, read_source
+from lab.strict import did_you_mean
 from lab.types import AMINO_ACIDS, Candidate
 
 __all__ = ["CandidateTable", "Material", "read_candidates", "sequence_of"]

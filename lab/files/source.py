@@ -7,29 +7,20 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from lab.errors import CampaignFileError
+from lab.strict import StrictModel, did_you_mean, findings
+from lab.types import JsonValue
 
-__all__ = ["Problems", "SourceFile", "closest", "did_you_mean", "line_of", "read_source"]
+__all__ = ["Problems", "SourceFile", "line_of", "read_source"]
+
+M = TypeVar("M", bound=StrictModel)
 
 SHOWN = 20
 """Problems of one file that are shown; a table saved in the wrong format has one in every row."""
-
-
-def closest(given: str, known: Iterable[str]) -> str | None:
-    """The known name that a misspelt one was likely meant to be, capitals aside."""
-    lowered = {name.lower(): name for name in sorted(known)}
-    found = difflib.get_close_matches(given.lower(), lowered, n=1, cutoff=0.6)
-    return lowered[found[0]] if found else None
-
-
-def did_you_mean(given: str, known: Iterable[str], *, what: str = "Known here") -> str:
-    """A way out for a name that does not exist: the likeliest meant one, or all there are."""
-    names = sorted(known)
-    meant = closest(given, names)
-    if meant is not None:
-        return f"Did you mean {meant!r}?"
-    return f"{what}: {', '.join(names)}." if names else ""
 
 
 def line_of(lines: Mapping[str, int], field: str) -> int | None:
@@ -98,6 +89,15 @@ class Problems:
     def append(self, error: CampaignFileError) -> None:
         """Note one problem that is an error already."""
         self._found.append(error)
+
+    def read(self, model: type[M], values: Mapping[str, JsonValue]) -> M | None:
+        """The values as a model; None when they are none, with everything that is wrong noted."""
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            for found in findings(error, model):
+                self.add(*found)
+            return None
 
     def raise_if_any(self) -> None:
         """Raise one error that holds all problems, in the order of their lines.

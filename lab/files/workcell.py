@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pydantic import BeforeValidator, Field
 
 from lab.bench import Position, well_names
 from lab.errors import BadInput, CampaignFileError
-from lab.files.source import Problems, SourceFile, did_you_mean, read_source
-from lab.files.strict import FileModel, Quantity, validate
+from lab.files.source import Problems, SourceFile, read_source
 from lab.files.yaml_text import read_yaml
+from lab.strict import StrictModel, did_you_mean
 from lab.types import JsonValue
 from lab.units import SUFFIXES, read_quantity
 
@@ -116,13 +115,13 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class _Device(FileModel):
+class _Device(StrictModel):
     driver: str = Field(min_length=1, examples=["plate_reader/clariostar"])
     address: str = ""
     limits: dict[str, list[Any]] = Field(default_factory=dict)
 
 
-class _Place(FileModel):
+class _Place(StrictModel):
     device: str = Field(examples=["handler"])
     station: int | None = Field(default=None, ge=1)
     slots: int | None = Field(default=None, ge=1, le=1000)
@@ -130,16 +129,16 @@ class _Place(FileModel):
     home: bool = False
 
 
-class _Labware(FileModel):
+class _Labware(StrictModel):
     id: str = Field(examples=["assay"])
     type: str = Field(min_length=1, examples=["pcr_plate_96"])
     count: int | None = Field(default=None, ge=1, le=1000)
     at: Annotated[list[str], BeforeValidator(_listed)] = Field(min_length=1, examples=["hotel"])
     holds: str = ""
-    volume_ul: Quantity | None = None
+    volume_ul: float | None = None
 
 
-class _Workcell(FileModel):
+class _Workcell(StrictModel):
     name: str = Field(min_length=1, examples=["protein_bench_twin"])
     twin: bool = Field(examples=["true"])
     chemistry: str = ""
@@ -156,7 +155,7 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
     """
     source, values = read_yaml(read_source(Path(path), "workcell file"))
     problems = Problems(source)
-    written = validate(_Workcell, values, problems)
+    written = problems.read(_Workcell, values)
     problems.raise_if_any()
     assert written is not None  # else there were problems
     if written.twin and not written.chemistry:
@@ -220,7 +219,7 @@ def _limit(device: str, name: str, values: list[JsonValue], problems: Problems) 
     except BadInput as error:
         problems.add(field, error.reason, error.way_out)
         return (0.0, 0.0)
-    if len(bounds) != 2 or not all(map(math.isfinite, bounds)) or bounds[0] >= bounds[1]:
+    if len(bounds) != 2 or bounds[0] >= bounds[1]:
         problems.add(field, f"{name} is no range.", "Write [lowest, highest], with the lower one first.")
         return (0.0, 0.0)
     return (bounds[0], bounds[1])
@@ -249,7 +248,7 @@ class _Layout:
             self._problems.add(
                 f"{field}.device",
                 f"There is no device {place.device!r}.",
-                did_you_mean(place.device, self._devices, what="The devices are"),
+                did_you_mean(place.device, self._devices, what="The devices are:"),
             )
         if place.slots is None and place.first_station is not None:
             self._problems.add(
@@ -329,13 +328,13 @@ class _Layout:
 
     def _places(self, field: str, item: _Labware, count: int) -> list[str]:
         """Places for the pieces of one line: the next free slots of a bank, or those listed."""
-        known = {*self.positions, *(self._banks if len(item.at) == 1 else ())}
+        known = dict.fromkeys((*self.positions, *(self._banks if len(item.at) == 1 else ())))
         for place in item.at:
             if place not in known:
                 self._problems.add(
                     f"{field}.at",
                     f"There is no position {place!r}.",
-                    did_you_mean(place, known, what="The positions are"),
+                    did_you_mean(place, known, what="The positions are:"),
                 )
                 return []
         bank = self._banks.get(item.at[0], [])

@@ -6,12 +6,12 @@ import pytest
 from pydantic import Field, ValidationError
 
 from lab.errors import CampaignFileError
+from lab.strict import StrictModel
 from protocols import read_parameters
-from protocols.parameters import ProtocolParameters
 from protocols.thermal_challenge import Parameters, method
 
 
-class Small(ProtocolParameters):
+class Small(StrictModel):
     hold_s: float = Field(default=60.0, ge=1.0, le=3600.0)
     steps_c: tuple[float, ...] = (20.0,)
     cycles: int = Field(default=3, ge=1)

@@ -12,9 +12,9 @@ import protocols
 from lab.errors import BadInput
 
 MINE = """
-from protocols import ProtocolParameters
+from lab.strict import StrictModel
 
-class Parameters(ProtocolParameters):
+class Parameters(StrictModel):
     pass
 
 def layout(batch, campaign, bench, parameters, rng): ...
