@@ -178,7 +178,7 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
     try:
         return planner(choice.name, choice.settings)
     except BadInput as wrong:
-        raise _at(file, f"{field}.settings", wrong) from wrong
+        raise _at(file, "", wrong) from wrong  # planners name the whole field
 
 
 def _protocol(file: CampaignFile) -> tuple[ProtocolModule, Any]:
@@ -197,15 +197,14 @@ def _parameters(file: CampaignFile, module: ProtocolModule, written: Mapping[str
     try:
         return read_parameters(module.Parameters, written)
     except BadInput as wrong:
-        raise _at(file, "protocol.parameters", wrong) from wrong
+        raise _at(file, "protocol.parameters.", wrong) from wrong
 
 
-def _at(file: CampaignFile, field: str, wrong: BadInput) -> CampaignFileError:
+def _at(file: CampaignFile, within: str, wrong: BadInput) -> CampaignFileError:
     """An error of a part that knows no files, at its place in the campaign file."""
     problems = wrong.problems if isinstance(wrong, CampaignFileError) else (wrong,)
     first, *others = [
-        file.error(f"{field}.{one.field}" if one.field else field, one.reason, one.way_out)
-        for one in problems
+        file.error(f"{within}{one.field or ''}".rstrip("."), one.reason, one.way_out) for one in problems
     ]
     return CampaignFileError(
         first.reason,
