@@ -206,10 +206,14 @@ class LabClock:
         if self._pace is not None:
             begun = time.monotonic()
             ready = block(timeout / self._pace)
-            self._now += min(timeout, (time.monotonic() - begun) * self._pace)
+            self._advance(min(timeout, (time.monotonic() - begun) * self._pace))
             return ready
-        self._now = round(self._now + timeout, 9)  # so that the sum does not depend on the stops on the way
+        self._advance(timeout)
         return block(0)
+
+    def _advance(self, by_s: float) -> None:
+        """Rounded, so that the sum does not depend on the stops on the way."""
+        self._now = round(self._now + by_s, 9)
 
     def _stall(self, what: str, lasted_s: float) -> None:
         self.stalled = ClockStalled(

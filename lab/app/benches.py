@@ -133,12 +133,15 @@ def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Pa
 
     Args:
         twin_folder: where a twin's ledger is made.
+
+    Raises:
+        BadInput: it can't be made there.
     """
     spec, bench_id = file.workcell, new_id("bch")
     bench = belief_of(spec, file.material)
     ledger = twin_folder / f"{bench_id}.jsonl"
     if spec.twin:
-        twin_folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(twin_folder)
     world = _world(spec, bench, clock=clock, seed=file.seed, ledger=ledger) if spec.twin else None
     store.create_bench(
         bench_id=bench_id,
@@ -149,6 +152,17 @@ def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Pa
         snapshot=bench.to_json(),
     )
     return _open(bench_id, spec, bench, world, clock, store)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"The folder for the twins' ledgers can't be made: {error.strerror}.",
+            way_out="Make its parent writable, or keep the store elsewhere (`--store`).",
+            file=folder,
+        ) from error
 
 
 def reopen_bench(spec: WorkcellSpec, clock: LabClock, store: Store, bench_id: str) -> OpenBench:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -91,6 +92,7 @@ class Laboratory:
         self._twin_folder = twin_folder
         self._pace = pace
         self._stop: str | None = None
+        self._at_work = threading.Lock()
         self._lanes: list[Lane] = []
         self._campaigns: dict[str, Campaign] = {}
 
@@ -109,7 +111,10 @@ class Laboratory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.store.close()
+        # Whoever leaves while campaigns are under way (a closed pipe, say) must not take the journal from under a step.
+        self.request_stop("The program that watched it has ended.")
+        with self._at_work:
+            self.store.close()
 
     @property
     def campaigns(self) -> Mapping[str, Campaign]:
@@ -134,6 +139,7 @@ class Laboratory:
         Raises:
             BadInput: one of them can't be run; nothing was started.
         """
+        _refuse_clashes(prepared)
         stopped = [None if new else self._unfinished(one) for one in prepared]
         for one, record in zip(prepared, stopped, strict=True):
             if record is None:
@@ -173,6 +179,7 @@ class Laboratory:
         benches = {record.bench_id for record in self._with_company(stopped)}
         start_s = max((lab_time_of(self.store, bench_id) for bench_id in benches), default=0.0)
         with ExitStack() as stack:
+            stack.enter_context(self._at_work)
             clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
             yield Team(
                 clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
@@ -264,3 +271,31 @@ class Laboratory:
             wall_s=wall_s,
             error=assignment.error,
         )
+
+
+def _refuse_clashes(prepared: Sequence[Prepared]) -> None:
+    """Refuse campaigns that cannot run side by side.
+
+    Raises:
+        BadInput: two of one name, or two on one bench that find other variants in its wells.
+    """
+    names: dict[str, Prepared] = {}
+    benches: dict[Path, Prepared] = {}
+    for one in prepared:
+        file = one.file
+        if file.name in names:
+            raise BadInput(
+                f"Two campaigns of the name {file.name} can't run side by side.",
+                way_out="Give each file once, and each campaign a name of its own.",
+                file=file.path,
+                field="name",
+            )
+        names[file.name] = one
+        other = benches.setdefault(file.workcell_path.resolve(), one)
+        if set(other.file.material) != set(file.material):
+            raise BadInput(
+                f"{file.name} and {other.file.name} share a bench, but their candidate files put different variants "
+                "into its wells.",
+                way_out="Give both the same candidate file, or each a workcell file of its own.",
+                file=file.path,
+            )

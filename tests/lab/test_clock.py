@@ -78,6 +78,21 @@ def test_quiet_callbacks_run_before_time_moves() -> None:
     assert seen == [0.0]
 
 
+def test_lab_times_are_the_same_to_the_last_bit_at_every_pace() -> None:
+    async def times(clock: LabClock) -> list[float]:
+        ends = []
+        for _ in range(40):
+            await asyncio.sleep(3.3)
+            ends.append(clock.now())
+        return ends
+
+    seen = []
+    for pace in (None, 1000.0):
+        with LabClock(virtual=True, pace=pace, start_s=0.1) as clock:
+            seen.append(clock.run(times(clock)))
+    assert seen[0] == seen[1]
+
+
 def test_a_paced_clock_runs_at_its_factor() -> None:
     with LabClock(virtual=True, pace=100.0) as clock:
         begun = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,50 @@ def test_two_campaigns_stopped_on_one_bench_get_out_of_each_others_way(tmp_path:
         ("one", "two"), CampaignStatus.FINISHED
     )
     assert all(o.measured == 4 for o in resumed)
+
+
+def test_a_program_that_leaves_early_stops_its_campaigns_before_it_closes_the_store(
+    tmp_path: Path, file: Path
+) -> None:
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    begun = threading.Event()
+    outcomes: list[Outcome] = []
+    with Laboratory.open(settings) as laboratory:
+        laboratory.watch = lambda event: begun.set() if isinstance(event, StepEnded) else None
+        worker = threading.Thread(
+            target=lambda: outcomes.extend(laboratory.run([prepare(file)], baseline=False))
+        )
+        worker.start()
+        begun.wait(60)
+    worker.join(60)
+    with Laboratory.open(settings) as laboratory:
+        (resumed,) = laboratory.resume()
+    assert [o.status for o in outcomes] == [CampaignStatus.STOPPED]
+    assert resumed.status is CampaignStatus.FINISHED
+
+
+def test_a_campaign_given_twice_is_refused_and_nothing_is_started(tmp_path: Path, file: Path) -> None:
+    with pytest.raises(BadInput, match="Two campaigns of the name small"):
+        run(tmp_path, file, file)
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        assert laboratory.store.campaigns() == ()
+
+
+def test_candidate_files_that_fill_one_bench_differently_are_refused(tmp_path: Path) -> None:
+    one, two = (write_campaign(tmp_path, name, budget=3, batch_size=3) for name in ("one", "two"))
+    library = (tmp_path / "protein_g_library.csv").read_text()
+    (tmp_path / "other.csv").write_text(
+        library.replace("L12K,1,A1", "L12K,1,A2").replace("D47Q,1,A2", "D47Q,1,A1")
+    )
+    two.write_text(two.read_text().replace("file: protein_g_library.csv", "file: other.csv"))
+    with pytest.raises(BadInput, match="share a bench, but their candidate files put different variants"):
+        run(tmp_path, one, two)
+
+
+def test_a_twin_folder_that_cannot_be_made_is_said(tmp_path: Path, file: Path) -> None:
+    (tmp_path / "twins").write_text("in the way")
+    with pytest.raises(BadInput, match="The folder for the twins' ledgers can't be made: File exists"):
+        run(tmp_path, file)
 
 
 def test_two_benches_take_the_lab_time_of_one(tmp_path: Path) -> None:
