@@ -1,0 +1,95 @@
+"""From files to what can be started: names looked up, settings checked, each mistake at its own line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.app import prepare, rehearse
+from lab.errors import BadInput, CampaignFileError
+from tests.campaign_files import write_campaign
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    file = write_campaign(folder, budget=6, batch_size=3)
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "sentence"),
+    [
+        (
+            "name: gaussian_process ",
+            "name: gausian_process ",
+            "planner.name",
+            "Did you mean 'gaussian_process'",
+        ),
+        (
+            "  name: gaussian_process ",
+            "  settings: {beta: -3}\n  name: gaussian_process ",
+            "planner.settings.beta",
+            "at least 0",
+        ),
+        ("name: thermal_challenge", "name: thermal_chalenge", "protocol.name", "thermal_challenge"),
+        ("replicates: 3", "replicates: 0", "protocol.parameters.replicates", "replicates is 0"),
+        ("baseline: random", "baseline: rondom", "baseline", "random"),
+    ],
+)
+def test_a_wrong_name_or_setting_is_shown_at_its_line(
+    tmp_path: Path, old: str, new: str, field: str, sentence: str
+) -> None:
+    file = changed(tmp_path, old, new)
+    with pytest.raises(CampaignFileError, match=sentence) as refused:
+        prepare(file)
+    assert refused.value.field == field
+    word = new.split()[0] if field != "planner.settings.beta" else "settings:"
+    assert refused.value.line is not None
+    assert word in file.read_text().splitlines()[refused.value.line - 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "sentence"),
+    [
+        (
+            "driver: incubator/bioshake",
+            "driver: incubator/bioshaker",
+            "devices.shaker.driver",
+            "incubator/bioshake",
+        ),
+        ("type: tips_50ul", "type: tips_55ul", "labware.tips", "tips_50ul"),
+        ("chemistry: protein_g ", "chemistry: protein_h ", "chemistry", "protein_g"),
+    ],
+)
+def test_a_wrong_name_in_the_workcell_file_is_shown_in_that_file(
+    tmp_path: Path, old: str, new: str, place: str, sentence: str
+) -> None:
+    file = write_campaign(tmp_path, budget=6, batch_size=3)
+    bench = tmp_path / "bench.yaml"
+    bench.write_text(bench.read_text().replace(old, new))
+    with pytest.raises(BadInput, match=sentence) as refused:
+        rehearse(prepare(file))
+    assert refused.value.file == bench
+    assert refused.value.field == place
+
+
+def test_a_temperature_past_the_limit_of_the_device_is_refused_in_the_rehearsal(tmp_path: Path) -> None:
+    file = changed(tmp_path, "challenge_temperature_c: 75", "challenge_temperature_c: 90")
+    bench = tmp_path / "bench.yaml"
+    bench.write_text(bench.read_text().replace("temperature_c: [4, 99]", "temperature_c: [4, 80]"))
+    problems = rehearse(prepare(file)).problems
+    assert problems == ("thermocycler: temperature_c 90 is outside 4 to 80.",)
+
+
+def test_the_rehearsal_is_the_first_batch_of_the_campaign(tmp_path: Path) -> None:
+    prepared = prepare(write_campaign(tmp_path, budget=6, batch_size=3))
+    first, second = rehearse(prepared), rehearse(prepared)
+    assert [e.candidate.id for e in first.batch.experiments] == [
+        e.candidate.id for e in second.batch.experiments
+    ]
+    assert first.batches == 2
+    assert first.problems == ()
+    assert first.dry_run.duration_s > 3000
