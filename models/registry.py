@@ -1,14 +1,17 @@
-"""Encoders by name. A new one, pretrained or not, is a class with a card and a line here."""
+"""Encoders and scorers by name. A new one, pretrained or not, is a class with a card and a line here."""
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
 
 from lab.errors import BadInput
-from lab.interfaces import Encoder
+from lab.interfaces import Encoder, ModelCard
 from lab.strict import did_you_mean
 from lab.types import Candidate
 
-__all__ = ["ENCODERS", "encoder", "encoder_names"]
+__all__ = ["ENCODERS", "SCORERS", "Scorer", "encoder", "encoder_names", "scorer"]
 
 ENCODERS: dict[str, str] = {
     "named_values": "models.encodings:NamedValues",
@@ -19,6 +22,26 @@ ENCODERS: dict[str, str] = {
     "z_scales": "models.encodings:ZScales",
 }
 """Name -> ``module:class``, imported when first asked for. The class takes ``parent`` and ``pool`` by keyword."""
+
+SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:SubstitutionEffects"}
+"""As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
+
+
+class Scorer(Protocol):
+    """Candidates to one number each, known before anything is measured."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is."""
+        ...
+
+    def score(self, candidates: Sequence[Any]) -> np.ndarray:
+        """n candidates -> (n,), larger promises more; only differences mean something.
+
+        Raises:
+            BadInput: a candidate that its card does not cover.
+        """
+        ...
 
 
 def encoder_names() -> tuple[str, ...]:
@@ -41,4 +64,23 @@ def encoder(name: str, *, parent: str = "", pool: Sequence[Candidate] = ()) -> E
         raise BadInput(f"There is no encoding named {name!r}.", way_out=hint)
     module, _, attribute = ENCODERS[name].partition(":")
     made: Encoder = getattr(import_module(module), attribute)(parent=parent, pool=pool)
+    return made
+
+
+def scorer(name: str, *, parent: str, pool: Sequence[Candidate] = ()) -> Scorer:
+    """The scorer of that name for one search space.
+
+    Args:
+        parent: amino-acid letters that substitutions are counted from.
+        pool: candidates of the space.
+
+    Raises:
+        BadInput: no scorer has that name.
+    """
+    if name not in SCORERS:
+        raise BadInput(
+            f"There is no scorer named {name!r}.", way_out=f"Known are {', '.join(sorted(SCORERS))}."
+        )
+    module, _, attribute = SCORERS[name].partition(":")
+    made: Scorer = getattr(import_module(module), attribute)(parent=parent, pool=pool)
     return made

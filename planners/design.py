@@ -12,6 +12,9 @@ _LARGEST = 1500
 _NOISE = 0.1
 """Variance of one measurement beside a prior variance of 1; only keeps the design from trusting a single reading."""
 
+_APPEAL = 1.5
+"""How much a score counts: a standard deviation of it outweighs a gain exp(1.5) times as large."""
+
 
 def spread_design(
     n: int,
@@ -22,6 +25,7 @@ def spread_design(
     pool_size: int,
     rng: np.random.Generator,
     strata: np.ndarray | None = None,
+    scores: np.ndarray | None = None,
 ) -> np.ndarray:
     """Greedy choice of the rows whose measurement leaves the least variance over the pool (integrated variance reduction).
 
@@ -36,6 +40,7 @@ def spread_design(
         pool_size: rows of the pool.
         strata: pool_size x s kinds (position, class of residue), used evenly: a row waits while another is
             free whose kinds, one stratum after the other, were used less.
+        scores: (pool_size,), variance 1; what promises more is preferred among rows that tell about as much.
 
     Returns:
         rows, in the order chosen.
@@ -54,13 +59,14 @@ def spread_design(
         pool.measure(column)
     gone = np.zeros(len(columns), dtype=bool)
     gone[len(choice) :] = True
+    appeal = np.ones(len(columns)) if scores is None else np.exp(_APPEAL * scores[columns])
     chosen: list[int] = []
     for _ in range(n):
         allowed = ~gone
         if strata is not None:
             used = np.array([*range(len(choice), len(columns)), *chosen], dtype=np.intp)
             allowed = _least_used(strata[columns], gone, used)
-        column = int(np.argmax(np.where(allowed, pool.gain(), -1.0)))
+        column = int(np.argmax(np.where(allowed, appeal * pool.gain(), -1.0)))
         gone[column] = True
         chosen.append(column)
         pool.measure(column)

@@ -1,9 +1,9 @@
 """The default planner: an exact Gaussian process over the pool, a new one at every ask.
 
 The first experiments cover the pool. From then on every kernel that suits the space is fitted to what was measured, warped
-so that a few dead or outstanding results do not rule the fit; the one that predicts each result best from the others
-(leave-one-out log density) chooses the batch, one candidate after the other, each as if the ones before had been measured at
-their predicted value (kriging believer; Ginsbourger, Le Riche, Carraro 2010).
+so that a few dead or outstanding results do not rule the fit; their mixture, weighted by how well each predicts each
+result from the others (leave-one-out log density), chooses the batch, one candidate after the other, each as if the ones
+before had been measured at their predicted value (kriging believer; Ginsbourger, Le Riche, Carraro 2010).
 
 BLAS runs on one thread here: matrices of a hundred rows lose time to more, and sums come out in one order whatever the
 machine is doing. Candidates are then the same on one machine for the same inputs; another BLAS may round differently
@@ -20,12 +20,13 @@ from scipy.special import ndtr
 from threadpoolctl import threadpool_limits
 
 from lab.errors import BadInput
-from lab.types import Advice, Campaign, Experiment, History, Proposal, Reason, new_id
+from lab.types import AMINO_ACIDS, Advice, Campaign, Experiment, History, Proposal, Reason, new_id
 from planners import words
 from planners.acquisition import log_expected_improvement, upper_confidence_bound
 from planners.asking import check_ask, exhausted, seed_of
 from planners.design import spread_design
-from planners.gp import FittedGP, fit
+from planners.ensemble import Ensemble
+from planners.gp import Trend, fit
 from planners.repeats import repeats
 from planners.space import Seen, Space, encode_space, look_back
 from planners.warp import Warp, WarpName, back_transform, make_warp
@@ -46,8 +47,12 @@ class GaussianProcessSettings(BaseModel):
         acquisition: what makes a candidate worth measuring; ``ucb`` is predicted mean plus a share of its uncertainty.
         beta: of ``ucb``: mean + sqrt(beta) sd; larger explores more.
         warp: of measured values before the fit; ``logit`` is for fractions between 0 and 1, ``log`` for amounts above 0.
-        kernels: names to choose from each round; empty for all that suit the space.
+        kernels: names of those to mix; empty for all that suit the space.
         designed: experiments that cover the pool before the model chooses.
+        same_residue: how many single substitutions to one residue may be on their way at a time, while others are free.
+        general_knowledge: whether what substitutions cost other proteins is the prior mean for single substitutions
+            and ranks the first round; the fit weighs it against doing without. Only when maximising: what is minimised
+            need not fall with stability.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,13 +62,15 @@ class GaussianProcessSettings(BaseModel):
     warp: WarpName = "half_rank"
     kernels: tuple[str, ...] = ()
     designed: int = Field(default=10, ge=1, le=100)
+    same_residue: int = Field(default=4, ge=1, le=100)
+    general_knowledge: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Model:
     """A fit and the way between its scale and the target's unit: ``warped = centre + scale * output``."""
 
-    gp: FittedGP
+    gp: Ensemble
     warp: Warp
     centre: float
     scale: float
@@ -129,6 +136,8 @@ class GaussianProcessPlanner:
         again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
         with threadpool_limits(limits=1, user_api="blas"):
             space = self._narrowed(encode_space(campaign))
+            if not self.settings.general_knowledge or campaign.goal.sign < 0:
+                space = space.without_scores()
             seen = look_back(space, campaign, history, pending, again)
             wanted = min(n - len(again), len(seen.free))
             model = self._fitted(space, seen, campaign.goal.sign)
@@ -158,7 +167,7 @@ class GaussianProcessPlanner:
         return replace(space, kernels=tuple(known[name] for name in self.settings.kernels))
 
     def _fitted(self, space: Space, seen: Seen, sign: float) -> _Model | None:
-        """The kernel with the best leave-one-out density; None where there is nothing to learn from yet."""
+        """Every kernel, with and without the general trend; None where there is nothing to learn from yet."""
         if len(seen.rows) < 3 or not space.blocks.names:
             return None
         warp = make_warp(self.settings.warp, seen.values, sign)
@@ -169,9 +178,16 @@ class GaussianProcessPlanner:
         outputs = (warped - centre) / scale
         noise = np.minimum((seen.standard_errors * warp.slope(seen.values) / scale) ** 2, _MAX_NOISE)
         own = bool((seen.standard_errors > 0.0).any())
-        fits = [fit(spec, space.blocks, seen.rows, outputs, noise, own=own) for spec in space.kernels]
-        best = max(fits, key=lambda gp: gp.loo_log_density)
-        return _Model(gp=best, warp=warp, centre=centre, scale=scale, sign=sign)
+        trends: list[Trend | None] = [None]
+        if space.scores is not None:
+            trends.append(Trend(scores=space.scores))
+        fits = [
+            fit(spec, space.blocks, seen.rows, outputs, noise, own=own, trend=trend)
+            for spec in space.kernels
+            for trend in trends
+        ]
+        ensemble = Ensemble(fits, space.size)
+        return _Model(gp=ensemble, warp=warp, centre=centre, scale=scale, sign=sign)
 
     def _designed(
         self, n: int, space: Space, seen: Seen, sign: float, rng: np.random.Generator, seed: tuple[int, ...]
@@ -181,7 +197,15 @@ class GaussianProcessPlanner:
             rows = np.empty(0, dtype=np.intp)
         elif space.blocks.names:
             rows = spread_design(
-                n, space.kernels[-1], space.blocks, seen.free, taken, space.size, rng, space.strata
+                n,
+                space.kernels[-1],
+                space.blocks,
+                seen.free,
+                taken,
+                space.size,
+                rng,
+                space.strata,
+                space.scores,
             )
         else:
             rows = rng.permutation(seen.free)[:n]
@@ -202,17 +226,12 @@ class GaussianProcessPlanner:
     def _choose(self, n: int, model: _Model, space: Space, seen: Seen, rng: np.random.Generator) -> _Choice:
         """One candidate after the other, each taken as measured at its predicted value before the next is chosen."""
         gp = model.gp
-        mean, variance, whitened = gp.predict(np.arange(space.size))
-        lasting = gp.residual_variance if gp.own else 0.0
-        remaining = variance.copy()
+        mean, remaining = gp.mean, gp.variance.copy()
         believed: list[np.ndarray] = []
-        noise = gp.typical_noise + gp.residual_variance - lasting
+        noise = gp.typical_noise + gp.residual_variance - gp.lasting_variance
 
         def believe(row: int) -> None:
-            covariance = (
-                gp.prior(np.arange(space.size), np.array([row]))[:, 0] - whitened.T @ whitened[:, row]
-            )
-            covariance[row] += lasting
+            covariance = gp.covariance(np.array([row]))[:, 0]
             for direction in believed:
                 covariance -= direction * direction[row]
             direction = covariance / np.sqrt(max(covariance[row], 0.0) + noise)
@@ -228,6 +247,8 @@ class GaussianProcessPlanner:
         acquisition: list[float] = []
         for _ in range(n):
             value = self._acquire(mean[free], np.sqrt(remaining[free]), incumbent)
+            allowed = self._varied(space, free, np.concatenate([seen.pending, rows]).astype(np.intp))
+            value = np.where(allowed, value, -np.inf)
             at = _one_of_the_best(value, rng)
             row = int(free[at])
             rows.append(row)
@@ -236,16 +257,23 @@ class GaussianProcessPlanner:
             incumbent = max(incumbent, float(mean[row]))
             believe(row)
         picked = np.array(rows, dtype=np.intp)
-        joint = gp.prior(picked, picked) - whitened[:, picked].T @ whitened[:, picked]
-        joint[np.diag_indices(len(picked))] += lasting
+        joint = gp.covariance(picked)[picked]
         return _Choice(
             rows=picked,
             acquisition=np.array(acquisition),
             incumbent=best_measured,
             mean=mean,
-            sd=np.sqrt(variance + gp.residual_variance - lasting),
+            sd=np.sqrt(gp.variance + gp.residual_variance - gp.lasting_variance),
             joint=joint,
         )
+
+    def _varied(self, space: Space, free: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Which free rows bring a residue that not too many of those chosen bring; all, where no such row is left."""
+        if space.new_residues is None:
+            return np.ones(len(free), dtype=bool)
+        counts = np.bincount(space.new_residues[chosen], minlength=len(AMINO_ACIDS) + 1)
+        allowed: np.ndarray = counts[space.new_residues[free]] < self.settings.same_residue
+        return allowed if allowed.any() else np.ones(len(free), dtype=bool)
 
     def _acquire(self, mean: np.ndarray, sd: np.ndarray, incumbent: float) -> np.ndarray:
         if self.settings.acquisition == "log_ei":
@@ -269,7 +297,7 @@ class GaussianProcessPlanner:
                 acquisition_value=float(choice.acquisition[i]),
                 predicted_mean=mean,
                 predicted_sd=sd,
-                model_cards=(*space.cards, model.gp.spec.label),
+                model_cards=(*space.cards, *model.gp.labels),
                 seed=seed,
             )
             made.append(Experiment(id=new_id("exp"), candidate=space.candidates[int(row)], reason=reason))
@@ -290,7 +318,7 @@ def _with_prediction(experiment: Experiment, choice: _Choice, model: _Model, spa
         experiment.reason,
         predicted_mean=float(mean[0]),
         predicted_sd=float(sd[0]),
-        model_cards=(*space.cards, model.gp.spec.label),
+        model_cards=(*space.cards, *model.gp.labels),
     )
     return replace(experiment, reason=reason)
 

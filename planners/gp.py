@@ -21,7 +21,16 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-__all__ = ["Blocks", "FittedGP", "GammaPrior", "KernelSpec", "LogNormalPrior", "fit", "prior_covariance"]
+__all__ = [
+    "Blocks",
+    "FittedGP",
+    "GammaPrior",
+    "KernelSpec",
+    "LogNormalPrior",
+    "Trend",
+    "fit",
+    "prior_covariance",
+]
 
 UNIT_AXIS = 1.0 / 6.0
 """Mean squared distance of two uniform draws from [0, 1]."""
@@ -78,6 +87,30 @@ class LogNormalPrior:
 
 
 Prior = GammaPrior | LogNormalPrior
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """A mean that is proportional to a score known beforehand: ``slope * scores``, the slope normal.
+
+    Args:
+        scores: (N,), one a row of the pool, mean 0 and variance 1 over it; larger promises better.
+        slope: its prior mean, in standard deviations of the outputs a standard deviation of the scores.
+        sd: its prior standard deviation, in the same unit.
+    """
+
+    scores: np.ndarray
+    slope: float = 0.4
+    sd: float = 0.2
+
+    def mean(self, rows: np.ndarray) -> np.ndarray:
+        """Expected before anything is measured: (len(rows),)."""
+        expected: np.ndarray = self.slope * self.scores[rows]
+        return expected
+
+    def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """What not knowing the slope adds: len(left) x len(right)."""
+        return self.sd**2 * np.outer(self.scores[left], self.scores[right])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +212,7 @@ class FittedGP:
         loo_log_density: mean over observations of the log density that the others predict for each, on the scale fitted.
         residual_variance: what neither features nor given noise explain, in units of the outputs' variance.
         typical_noise: median of the given noise, in the same units.
+        count: observations.
     """
 
     def __init__(
@@ -191,16 +225,19 @@ class FittedGP:
         own: bool,
         layout: _Layout,
         theta: np.ndarray,
+        trend: Trend | None = None,
     ) -> None:
-        self.spec, self._blocks, self._rows, self.own = spec, blocks, rows, own
+        self.spec, self._blocks, self._rows, self.own, self.trend = spec, blocks, rows, own, trend
         self._layout, self.theta = layout, theta
+        self.count = len(rows)
         self.residual_variance = float(np.exp(theta[-1]))
         self.typical_noise = float(np.median(noise))
         covariance = self.prior(rows, rows)
         covariance += self.residual_variance * _shares(rows, own)
         covariance[np.diag_indices(len(rows))] += noise + _JITTER
         self._lower = cholesky(covariance, lower=True)
-        self._alpha = cho_solve((self._lower, True), outputs)
+        expected = trend.mean(rows) if trend else np.zeros(len(rows))
+        self._alpha = cho_solve((self._lower, True), outputs - expected)
         inverse_diagonal = np.square(solve_triangular(self._lower, np.eye(len(rows)), lower=True)).sum(axis=0)
         self.loo_mean = outputs - self._alpha / inverse_diagonal
         self.loo_variance = 1.0 / inverse_diagonal
@@ -210,8 +247,9 @@ class FittedGP:
         self.loo_log_density = float(densities.mean())
 
     def prior(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Prior covariance between rows of the pool: len(left) x len(right); 1 on the diagonal."""
-        return _covariance(self.spec, self._blocks, self._layout, self.theta, left, right)
+        """Prior covariance between rows of the pool: len(left) x len(right); without a trend 1 on the diagonal."""
+        covariance = _covariance(self.spec, self._blocks, self._layout, self.theta, left, right)
+        return covariance + self.trend.covariance(left, right) if self.trend else covariance
 
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Posterior of the output at rows of the pool, free of noise; the residual is part of it where it is the row's own.
@@ -229,10 +267,12 @@ class FittedGP:
         if self.own:
             cross[self._rows[:, None] == rows] += self.residual_variance
         whitened = solve_triangular(self._lower, cross, lower=True)
-        variance = np.maximum(
-            1.0 + self.residual_variance * self.own - np.square(whitened).sum(axis=0), 1e-10
-        )
-        return cross.T @ self._alpha, variance, whitened
+        before = 1.0 + self.residual_variance * self.own
+        mean = cross.T @ self._alpha
+        if self.trend:
+            mean += self.trend.mean(rows)
+            before = before + (self.trend.sd * self.trend.scores[rows]) ** 2
+        return mean, np.maximum(before - np.square(whitened).sum(axis=0), 1e-10), whitened
 
 
 def _covariance(
@@ -289,6 +329,7 @@ def fit(
     noise: np.ndarray,
     *,
     own: bool,
+    trend: Trend | None = None,
     max_iterations: int = 60,
 ) -> FittedGP:
     """The posterior mode of lengthscales, weights and residual noise, from one start at the priors' modes.
@@ -299,6 +340,7 @@ def fit(
         noise: (n,), known variance of each output on that scale.
         own: what the features leave unexplained is a lasting property of each row, which measuring it again would
             find again; otherwise it is taken for noise, as it must be where errors are not known.
+        trend: the mean; zero without one.
 
     Raises:
         ValueError: the kernel has no block that varies over the pool.
@@ -306,19 +348,24 @@ def fit(
     layout = _lay_out(spec, blocks)
     used = sorted({b for term in layout.terms for b in term})
     distances = {b: blocks.squared_distances(blocks.names[b], rows, rows) for b in used}
+    known = np.diag(noise + _JITTER)
+    expected = np.zeros(len(rows))
+    if trend:
+        known += trend.covariance(rows, rows)
+        expected = trend.mean(rows)
     start = _start(spec, layout)
     bounds = [(-4.0, 5.0)] * layout.n_lengthscales + [(-5.0, 5.0)] * layout.n_logits + [(-12.0, 1.0)]
     found = minimize(
         _negative_log_posterior,
         start,
-        args=(spec, layout, distances, _shares(rows, own), outputs, noise),
+        args=(spec, layout, distances, _shares(rows, own), outputs - expected, known),
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
         options={"maxiter": max_iterations, "ftol": 1e-7},
     )
     theta = found.x if np.isfinite(found.fun) else start
-    return FittedGP(spec, blocks, rows, outputs, noise, own, layout, theta)
+    return FittedGP(spec, blocks, rows, outputs, noise, own, layout, theta, trend)
 
 
 def _shares(rows: np.ndarray, own: bool) -> np.ndarray:
@@ -333,14 +380,14 @@ def _negative_log_posterior(
     distances: dict[int, np.ndarray],
     shares: np.ndarray,
     outputs: np.ndarray,
-    noise: np.ndarray,
+    known: np.ndarray,
 ) -> tuple[float, np.ndarray]:
-    """Minus log evidence minus log prior (up to a constant), and its gradient."""
+    """Minus log evidence minus log prior (up to a constant), and its gradient; ``known``: n x n, without parameters."""
     scales, weights, log_noise = layout.split(theta)
     n = len(outputs)
     values: list[np.ndarray] = []
     slopes: list[np.ndarray] = []
-    covariance = np.zeros((n, n))
+    covariance = known.copy()
     for term, term_scales, weight in zip(layout.terms, scales, weights, strict=True):
         squared = np.zeros((n, n))
         for block, scale in zip(term, term_scales, strict=True):
@@ -350,7 +397,6 @@ def _negative_log_posterior(
         slopes.append(weight * slope)
         covariance += weight * value
     covariance += np.exp(log_noise) * shares
-    covariance[np.diag_indices(n)] += noise + _JITTER
     lower = cholesky(covariance, lower=True, check_finite=False)
     alpha = cho_solve((lower, True), outputs, check_finite=False)
     inner = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)

@@ -1,12 +1,14 @@
 """What a planner sees of a pool: features in blocks, the kernels that suit them, and where history stands in it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 import models
-from lab.types import Campaign, Candidate, Experiment, ExperimentStatus, History
+from lab.types import AMINO_ACIDS, Campaign, Candidate, Experiment, ExperimentStatus, History
 from models.encodings import NamedValues
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
 from planners.gp import Blocks, GammaPrior, KernelSpec, LogNormalPrior
@@ -64,6 +66,9 @@ class Space:
         changes: for each candidate the sites (counted from 0) that differ from the parent; empty without one.
         parent: sequence of the reference, empty without one.
         strata: N x 2, position and class of the new residue as integers, where candidates are single substitutions.
+        scores: (N,), mean 0 and variance 1, what general knowledge of proteins promises of single substitutions,
+            larger is more stable; None for other candidates, or where it tells nothing apart.
+        new_residues: (N,), the new residue of single substitutions as an integer.
     """
 
     candidates: tuple[Candidate, ...]
@@ -74,11 +79,19 @@ class Space:
     changes: tuple[tuple[int, ...], ...]
     parent: str
     strata: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    new_residues: np.ndarray | None = None
 
     @property
     def size(self) -> int:
         """N."""
         return len(self.candidates)
+
+    def without_scores(self) -> Space:
+        """The same pool, as if nothing were known of it beforehand."""
+        if self.scores is None:
+            return self
+        return replace(self, scores=None, cards=self.cards[:-1])
 
 
 def encode_space(campaign: Campaign) -> Space:
@@ -100,6 +113,11 @@ def encode_space(campaign: Campaign) -> Space:
         kernels = ["residues", "site_and_change", "additive"] if single else ["residues", "residues_wide"]
         if not single and any("@" in name for name in columns):
             kernels.append("sites")
+    scores = None
+    if single:
+        scorer = models.scorer("substitution_effects", parent=parent, pool=pool)
+        scores = _standardised(scorer.score(pool))
+        names = names if scores is None else (*names, scorer.card.label)
     sample = None if len(pool) <= _SAMPLE else np.linspace(0, len(pool) - 1, _SAMPLE).astype(np.intp)
     return Space(
         candidates=pool,
@@ -110,7 +128,21 @@ def encode_space(campaign: Campaign) -> Space:
         changes=changes,
         parent=parent,
         strata=_strata(pool, changes) if single else None,
+        scores=scores,
+        new_residues=_new_residues(pool, changes) if single else None,
     )
+
+
+def _standardised(scores: np.ndarray) -> np.ndarray | None:
+    """Mean 0, variance 1, and nothing past three standard deviations, so that no single row sets the slope."""
+    spread = float(scores.std())
+    return np.clip((scores - scores.mean()) / spread, -3.0, 3.0) if spread > 1e-9 else None
+
+
+def _new_residues(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Which residue each single substitution brings, from 1; 0 for the parent."""
+    letters = [c.sequence[sites[0]] if sites else "" for c, sites in zip(pool, changes, strict=True)]
+    return np.array([AMINO_ACIDS.find(letter) + 1 if letter else 0 for letter in letters], dtype=np.intp)
 
 
 def _strata(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np.ndarray:

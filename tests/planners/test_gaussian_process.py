@@ -50,8 +50,10 @@ def test_it_minimises_when_the_goal_is_to_minimise() -> None:
 
 def test_maximising_a_target_and_minimising_its_negative_choose_the_same() -> None:
     up, down = campaign(POOL), campaign(POOL, direction="minimize")
-    one = planner().ask(6, up, some(), (), rng())
-    other = planner().ask(6, down, measured(POOL[::9], lambda c: -landscape(c)), (), rng())
+    one = planner(general_knowledge=False).ask(6, up, some(), (), rng())
+    other = planner(general_knowledge=False).ask(
+        6, down, measured(POOL[::9], lambda c: -landscape(c)), (), rng()
+    )
     assert [e.candidate.id for e in one.experiments] == [e.candidate.id for e in other.experiments]
     for a, b in zip(one.experiments, other.experiments, strict=True):
         assert a.reason.predicted_mean == pytest.approx(-b.reason.predicted_mean)
@@ -242,3 +244,23 @@ def test_sequences_without_a_parent_are_compared_by_their_letters() -> None:
     assert len(proposal.experiments) == 3
     assert proposal.experiments[0].reason.model_cards[:2] == ("one_hot@1", "z_scales@1")
     assert proposal.experiments[0].reason.model_cards[2].startswith("gaussian_process_")
+
+
+def test_a_batch_has_no_more_than_so_many_substitutions_to_one_residue() -> None:
+    history = measured(POOL[::9], lambda c: 0.9 if c.id[-1] in "FWY" else 0.1)
+    most = {}
+    for cap in (2, 100):
+        proposal = planner(same_residue=cap).ask(8, campaign(POOL), history, (), rng())
+        new = [e.candidate.id[-1] for e in proposal.experiments]
+        most[cap] = max(new.count(letter) for letter in new)
+    assert most[2] == 2 < most[100]
+    only = [c for c in POOL if c.id.endswith("W")]
+    assert len(planner(same_residue=2).ask(8, campaign(only), History(), (), rng()).experiments) == 8
+
+
+def test_general_knowledge_is_cited_where_it_is_used_and_can_be_left_out() -> None:
+    with_it = planner().ask(4, campaign(POOL), some(), (), rng()).experiments[0].reason
+    without = planner(general_knowledge=False).ask(4, campaign(POOL), some(), (), rng()).experiments[0].reason
+    assert "substitution_effects@1" in with_it.model_cards
+    assert "substitution_effects@1" not in without.model_cards
+    assert with_it.predicted_mean != without.predicted_mean

@@ -33,7 +33,7 @@ def test_the_gradient_is_that_of_the_objective(spec: KernelSpec, own: bool) -> N
     distances = {
         b: blocks.squared_distances(blocks.names[b], rows, rows) for term in layout.terms for b in term
     }
-    arguments = (spec, layout, distances, gp._shares(rows, own), outputs[rows], np.full(len(rows), 0.03))
+    arguments = (spec, layout, distances, gp._shares(rows, own), outputs[rows], 0.03 * np.eye(len(rows)))
     start = gp._start(spec, layout)
     for step in np.random.default_rng(1).normal(scale=0.5, size=(4, len(start))):
         _, gradient = gp._negative_log_posterior(start + step, *arguments)
