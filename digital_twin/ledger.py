@@ -117,9 +117,15 @@ class Ledger:
     def _write(self, record: dict[str, JsonValue]) -> None:
         assert self._file is not None
         line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        while line:
-            line = line[os.write(self._file, line) :]
-        os.fsync(self._file)
+        begun = os.fstat(self._file).st_size
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+            os.fsync(self._file)
+        except OSError:
+            # A full disk may take half a line. What comes after it must not be glued to that half.
+            os.ftruncate(self._file, begun)
+            raise
 
 
 def _parse(path: Path) -> tuple[LedgerHead, list[Action], int]:

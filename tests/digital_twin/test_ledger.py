@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,29 @@ def test_a_ledger_cut_at_any_byte_keeps_every_whole_line_before_the_cut(tmp_path
         ledger = Ledger.read(path)
         assert len(ledger.actions) == content[:cut].count(b"\n") - 1
         ledger.close()
+
+
+def test_half_a_line_on_a_full_disk_does_not_spoil_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "world.jsonl", 1)
+    ledger = Ledger.read(path)
+    write = os.write
+
+    def full(file: int, line: bytes) -> int:
+        monkeypatch.setattr(os, "write", refuse)
+        return write(file, line[:7])
+
+    def refuse(file: int, line: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        ledger.append(action(1))
+    monkeypatch.setattr(os, "write", write)
+    ledger.append(action(2))
+    ledger.close()
+    assert Ledger.read(path).actions == [action(0), action(2)]
 
 
 def test_damage_before_the_last_line_is_refused_with_its_line(tmp_path: Path) -> None:
