@@ -1,9 +1,10 @@
 """The default planner: an exact Gaussian process over the pool, a new one at every ask.
 
 The first experiments cover the pool. From then on every kernel that suits the space is fitted to what was measured, warped
-so that a few dead or outstanding results do not rule the fit; their mixture, weighted by how well each predicts each
-result from the others (leave-one-out log density), chooses the batch, one candidate after the other, each as if the ones
-before had been measured at their predicted value (kriging believer; Ginsbourger, Le Riche, Carraro 2010).
+so that a few dead or outstanding results do not rule the fit. The one that predicts each result best from the others
+(leave-one-out log density), or for single substitutions the mixture of all by that density, chooses the batch, one
+candidate after the other, each as if the ones before had been measured at their predicted value (kriging believer;
+Ginsbourger, Le Riche, Carraro 2010).
 
 BLAS runs on one thread here: matrices of a hundred rows lose time to more, and sums come out in one order whatever the
 machine is doing. Candidates are then the same on one machine for the same inputs; another BLAS may round differently
@@ -47,7 +48,7 @@ class GaussianProcessSettings(BaseModel):
         acquisition: what makes a candidate worth measuring; ``ucb`` is predicted mean plus a share of its uncertainty.
         beta: of ``ucb``: mean + sqrt(beta) sd; larger explores more.
         warp: of measured values before the fit; ``logit`` is for fractions between 0 and 1, ``log`` for amounts above 0.
-        kernels: names of those to mix; empty for all that suit the space.
+        kernels: names to choose from or to mix each round; empty for all that suit the space.
         designed: experiments that cover the pool before the model chooses.
         same_residue: how many single substitutions to one residue may be on their way at a time, while others are free.
         general_knowledge: whether what substitutions cost other proteins is the prior mean for single substitutions
@@ -167,7 +168,7 @@ class GaussianProcessPlanner:
         return replace(space, kernels=tuple(known[name] for name in self.settings.kernels))
 
     def _fitted(self, space: Space, seen: Seen, sign: float) -> _Model | None:
-        """Every kernel, with and without the general trend; None where there is nothing to learn from yet."""
+        """The kernels with and without the general trend, mixed, or the best; None where nothing is to be learnt yet."""
         if len(seen.rows) < 3 or not space.blocks.names:
             return None
         warp = make_warp(self.settings.warp, seen.values, sign)
@@ -186,8 +187,10 @@ class GaussianProcessPlanner:
             for spec in space.kernels
             for trend in trends
         ]
-        ensemble = Ensemble(fits, space.size)
-        return _Model(gp=ensemble, warp=warp, centre=centre, scale=scale, sign=sign)
+        if space.strata is None:
+            # mixing was found to help with single substitutions only (docs/decisions/0006)
+            fits = [max(fits, key=lambda gp: gp.loo_log_density)]
+        return _Model(gp=Ensemble(fits, space.size), warp=warp, centre=centre, scale=scale, sign=sign)
 
     def _designed(
         self, n: int, space: Space, seen: Seen, sign: float, rng: np.random.Generator, seed: tuple[int, ...]
