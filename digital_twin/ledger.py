@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab.errors import BadInput
+from lab.errors import BadInput, StoreUnusable
 from lab.types import JsonValue
 
 __all__ = ["LEDGER_FORMAT", "Action", "Ledger", "LedgerHead"]
@@ -122,10 +122,14 @@ class Ledger:
             while line:
                 line = line[os.write(self._file, line) :]
             os.fsync(self._file)
-        except OSError:
+        except OSError as error:
             # A full disk may take half a line. What comes after it must not be glued to that half.
             os.ftruncate(self._file, begun)
-            raise
+            raise StoreUnusable(
+                f"the twin's ledger can't be written: {error.strerror or error}.",
+                way_out="Free some space on its disk, then go on with: drywet resume",
+                file=self.path,
+            ) from error
 
 
 def _parse(path: Path) -> tuple[LedgerHead, list[Action], int]:

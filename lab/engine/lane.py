@@ -17,7 +17,7 @@ from lab.engine.journal import Journal
 from lab.engine.progress import StepEnded, Watcher
 from lab.engine.session import BenchSession
 from lab.engine.sink import DocumentSink
-from lab.errors import DeviceFault, Infeasible, InstrumentError, OutOfRange, RunHeld, RunStopped
+from lab.errors import DrywetError, Infeasible, OutOfRange, RunHeld, RunStopped
 from lab.interfaces import Command, Ticket, Verb
 from lab.types import Campaign, JsonValue, Run, StepStatus
 
@@ -156,7 +156,7 @@ class Lane:
         try:
             outcome: Any = self._engine(self._stretch(plan, self._flight, start), sink)
         except FailedStatus as failed:
-            if isinstance(failed.__cause__, DeviceFault):
+            if isinstance(failed.__cause__, DrywetError):
                 raise failed.__cause__ from failed
             raise
         finally:
@@ -296,7 +296,7 @@ class Lane:
 
 
 def _outcome(error: BaseException | None) -> StepStatus:
-    """What became of a step: FAILED only where the instrument said so, or nothing was sent; else nobody knows."""
+    """What became of a step: FAILED only where certainly nothing was done; a step may be many actions, some of them done."""
     if error is None:
         return StepStatus.DONE
-    return StepStatus.FAILED if isinstance(error, InstrumentError | OutOfRange) else StepStatus.UNKNOWN
+    return StepStatus.FAILED if isinstance(error, OutOfRange) else StepStatus.UNKNOWN

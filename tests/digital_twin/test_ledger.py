@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from digital_twin.ledger import Action, Ledger, LedgerHead
-from lab.errors import BadInput
+from lab.errors import BadInput, StoreUnusable
 
 HEAD = LedgerHead(seed=7, bench={"positions": [], "labware": []}, seats={}, start_s=12.0)
 
@@ -91,7 +91,7 @@ def test_half_a_line_on_a_full_disk_does_not_spoil_the_ledger(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StoreUnusable, match="No space"):
         ledger.append(action(1))
     monkeypatch.setattr(os, "write", write)
     ledger.append(action(2))
