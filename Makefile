@@ -56,7 +56,7 @@ $(VENV)/.installed-base: $(VENV)/.made pyproject.toml constraints.txt requiremen
 $(VENV)/.installed-all: $(VENV)/.installed-base
 	@echo "Installing what the tests need into $(VENV), PyTorch among it; the first time this takes several minutes."
 	@$(INSTALL) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
-	@$(INSTALL) --constraint constraints.txt --editable '.[planning,postgres,console,dev]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[planning,epics,postgres,console,dev]'
 	@touch $@
 
 # Programs that some tests start. Only root on Debian or Ubuntu gets them installed; elsewhere those tests say that they are skipped.
