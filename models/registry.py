@@ -11,7 +11,7 @@ from lab.interfaces import Encoder, ModelCard
 from lab.strict import did_you_mean
 from lab.types import Candidate
 
-__all__ = ["ENCODERS", "SCORERS", "Scorer", "encoder", "encoder_names", "scorer"]
+__all__ = ["ENCODERS", "SCORERS", "Scorer", "cards", "encoder", "encoder_names", "scorer"]
 
 ENCODERS: dict[str, str] = {
     "named_values": "models.encodings:NamedValues",
@@ -21,7 +21,9 @@ ENCODERS: dict[str, str] = {
     "substitutions": "models.encodings:Substitutions",
     "z_scales": "models.encodings:ZScales",
 }
-"""Name -> ``module:class``, imported when first asked for. The class takes ``parent`` and ``pool`` by keyword."""
+"""Name -> ``module:class``, imported when first asked for. The class has a ``card``
+and takes ``parent`` and ``pool`` by keyword.
+"""
 
 SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:SubstitutionEffects"}
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
@@ -44,6 +46,12 @@ class Scorer(Protocol):
         ...
 
 
+def cards() -> tuple[ModelCard, ...]:
+    """What every encoder and scorer is, whatever the space."""
+    places = [ENCODERS[name] for name in sorted(ENCODERS)] + [SCORERS[name] for name in sorted(SCORERS)]
+    return tuple(_imported(place).card for place in places)
+
+
 def encoder_names() -> tuple[str, ...]:
     """Every name that :func:`encoder` knows, in alphabetical order."""
     return tuple(sorted(ENCODERS))
@@ -62,8 +70,7 @@ def encoder(name: str, *, parent: str = "", pool: Sequence[Candidate] = ()) -> E
     if name not in ENCODERS:
         hint = did_you_mean(name, encoder_names(), what="Known are", quoted=False)
         raise BadInput(f"There is no encoding named {name!r}.", way_out=hint)
-    module, _, attribute = ENCODERS[name].partition(":")
-    made: Encoder = getattr(import_module(module), attribute)(parent=parent, pool=pool)
+    made: Encoder = _imported(ENCODERS[name])(parent=parent, pool=pool)
     return made
 
 
@@ -81,6 +88,11 @@ def scorer(name: str, *, parent: str, pool: Sequence[Candidate] = ()) -> Scorer:
         raise BadInput(
             f"There is no scorer named {name!r}.", way_out=f"Known are {', '.join(sorted(SCORERS))}."
         )
-    module, _, attribute = SCORERS[name].partition(":")
-    made: Scorer = getattr(import_module(module), attribute)(parent=parent, pool=pool)
+    made: Scorer = _imported(SCORERS[name])(parent=parent, pool=pool)
     return made
+
+
+def _imported(place: str) -> Any:
+    """The class at ``module:class``."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

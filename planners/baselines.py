@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy.stats import qmc, rankdata
 
 import models
+from lab.strict import StrictModel
 from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
 from models.encodings import NamedValues
 from planners.asking import check_ask, exhausted, seed_of
@@ -17,10 +17,8 @@ from planners.space import free_rows
 __all__ = ["NoSettings", "RandomPlanner", "SobolPlanner"]
 
 
-class NoSettings(BaseModel):
+class NoSettings(StrictModel):
     """Settings of a planner that has none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RandomPlanner:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from planners.gp import Blocks, KernelSpec, prior_covariance
+from planners.kernels import Blocks, KernelSpec, prior_covariance
 
 __all__ = ["spread_design"]
 

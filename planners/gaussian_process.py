@@ -16,18 +16,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import ndtr
 from threadpoolctl import threadpool_limits
 
 from lab.errors import BadInput
+from lab.strict import StrictModel
 from lab.types import AMINO_ACIDS, Advice, Campaign, Experiment, History, Proposal, Reason, new_id
 from planners import words
 from planners.acquisition import log_expected_improvement, upper_confidence_bound
 from planners.asking import check_ask, exhausted, seed_of
 from planners.design import spread_design
 from planners.ensemble import Ensemble
-from planners.gp import Trend, fit
+from planners.gp import fit
+from planners.priors import Trend
 from planners.repeats import repeats
 from planners.space import Seen, Space, encode_space, look_back
 from planners.warp import Warp, WarpName, back_transform, make_warp
@@ -41,7 +43,7 @@ _MAX_NOISE = 25.0
 """Largest known noise variance beside an output variance of 1: an error five times the whole spread already says nothing."""
 
 
-class GaussianProcessSettings(BaseModel):
+class GaussianProcessSettings(StrictModel):
     """What a campaign file may set under ``planner: settings:``.
 
     Attributes:
@@ -56,10 +58,8 @@ class GaussianProcessSettings(BaseModel):
             need not fall with stability.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     acquisition: Literal["ucb", "log_ei"] = "ucb"
-    beta: float = Field(default=2.0, ge=0.0, le=100.0, allow_inf_nan=False)
+    beta: float = Field(default=2.0, ge=0.0, le=100.0)
     warp: WarpName = "half_rank"
     kernels: tuple[str, ...] = ()
     designed: int = Field(default=10, ge=1, le=100)

@@ -1,208 +1,23 @@
 """A small exact Gaussian process for up to a few hundred observations, in numpy and scipy, with analytic gradients.
 
-Inputs come as blocks: groups of columns that share one lengthscale (a number of its own, all 20 letters of every site
-together, the five z-scales of the new residue). What the kernel sees of a block is its squared distances, scaled so that
-their mean over the pool is 1/6, which is what two uniform draws from one axis of the unit cube have. Lengthscales, and the
-priors on them, therefore mean the same for every block. Outputs have mean 0 and variance 1, so the kernel has no scale of
-its own (FINDINGS: Matern-5/2, no output scale, Gamma prior on lengthscales with its mode at 0.205 sqrt(d)).
-
-The kernel is a weighted sum of Matern-5/2 or squared-exponential terms, each over some of the blocks::
-
-    k(x, x') = sum_t w_t m( sqrt( sum_b D_b(x, x') / l_tb^2 ) ),   w_t >= 0,   sum_t w_t = 1
-
 Rasmussen and Williams, Gaussian Processes for Machine Learning (MIT Press 2006): posterior eq. 2.25 and 2.26, gradient
 of the evidence eq. 5.9, leave-one-out predictions eq. 5.10 to 5.12.
 """
-
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-__all__ = [
-    "Blocks",
-    "FittedGP",
-    "GammaPrior",
-    "KernelSpec",
-    "LogNormalPrior",
-    "Trend",
-    "fit",
-    "prior_covariance",
-]
+from planners.kernels import Blocks, KernelSpec, Layout, covariance_at, shape_and_slope
+from planners.priors import Trend
 
-UNIT_AXIS = 1.0 / 6.0
-"""Mean squared distance of two uniform draws from [0, 1]."""
+__all__ = ["FittedGP", "fit"]
 
 _JITTER = 1e-8
 """Added to the diagonal, in units of the outputs' variance: far below any noise, enough for identical rows."""
 
 _CHUNK = 20_000
 """Rows predicted at a time: keeps the distances of a pool of 100,000 candidates out of memory."""
-
-_SQRT5 = np.sqrt(5.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GammaPrior:
-    """Gamma density; ``mode`` is given for one block and grows with the square root of their number."""
-
-    shape: float
-    mode: float
-    grows: bool = True
-
-    def log_density(self, value: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-        """Log density up to a constant, and its derivative by log(value), elementwise."""
-        rate = (self.shape - 1.0) / (self.mode * (np.sqrt(d) if self.grows else 1.0))
-        return (self.shape - 1.0) * np.log(value) - rate * value, (self.shape - 1.0) - rate * value
-
-    def start(self, d: int) -> float:
-        """Where fits begin."""
-        return float(self.mode * (np.sqrt(d) if self.grows else 1.0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogNormalPrior:
-    """Log-normal density with location ``loc + 0.5 ln d``.
-
-    The defaults are BoTorch's for lengthscales (Hvarfner, Hellsten, Nardi, ICML 2024).
-    """
-
-    loc: float = float(np.sqrt(2.0))
-    scale: float = float(np.sqrt(3.0))
-    grows: bool = True
-
-    def _centre(self, d: int) -> float:
-        return self.loc + (0.5 * float(np.log(d)) if self.grows else 0.0)
-
-    def log_density(self, value: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-        """Log density up to a constant, and its derivative by log(value), elementwise."""
-        u = (np.log(value) - self._centre(d)) / self.scale
-        return -0.5 * u**2 - np.log(value), -u / self.scale - 1.0
-
-    def start(self, d: int) -> float:
-        """Where fits begin: the mode, kept where gradients do not vanish."""
-        return float(np.clip(np.exp(self._centre(d) - self.scale**2), 0.1, 3.0))
-
-
-Prior = GammaPrior | LogNormalPrior
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trend:
-    """A mean that is proportional to a score known beforehand: ``slope * scores``, the slope normal.
-
-    Args:
-        scores: (N,), one a row of the pool, mean 0 and variance 1 over it; larger promises better.
-        slope: its prior mean, in standard deviations of the outputs a standard deviation of the scores.
-        sd: its prior standard deviation, in the same unit.
-    """
-
-    scores: np.ndarray
-    slope: float = 0.4
-    sd: float = 0.2
-
-    def mean(self, rows: np.ndarray) -> np.ndarray:
-        """Expected before anything is measured: (len(rows),)."""
-        expected: np.ndarray = self.slope * self.scores[rows]
-        return expected
-
-    def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """What not knowing the slope adds: len(left) x len(right)."""
-        return self.sd**2 * np.outer(self.scores[left], self.scores[right])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelSpec:
-    """One kernel among those a planner chooses from.
-
-    Args:
-        name: for reasons and reports.
-        terms: names of the blocks of each term of the sum.
-        lengthscale: prior on each lengthscale.
-        noise: prior on the residual variance, in units of the outputs' variance.
-        shape: of every term.
-    """
-
-    name: str
-    terms: tuple[tuple[str, ...], ...]
-    lengthscale: Prior = field(default_factory=lambda: GammaPrior(shape=3.0, mode=0.205))
-    noise: Prior = field(default_factory=lambda: GammaPrior(shape=2.0, mode=1.0 / 148.0, grows=False))
-    shape: Literal["matern52", "rbf"] = "matern52"
-
-    @property
-    def label(self) -> str:
-        """``name@version``, as reasons cite the model that was used."""
-        return f"gaussian_process_{self.name}@1"
-
-
-class Blocks:
-    """Named groups of columns of the pool, scaled once; gives squared distances between rows.
-
-    Args:
-        columns: name -> N x d_b, rows in the order of the pool.
-        sample: rows that the mean squared distance is taken over.
-    """
-
-    def __init__(self, columns: dict[str, np.ndarray], sample: np.ndarray | None = None) -> None:
-        self._columns: dict[str, np.ndarray] = {}
-        for name, values in columns.items():
-            part = values if sample is None else values[sample]
-            mean_squared = 2.0 * float(part.var(axis=0).sum())
-            if mean_squared > 1e-12:
-                centred = values - part.mean(axis=0)
-                self._columns[name] = centred * np.sqrt(UNIT_AXIS / mean_squared)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Blocks that vary over the pool; the others are dropped, since they tell nothing apart."""
-        return tuple(self._columns)
-
-    def squared_distances(self, name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Rows ``left`` against rows ``right`` of one block: len(left) x len(right)."""
-        a, b = self._columns[name][left], self._columns[name][right]
-        squared: np.ndarray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * (a @ b.T)
-        # rounding leaves 1e-17 where rows are equal, and below zero has no square root
-        squared[squared < 1e-12] = 0.0
-        return squared
-
-
-def _shape_and_slope(squared: np.ndarray, shape: str) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel value at squared scaled distance, and minus twice its derivative by that squared distance."""
-    if shape == "rbf":
-        value = np.exp(-0.5 * squared)
-        return value, value
-    r = _SQRT5 * np.sqrt(squared)
-    decay = np.exp(-r)
-    return (1.0 + r + r**2 / 3.0) * decay, (5.0 / 3.0) * (1.0 + r) * decay
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where each parameter stands in the vector that the optimiser moves: log lengthscales, weight logits, log noise."""
-
-    terms: tuple[tuple[int, ...], ...]
-
-    @property
-    def n_lengthscales(self) -> int:
-        return sum(len(term) for term in self.terms)
-
-    @property
-    def n_logits(self) -> int:
-        return len(self.terms) if len(self.terms) > 1 else 0
-
-    def split(self, theta: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, float]:
-        """Vector -> log lengthscales of each term, weights, log residual variance."""
-        scales, at = [], 0
-        for term in self.terms:
-            scales.append(theta[at : at + len(term)])
-            at += len(term)
-        if not self.n_logits:
-            return scales, np.ones(1), float(theta[-1])
-        logits = theta[at : at + self.n_logits]
-        weights = np.exp(logits - logits.max())
-        return scales, weights / weights.sum(), float(theta[-1])
 
 
 class FittedGP:
@@ -223,7 +38,7 @@ class FittedGP:
         outputs: np.ndarray,
         noise: np.ndarray,
         own: bool,
-        layout: _Layout,
+        layout: Layout,
         theta: np.ndarray,
         trend: Trend | None = None,
     ) -> None:
@@ -248,7 +63,7 @@ class FittedGP:
 
     def prior(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Prior covariance between rows of the pool: len(left) x len(right); without a trend 1 on the diagonal."""
-        covariance = _covariance(self.spec, self._blocks, self._layout, self.theta, left, right)
+        covariance = covariance_at(self.spec, self._blocks, self._layout, self.theta, left, right)
         return covariance + self.trend.covariance(left, right) if self.trend else covariance
 
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -275,52 +90,6 @@ class FittedGP:
         return mean, np.maximum(before - np.square(whitened).sum(axis=0), 1e-10), whitened
 
 
-def _covariance(
-    spec: KernelSpec, blocks: Blocks, layout: _Layout, theta: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> np.ndarray:
-    """Prior covariance between rows of the pool at given parameters: len(left) x len(right)."""
-    scales, weights, _ = layout.split(theta)
-    total = np.zeros((len(left), len(right)))
-    distances: dict[int, np.ndarray] = {}
-    for term, term_scales, weight in zip(layout.terms, scales, weights, strict=True):
-        squared = np.zeros_like(total)
-        for block, scale in zip(term, term_scales, strict=True):
-            if block not in distances:
-                distances[block] = blocks.squared_distances(blocks.names[block], left, right)
-            squared += distances[block] * np.exp(-2.0 * scale)
-        total += weight * _shape_and_slope(squared, spec.shape)[0]
-    return total
-
-
-def prior_covariance(spec: KernelSpec, blocks: Blocks, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Covariance between rows of the pool before anything is measured, lengthscales at the modes of their priors.
-
-    Raises:
-        ValueError: the kernel has no block that varies over the pool.
-    """
-    layout = _lay_out(spec, blocks)
-    return _covariance(spec, blocks, layout, _start(spec, layout), left, right)
-
-
-def _lay_out(spec: KernelSpec, blocks: Blocks) -> _Layout:
-    names = blocks.names
-    terms = tuple(t for t in (tuple(names.index(b) for b in term if b in names) for term in spec.terms) if t)
-    if not terms:
-        raise ValueError(f"no block of the kernel {spec.name} varies over the pool")
-    return _Layout(terms)
-
-
-def _start(spec: KernelSpec, layout: _Layout) -> np.ndarray:
-    """Every parameter at the mode of its prior."""
-    return np.concatenate(
-        [
-            *(np.full(len(term), np.log(spec.lengthscale.start(len(term)))) for term in layout.terms),
-            np.zeros(layout.n_logits),
-            [np.log(spec.noise.start(1))],
-        ]
-    )
-
-
 def fit(
     spec: KernelSpec,
     blocks: Blocks,
@@ -345,7 +114,7 @@ def fit(
     Raises:
         ValueError: the kernel has no block that varies over the pool.
     """
-    layout = _lay_out(spec, blocks)
+    layout = Layout.of(spec, blocks)
     used = sorted({b for term in layout.terms for b in term})
     distances = {b: blocks.squared_distances(blocks.names[b], rows, rows) for b in used}
     known = np.diag(noise + _JITTER)
@@ -353,7 +122,7 @@ def fit(
     if trend:
         known += trend.covariance(rows, rows)
         expected = trend.mean(rows)
-    start = _start(spec, layout)
+    start = layout.start(spec)
     bounds = [(-4.0, 5.0)] * layout.n_lengthscales + [(-5.0, 5.0)] * layout.n_logits + [(-12.0, 1.0)]
     found = minimize(
         _negative_log_posterior,
@@ -376,7 +145,7 @@ def _shares(rows: np.ndarray, own: bool) -> np.ndarray:
 def _negative_log_posterior(
     theta: np.ndarray,
     spec: KernelSpec,
-    layout: _Layout,
+    layout: Layout,
     distances: dict[int, np.ndarray],
     shares: np.ndarray,
     outputs: np.ndarray,
@@ -392,7 +161,7 @@ def _negative_log_posterior(
         squared = np.zeros((n, n))
         for block, scale in zip(term, term_scales, strict=True):
             squared += distances[block] * np.exp(-2.0 * scale)
-        value, slope = _shape_and_slope(squared, spec.shape)
+        value, slope = shape_and_slope(squared, spec.shape)
         values.append(value)
         slopes.append(weight * slope)
         covariance += weight * value
@@ -416,7 +185,7 @@ def _negative_log_posterior(
 
 
 def _with_priors(
-    theta: np.ndarray, spec: KernelSpec, layout: _Layout, objective: float, gradient: np.ndarray
+    theta: np.ndarray, spec: KernelSpec, layout: Layout, objective: float, gradient: np.ndarray
 ) -> tuple[float, np.ndarray]:
     at = 0
     for term in layout.terms:

@@ -5,12 +5,13 @@ from importlib import import_module
 
 from pydantic import BaseModel
 
+import models
 from lab.errors import BadInput
-from lab.interfaces import Planner
+from lab.interfaces import ModelCard, Planner
 from lab.strict import did_you_mean, read_strictly
 from lab.types import JsonValue
 
-__all__ = ["PLANNERS", "planner", "planner_names", "settings_type"]
+__all__ = ["PLANNERS", "cards", "planner", "planner_names", "settings_type"]
 
 PLANNERS: dict[str, tuple[str, str, str]] = {
     "gaussian_process": ("planners.gaussian_process", "GaussianProcessPlanner", "GaussianProcessSettings"),
@@ -23,6 +24,13 @@ PLANNERS: dict[str, tuple[str, str, str]] = {
 def planner_names() -> tuple[str, ...]:
     """Every name that :func:`planner` knows, in alphabetical order."""
     return tuple(sorted(PLANNERS))
+
+
+def cards() -> tuple[ModelCard, ...]:
+    """What stands behind every label that a reason can cite: encoders, scorers and Gaussian processes."""
+    from planners.space import KERNELS
+
+    return (*models.cards(), *(spec.card for spec in KERNELS.values()))
 
 
 def settings_type(name: str) -> type[BaseModel]:

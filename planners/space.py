@@ -11,7 +11,8 @@ import models
 from lab.types import AMINO_ACIDS, Campaign, Candidate, Experiment, ExperimentStatus, History
 from models.encodings import NamedValues
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
-from planners.gp import Blocks, GammaPrior, KernelSpec, LogNormalPrior
+from planners.kernels import Blocks, KernelSpec
+from planners.priors import GammaPrior, LogNormalPrior
 
 __all__ = ["KERNELS", "Seen", "Space", "encode_space", "free_rows", "look_back"]
 

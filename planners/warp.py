@@ -154,6 +154,8 @@ def make_warp(name: WarpName, values: np.ndarray, sign: float) -> Warp:
         above = values[values > origin] - origin
         # no assay resolves more than six decades; without that bound one value near 0 would stretch the scale without end
         floor = max(0.1 * float(np.median(above)), 1e-6 * float(above.max())) if len(above) else 1.0
+        # the slope is its inverse, which has to be a number even when all amounts are too small to have a tenth
+        floor = max(floor, float(np.finfo(np.float64).tiny))
         return _Log(sign, origin, floor)
     return _Linear(sign)
 

@@ -42,7 +42,16 @@ def chosen_to_spread(row: int, space: Space, seen: Seen, sign: float) -> str:
         site = space.changes[row][0]
         kind = f": {RESIDUE_CLASS_OF[space.candidates[row].sequence[site]]} residue at position {site + 1}"
     known = _what_is_known(row, space, seen, sign)
-    return f"Chosen to cover the pool{kind}" + (f"; {known}." if known else ".")
+    return f"Chosen to cover the pool{_by_score(row, space)}{kind}" + (f"; {known}." if known else ".")
+
+
+def _by_score(row: int, space: Space) -> str:
+    """That a score from other proteins had its say too, and where it puts the candidate."""
+    if space.scores is None:
+        return ""
+    share = int(100 * np.mean(space.scores < space.scores[row]))
+    place = f" (this one less than {share} % of the pool)" if space.changes[row] else ""
+    return f", preferring substitutions that cost other proteins little{place}"
 
 
 def _percent(chance: float) -> str:

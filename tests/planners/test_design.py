@@ -2,7 +2,7 @@ import numpy as np
 
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
 from planners.design import _NOISE, spread_design
-from planners.gp import prior_covariance
+from planners.kernels import prior_covariance
 from planners.space import encode_space
 from tests.planners.campaigns import campaign, conditions, variants
 

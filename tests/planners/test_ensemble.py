@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from planners.ensemble import Ensemble
-from planners.gp import Blocks, FittedGP, KernelSpec, Trend, fit
+from planners.gp import FittedGP, fit
+from planners.kernels import Blocks, KernelSpec
+from planners.priors import Trend
 
 RNG = np.random.default_rng(4)
 X = RNG.random((40, 2))

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+import models
 import planners
 from lab.errors import BadInput
 from lab.types import Candidate, ExperimentStatus, History, Quality
 from tests.planners.campaigns import (
+    PARENT,
     campaign,
     conditions,
     experiment,
@@ -86,7 +88,9 @@ def test_predictions_cover_what_is_then_measured_about_as_often_as_they_say() ->
 
 def test_the_first_batch_covers_positions_and_says_so() -> None:
     reason = planner().ask(8, campaign(POOL), History(), (), rng()).experiments[0].reason
-    assert reason.sentence.startswith("Chosen to cover the pool: ")
+    assert reason.sentence.startswith(
+        "Chosen to cover the pool, preferring substitutions that cost other proteins "
+    )
     assert "residue at position" in reason.sentence
     assert reason.predicted_mean is None
     assert "substitutions@1" in reason.model_cards
@@ -194,7 +198,8 @@ def test_every_setting_gives_a_batch_with_predictions(settings: dict[str, str]) 
         ({"beta": -1}, "beta"),
         ({"warp": "sqrt"}, "warp"),
         ({"designed": 0}, "designed"),
-        ({"beta": "nan"}, "beta"),
+        ({"beta": float("nan")}, "beta"),
+        ({"designed": "12"}, "designed"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(settings: dict[str, object], field: str) -> None:
@@ -264,3 +269,18 @@ def test_general_knowledge_is_cited_where_it_is_used_and_can_be_left_out() -> No
     assert "substitution_effects@1" in with_it.model_cards
     assert "substitution_effects@1" not in without.model_cards
     assert with_it.predicted_mean != without.predicted_mean
+
+
+def test_a_first_round_says_when_the_score_from_other_proteins_had_its_say_and_only_then() -> None:
+    with_it = planner().ask(8, campaign(POOL), History(), (), rng()).experiments
+    without = planner(general_knowledge=False).ask(8, campaign(POOL), History(), (), rng()).experiments
+    minimising = planner().ask(8, campaign(POOL, direction="minimize"), History(), (), rng()).experiments
+    scores = models.scorer("substitution_effects", parent=PARENT).score(POOL)
+    of = dict(zip((c.id for c in POOL), scores, strict=True))
+    for e in with_it:
+        share = int(100 * np.mean(scores < of[e.candidate.id]))
+        assert (
+            f"that cost other proteins little (this one less than {share} % of the pool): "
+            in e.reason.sentence
+        )
+    assert all(e.reason.sentence.startswith("Chosen to cover the pool: ") for e in (*without, *minimising))

@@ -5,7 +5,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
 from planners import gp
-from planners.gp import Blocks, GammaPrior, KernelSpec, LogNormalPrior, fit, prior_covariance
+from planners.gp import fit
+from planners.kernels import UNIT_AXIS, Blocks, KernelSpec, Layout, prior_covariance
+from planners.priors import GammaPrior, LogNormalPrior, Prior
 
 
 def space(seed: int = 0, n: int = 40) -> tuple[Blocks, np.ndarray]:
@@ -29,12 +31,12 @@ SPECS = [
 def test_the_gradient_is_that_of_the_objective(spec: KernelSpec, own: bool) -> None:
     blocks, outputs = space()
     rows = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 3])
-    layout = gp._lay_out(spec, blocks)
+    layout = Layout.of(spec, blocks)
     distances = {
         b: blocks.squared_distances(blocks.names[b], rows, rows) for term in layout.terms for b in term
     }
     arguments = (spec, layout, distances, gp._shares(rows, own), outputs[rows], 0.03 * np.eye(len(rows)))
-    start = gp._start(spec, layout)
+    start = layout.start(spec)
     for step in np.random.default_rng(1).normal(scale=0.5, size=(4, len(start))):
         _, gradient = gp._negative_log_posterior(start + step, *arguments)
         numeric = approx_fprime(start + step, lambda t: gp._negative_log_posterior(t, *arguments)[0], 1e-6)
@@ -50,7 +52,7 @@ def test_predictions_are_those_of_scikit_learn_at_the_same_parameters() -> None:
     fitted = fit(
         KernelSpec(name="m", terms=(("x", "y"),)), blocks, rows, outputs, np.full(20, 0.01), own=False
     )
-    stretch = np.array([np.sqrt(gp.UNIT_AXIS / (2 * x[:, i].var())) for i in (0, 1)])
+    stretch = np.array([np.sqrt(UNIT_AXIS / (2 * x[:, i].var())) for i in (0, 1)])
     kernel = Matern(length_scale=np.exp(fitted.theta[:2]) / stretch, nu=2.5)
     noise = 0.01 + fitted.residual_variance + gp._JITTER
     other = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(x[rows], outputs)
@@ -65,7 +67,7 @@ def test_leave_one_out_is_what_leaving_out_and_predicting_gives() -> None:
     spec, rows = SPECS[1], np.arange(15)
     noise = np.linspace(0.01, 0.1, 15)
     fitted = fit(spec, blocks, rows, outputs[rows], noise, own=True)
-    layout = gp._lay_out(spec, blocks)
+    layout = Layout.of(spec, blocks)
     for out in (0, 7, 14):
         kept = np.delete(rows, out)
         without = gp.FittedGP(spec, blocks, kept, outputs[kept], noise[kept], True, layout, fitted.theta)
@@ -132,12 +134,12 @@ def test_a_blocks_mean_squared_distance_is_that_of_a_unit_axis() -> None:
     blocks, _ = space(n=400)
     every = np.arange(400)
     for name in blocks.names:
-        assert blocks.squared_distances(name, every, every).mean() == pytest.approx(gp.UNIT_AXIS)
+        assert blocks.squared_distances(name, every, every).mean() == pytest.approx(UNIT_AXIS)
 
 
 @pytest.mark.parametrize("prior", [GammaPrior(shape=3, mode=0.205), LogNormalPrior()])
 @pytest.mark.parametrize("d", [1, 6])
-def test_a_priors_slope_is_the_derivative_by_the_logarithm(prior: gp.Prior, d: int) -> None:
+def test_a_priors_slope_is_the_derivative_by_the_logarithm(prior: Prior, d: int) -> None:
     value = np.array([0.05, 0.4, 3.0])
     up, _ = prior.log_density(value * np.exp(1e-6), d)
     down, _ = prior.log_density(value * np.exp(-1e-6), d)

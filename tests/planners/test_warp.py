@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from planners.warp import WarpName, back_transform, make_warp
@@ -33,6 +33,7 @@ def test_the_slope_is_the_derivative(name: WarpName, sign: float) -> None:
     np.testing.assert_allclose(warp.slope(at), numeric, rtol=1e-4)
 
 
+@example([5e-324], "log", 1.0)
 @given(
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60),
     st.sampled_from(NAMES),
