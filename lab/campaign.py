@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import IntEnum
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from lab.engine.progress import (
     Watcher,
 )
 from lab.engine.session import BenchSession
-from lab.errors import DrywetError, Infeasible, RunStopped
+from lab.errors import DrywetError, Infeasible, RunHeld, RunStopped
 from lab.interfaces import Planner, ProtocolModule, RunRecord
 from lab.store import Store
 from lab.types import (
@@ -38,13 +39,38 @@ from lab.types import (
     StepStatus,
 )
 
-__all__ = ["CampaignLoop", "Streams", "best_so_far"]
+__all__ = ["CampaignLoop", "Streams", "best_so_far", "what_fails"]
 
 
 def best_so_far(campaign: Campaign, history: History) -> tuple[Experiment, Observation] | None:
     """The usable result that serves the goal best, with its experiment; None before there is one."""
     usable = history.usable(campaign.goal.target)
     return max(usable, key=lambda pair: campaign.goal.sign * pair[1].value, default=None)
+
+
+def what_fails(campaign: Campaign, history: History, batch: Batch) -> str:
+    """What all results of a batch have in common when none of them can be used, in a sentence; empty otherwise.
+
+    One candidate alone may fail for a reason of its own, so a batch of one is judged with those before it, back to another
+    candidate's.
+    """
+    last = {o.experiment_id: o for o in history.observations if o.target == campaign.goal.target}
+    batch_ids = {experiment.id for experiment in batch.experiments}
+    newest: list[Observation] = []
+    candidates: set[str] = set()
+    for experiment in reversed(history.experiments):
+        if experiment.id in last and (experiment.id in batch_ids or len(candidates) < 2):
+            newest.append(last[experiment.id])
+            candidates.add(experiment.candidate.id)
+    if len(candidates) < 2 or any(observation.usable for observation in newest):
+        return ""
+    flags = [flag for flag in newest[0].quality.flags if all(flag in o.quality.flags for o in newest)]
+    if not flags:
+        return ""
+    # Verdicts begin with what concerns whole plates, so what they share is where they begin alike.
+    told = [o.quality.sentence.rstrip(".").split(". ") for o in newest if o.experiment_id in batch_ids]
+    alike = [a[0] for a in takewhile(lambda a: len(set(a)) == 1, zip(*told, strict=False)) if a[0]]
+    return f"{'. '.join(alike)}." if alike else f"All of them: {', '.join(flags).replace('_', ' ')}."
 
 
 class Streams(IntEnum):
@@ -208,7 +234,12 @@ class CampaignLoop:
         self._session.expect(run.id, [command for ordinal, command in wanted if ordinal not in done])
 
     def _record(self, batch: Batch, run: Run) -> None:
-        """Documents to observations, and those to the store, in one transaction with the experiments' status."""
+        """Documents to observations, and those to the store, in one transaction with the experiments' status.
+
+        Raises:
+            RunHeld: nothing of the batch can be used, for one reason, and there is budget left to save; all is recorded,
+                and who resumes goes on with the next batch.
+        """
         record = RunRecord(
             run_id=run.id,
             layout=run.layout,
@@ -218,10 +249,10 @@ class CampaignLoop:
         observations = self._protocol.analyse(record, batch, self._campaign, self._parameters)
         self._store.record(observations)
         history = self._store.history(self._campaign.id)
-        usable = sum(observation.quality.ok for observation in observations)
-        self._log(
-            "result", f"Batch {batch.number} measured: {usable} of {len(observations)} results can be used."
-        )
+        usable = sum(observation.usable for observation in observations)
+        common = what_fails(self._campaign, history, batch)
+        sentence = f"Batch {batch.number} measured: {usable} of {len(observations)} results can be used."
+        self._log("result", f"{sentence} {common}".rstrip())
         self._watch(
             ResultsRecorded(
                 **self._stamp(),
@@ -231,6 +262,11 @@ class CampaignLoop:
                 best=best_so_far(self._campaign, history),
             )
         )
+        if common and len(history.experiments) < self._campaign.budget:
+            raise RunHeld(
+                f"No result of batch {batch.number} can be used. {common} To save the rest of the budget the "
+                "campaign waits; where its file is the cause, change that and start again with drywet run --new."
+            )
 
     def _metadata(self, batch: Batch, run: Run) -> dict[str, JsonValue]:
         campaign = self._campaign

@@ -5,6 +5,7 @@ Words are those of DESIGN section 1. Times are lab time in seconds unless a name
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -281,8 +282,8 @@ class Observation:
     """One measured value of one experiment.
 
     Args:
-        value: in ``unit``.
-        standard_error: of ``value``, from the replicates; in ``unit``.
+        value: in ``unit``; NaN where the wells gave none, which the quality tells.
+        standard_error: of ``value``, from the replicates; in ``unit``; NaN where it is not known.
         replicates: wells the value rests on after flagged ones were left out.
         method: what was done, for the report ("residual activity after 10 min at 82 C, thermolysin assay").
         lab_time_s: when it was read.
@@ -304,6 +305,11 @@ class Observation:
     lab_time_s: float
     details: Mapping[str, JsonValue] = field(default_factory=dict)
 
+    @property
+    def usable(self) -> bool:
+        """Whether it has a value, and one that passed the quality check."""
+        return self.quality.ok and math.isfinite(self.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
@@ -313,8 +319,8 @@ class History:
     observations: tuple[Observation, ...] = ()
 
     def usable(self, target: str) -> tuple[tuple[Experiment, Observation], ...]:
-        """Measured experiments with an observation of ``target`` whose quality is ok, in order."""
-        found = {o.experiment_id: o for o in self.observations if o.target == target and o.quality.ok}
+        """Measured experiments with a usable observation of ``target``, in order."""
+        found = {o.experiment_id: o for o in self.observations if o.target == target and o.usable}
         return tuple(
             (e, found[e.id])
             for e in self.experiments

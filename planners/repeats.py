@@ -6,8 +6,6 @@ costs 1 of the budget like any experiment.
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from lab.types import Campaign, Experiment, ExperimentStatus, History, Observation, Reason, new_id
 
 __all__ = ["repeats"]
@@ -59,7 +57,7 @@ def repeats(
 
 
 def _usable(observation: Observation | None) -> bool:
-    return observation is not None and observation.quality.ok and bool(np.isfinite(observation.value))
+    return observation is not None and observation.usable
 
 
 def _what_failed(observation: Observation | None) -> str:

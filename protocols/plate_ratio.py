@@ -2,7 +2,8 @@
 
 All plates carry the same samples in replicate, a reference and blanks. Per plate the blank is subtracted; per
 sample the treated mean is divided by the untreated mean. Wells that do not belong are left out, and every one
-that is left out is named.
+that is left out is named. What cannot be compared, because the reader gave no number for it or for the blanks, has
+no value (NaN), and its quality says why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lab.errors import NonsenseReply
 from lab.types import JsonValue, Quality, WellUse
 from protocols.plate_statistics import Mean, fit_noise, moderated_mean, outliers, ratio, z_prime
 from protocols.readings import PlateReading
@@ -55,7 +55,7 @@ class WellReading:
 
     Args:
         raw: in the reader's units; NaN where it gave none.
-        net: ``raw`` less the median of the plate's blanks.
+        net: ``raw`` less the median of the plate's blanks; NaN where ``raw`` is, and where no blank can be used.
         off_sd: for an outlier, how many standard deviations from its group's median; 0 otherwise.
     """
 
@@ -76,6 +76,11 @@ class WellReading:
         found = (("saturated", self.saturated), ("outlier_well", self.off_sd != 0.0))
         return tuple(flag for flag, is_so in found if is_so)
 
+    @property
+    def counts(self) -> bool:
+        """Whether its signal above blank is known and belongs to its group."""
+        return not self.flags and math.isfinite(self.net)
+
     def to_json(self) -> dict[str, JsonValue]:
         """For an observation's details."""
         return {
@@ -93,19 +98,19 @@ class Group:
     """Replicate wells of one sample or control on one plate.
 
     Args:
-        mean: of the wells that count, above the median blank. Where none counts, of all that were read; the
-            quality says so.
+        mean: of the wells that count, above the median blank. Where none counts, of all that were read, and
+            None where none was; the quality says so.
         good: wells that count.
     """
 
     wells: tuple[WellReading, ...]
-    mean: Mean
+    mean: Mean | None
     good: int
 
     @property
     def nets(self) -> tuple[float, ...]:
         """Signals of the wells that count."""
-        return tuple(well.net for well in self.wells if not well.flags)
+        return tuple(well.net for well in self.wells if well.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,8 @@ class Share:
     """What share of the untreated signal is left.
 
     Args:
-        standard_error: from the replicates, and from those of the blanks.
+        value: NaN where one of the signals that it is made of is not known.
+        standard_error: from the replicates, and from those of the blanks; NaN where that is not known.
         replicates: treated and untreated wells that it rests on.
     """
 
@@ -132,9 +138,6 @@ class PlateRatio:
         uses: what every well is for.
         readings: labware id -> reading; of every plate.
         thresholds: of what counts.
-
-    Raises:
-        NonsenseReply: no well of a group was readable.
     """
 
     def __init__(
@@ -152,29 +155,28 @@ class PlateRatio:
         self._thresholds = thresholds
         roles = (untreated, *treated)
         plates = {role: _wells_of(readings[labware[role]], uses) for role in roles}
-        noise = fit_noise([[_countable(group) for group in plates[role].values()] for role in roles])
+        noise = fit_noise(
+            [[[w.net for w in wells if w.counts] for wells in plates[role].values()] for role in roles]
+        )
         self.groups: dict[str, dict[str, Group]] = {}
         for role, of_plate in zip(roles, noise, strict=True):
             self.groups[role] = {}
             for key, wells in plates[role].items():
-                countable = [well for well in wells if not well.flags]
+                countable = [well for well in wells if well.counts]
                 off = outliers([well.net for well in countable], of_plate, thresholds.outlier_sd)
                 sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
                 judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
-                used = [w.net for w in judged if not w.flags]
+                used = [w.net for w in judged if w.counts]
                 rest = used or [w.net for w in judged if math.isfinite(w.net)]
-                if not rest:
-                    raise NonsenseReply(
-                        f"no well of {key} on {labware[role]} could be read.", device="reader"
-                    )
-                self.groups[role][key] = Group(
-                    wells=judged, mean=moderated_mean(rest, of_plate), good=len(used)
-                )
+                mean = moderated_mean(rest, of_plate) if rest else None
+                self.groups[role][key] = Group(wells=judged, mean=mean, good=len(used))
         self.z_prime = z_prime(self.groups[untreated][REFERENCE].nets, self.groups[untreated][BLANK].nets)
 
     def signal(self, role: str, key: str) -> tuple[float, float]:
-        """Signal above blank of a group, and the variance of that."""
+        """Signal above blank of a group, and the variance of that; NaN where either was not read."""
         group, blank = self.groups[role][key].mean, self.groups[role][BLANK].mean
+        if group is None or blank is None:
+            return math.nan, math.nan
         return group.value - blank.value, group.variance + blank.variance
 
     def share(self, key: str, treated: Sequence[str] | None = None) -> Share:
@@ -190,21 +192,32 @@ class PlateRatio:
         above = float(np.mean([value for value, _ in signals]))
         above_variance = sum(variance for _, variance in signals) / len(signals) ** 2
         below, below_variance = self.signal(self.untreated, key)
+        if not (math.isfinite(above) and math.isfinite(below)):
+            return Share(value=math.nan, standard_error=math.nan, replicates=0)
         # A signal of exactly zero is as far below the noise as any other; low_signal flags it.
         value, error = ratio(
             above, above_variance, below or math.copysign(math.sqrt(below_variance), below), below_variance
         )
-        wells = sum(self.groups[role][key].mean.wells for role in (self.untreated, *roles))
-        return Share(value=value, standard_error=error, replicates=wells)
+        means = [self.groups[role][key].mean for role in (self.untreated, *roles)]
+        return Share(
+            value=value,
+            standard_error=error if math.isfinite(error) else math.nan,
+            replicates=sum(mean.wells for mean in means if mean is not None),
+        )
 
     def quality(self, key: str, treated: Sequence[str] | None = None) -> Quality:
         """Whether a sample's share may be used, and what was seen."""
         roles = self.treated if treated is None else tuple(treated)
-        findings = [*self._of_plates(roles), *self._of_wells(key, roles), *self._of_signal(key, roles)]
+        findings = [
+            *self._of_missing(key, roles),
+            *self._of_plates(roles),
+            *self._of_wells(key, roles),
+            *self._of_signal(key, roles),
+        ]
         return Quality(
             ok=not any(bad for _, bad, _ in findings),
             flags=tuple(dict.fromkeys(flag for flag, _, _ in findings)),
-            sentence=" ".join(sentence for _, _, sentence in findings),
+            sentence=" ".join(sentence for _, _, sentence in findings if sentence),
         )
 
     def details(self, key: str, treated: Sequence[str] | None = None) -> dict[str, JsonValue]:
@@ -213,15 +226,15 @@ class PlateRatio:
         reference = self.share(REFERENCE, roles)
         shown = (self.untreated, *roles)
         return {
-            "reference_value": reference.value,
-            "reference_standard_error": reference.standard_error,
-            "z_prime": self.z_prime if math.isfinite(self.z_prime) else None,
+            "reference_value": _or_none(reference.value),
+            "reference_standard_error": _or_none(reference.standard_error),
+            "z_prime": _or_none(self.z_prime),
             "plates": [
                 {
                     "role": role,
                     "labware": self.groups[role][BLANK].wells[0].labware,
-                    "signal": self.signal(role, key)[0],
-                    "reference_signal": self.signal(role, REFERENCE)[0],
+                    "signal": _or_none(self.signal(role, key)[0]),
+                    "reference_signal": _or_none(self.signal(role, REFERENCE)[0]),
                 }
                 for role in shown
             ],
@@ -230,11 +243,35 @@ class PlateRatio:
             ],
         }
 
+    def _of_missing(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+        """(flag, bad, sentence) of groups without which there is no value, or no Z' to trust it by.
+
+        On a plate without blanks nothing has a value, and to say more of it would hide the reason.
+        """
+        shown = (self.untreated, *roles)
+        no_blank = [self.groups[role][BLANK] for role in shown if self._missing(role, BLANK)]
+        rest = [role for role in shown if not self._missing(role, BLANK)]
+        no_reference = [self.groups[role][REFERENCE] for role in rest if self._missing(role, REFERENCE)]
+        no_sample = [self.groups[role][key] for role in rest if self._missing(role, key)]
+        # Nothing but Z' is made of the reference, and that is the untreated plate's.
+        spoilt = self.untreated in rest and self._missing(self.untreated, REFERENCE)
+        return [
+            *_told_missing(no_blank, "The blank wells of", ("no_blank",), bad=True),
+            *_told_missing(no_reference, "The reference wells of", ("no_reference",), bad=spoilt),
+            *_told_missing(no_sample, "Its wells on", (), bad=True),
+        ]
+
+    def _missing(self, role: str, key: str) -> bool:
+        return self.groups[role][key].mean is None
+
     def _of_plates(self, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
         """(flag, bad, sentence) of what concerns whole plates."""
+        if self._missing(self.untreated, BLANK):
+            return []
         found = []
         least = self._thresholds.min_z_prime
-        if self.z_prime < least:
+        controlled = not self._missing(self.untreated, REFERENCE)
+        if controlled and self.z_prime < least:
             shown = f"{self.z_prime:.2f}" if math.isfinite(self.z_prime) else "undefined"
             found.append(
                 (
@@ -244,8 +281,10 @@ class PlateRatio:
                 )
             )
         blank = _raw_mean(self.groups[self.untreated][BLANK])
-        window = abs(self.signal(self.untreated, REFERENCE)[0])
+        window = abs(self.signal(self.untreated, REFERENCE)[0]) if controlled else 0.0
         for role in roles:
+            if self._missing(role, BLANK):
+                continue
             shift = abs(_raw_mean(self.groups[role][BLANK]) - blank)
             # Where the background is next to nothing, a large share of it is nothing as well.
             if shift > max(
@@ -259,6 +298,8 @@ class PlateRatio:
         """(flag, bad, sentence) of single wells, and of groups that have too few left."""
         found = []
         for role in (self.untreated, *roles):
+            if self._missing(role, key):
+                continue
             group = self.groups[role][key]
             for well in group.wells:
                 if "unreadable" in well.flags:
@@ -283,7 +324,10 @@ class PlateRatio:
         """(flag, bad, sentence) of signal and scatter."""
         limits = self._thresholds
         signal, variance = self.signal(self.untreated, key)
+        if not (math.isfinite(signal) and math.isfinite(variance)):
+            return []  # Too few wells to judge it by, which is said already.
         window = self.signal(self.untreated, REFERENCE)[0]
+        window = window if math.isfinite(window) else 0.0
         if signal < max(limits.min_signal * window, _DISTINCT_SD * math.sqrt(variance)):
             sentence = (
                 f"Its signal on the {self.untreated} plate is {signal / window:.0%} of the reference's, "
@@ -294,7 +338,8 @@ class PlateRatio:
             return [("low_signal", True, sentence)]
         found = []
         for role in (self.untreated, *roles):
-            spread = self.groups[role][key].mean.well_sd / signal
+            mean = self.groups[role][key].mean
+            spread = 0.0 if mean is None else mean.well_sd / signal
             if spread > limits.max_cv:
                 sentence = (
                     f"Its wells on the {role} plate scatter by {spread:.0%}; {limits.max_cv:.0%} is allowed."
@@ -313,9 +358,7 @@ def _wells_of(reading: PlateReading, uses: Sequence[WellUse]) -> dict[str, list[
         and math.isfinite(reading.values[use.well])
         and use.well not in reading.saturated
     ]
-    if not blanks:
-        raise NonsenseReply(f"no blank well of {reading.labware} could be read.", device="reader")
-    background = float(np.median(blanks))
+    background = float(np.median(blanks)) if blanks else math.nan
     groups: dict[str, list[WellReading]] = {}
     for use in mine:
         key = use.experiment_id if use.kind == "variant" else use.kind
@@ -332,8 +375,32 @@ def _wells_of(reading: PlateReading, uses: Sequence[WellUse]) -> dict[str, list[
     return groups
 
 
-def _countable(wells: Sequence[WellReading]) -> list[float]:
-    return [well.net for well in wells if not well.flags]
+def _told_missing(
+    groups: Sequence[Group], what: str, flags: tuple[str, ...], *, bad: bool
+) -> list[tuple[str, bool, str]]:
+    """(flag, bad, sentence) of groups of one kind without a number; plates of one reason share a sentence.
+
+    Args:
+        what: the wells, as a sentence names them.
+        flags: beside the reason's own.
+    """
+    found: list[tuple[str, bool, str]] = []
+    for reason, flag, ending in (
+        ({True}, "saturated", "are all saturated: lower the reader's gain."),
+        ({True, False}, "saturated", "are saturated or could not be read: lower the reader's gain."),
+        ({False}, "unreadable", "could not be read: check the reader and the plate."),
+    ):
+        alike = [group for group in groups if {well.saturated for well in group.wells} == reason]
+        if alike:
+            *others, last = (group.wells[0].labware for group in alike)
+            plates = f"{', '.join(others)} and {last}" if others else last
+            sentence = f"{what} {plates} {ending}"
+            found += [(f, bad, sentence if n == 0 else "") for n, f in enumerate((*flags, flag))]
+    return found
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _raw_mean(group: Group) -> float:

@@ -37,7 +37,10 @@ _ROUNDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Variance of one well: ``floor_variance + relative_variance * signal^2``, signal above blank."""
+    """Variance of one well: ``floor_variance + relative_variance * signal^2``, signal above blank.
+
+    The floor is infinite where nothing is known of the noise.
+    """
 
     floor_variance: float
     relative_variance: float
@@ -45,6 +48,9 @@ class Noise:
     def variance(self, signal: float) -> float:
         """Of a single well, in the square of the signal's unit."""
         return self.floor_variance + self.relative_variance * signal * signal
+
+
+_UNKNOWN = Noise(floor_variance=np.inf, relative_variance=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +85,13 @@ def fit_noise(plates: Sequence[Iterable[Sequence[float]]]) -> tuple[Noise, ...]:
 
     Args:
         plates: per plate its groups of signals above blank, the blank wells among them; groups of fewer than
-            two say nothing.
-
-    Raises:
-        ValueError: a plate has no group of two wells.
+            two say nothing. A plate without any of two wells is taken to be as noisy as the noisiest of the others;
+            where no plate has one, nothing is known.
     """
-    fits = [_Groups.of(groups) for groups in plates]
+    shown = [_Groups.of(groups) for groups in plates]
+    fits = [fit for fit in shown if fit.signal.size]
+    if not fits:
+        return (_UNKNOWN,) * len(shown)
     # A plate that reads the same number everywhere still has a resolution.
     least_floor = max((1e-3 * max(float(fit.signal.max()) for fit in fits)) ** 2, 1e-12)
     signal, spread, degrees = (
@@ -104,7 +111,11 @@ def fit_noise(plates: Sequence[Iterable[Sequence[float]]]) -> tuple[Noise, ...]:
             if bright.any():
                 change = _weighted_median((spread / (floor + scaled))[bright], degrees[bright])
                 relative[index] = max(relative[index] * change, _LEAST_RELATIVE_SD**2)
-    return tuple(Noise(floor_variance=floor, relative_variance=float(share)) for share in relative)
+    own = iter(relative)
+    return tuple(
+        Noise(floor_variance=floor, relative_variance=float(next(own) if fit.signal.size else relative.max()))
+        for fit in shown
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +129,13 @@ class _Groups:
     @classmethod
     def of(cls, groups: Iterable[Sequence[float]]) -> _Groups:
         usable = [np.asarray(group, dtype=float) for group in groups if len(group) > 1]
-        if not usable:
-            raise ValueError("noise cannot be seen without a group of at least two wells")
         degrees = np.array([len(group) - 1 for group in usable], dtype=float)
         return cls(
-            signal=np.array([abs(float(np.median(group))) for group in usable]),
+            signal=np.array([abs(float(np.median(group))) for group in usable], dtype=float),
             # The median of a variance on few degrees of freedom is far below its mean; this puts it right.
-            spread=np.array([group.var(ddof=1) for group in usable]) * degrees / _chi_squared_median(degrees),
+            spread=np.array([group.var(ddof=1) for group in usable], dtype=float)
+            * degrees
+            / _chi_squared_median(degrees),
             degrees=degrees,
         )
 

@@ -378,9 +378,11 @@ def analyse(
 ) -> tuple[Observation, ...]:
     """Documents to observations: heated over unheated, each above blank; see :mod:`protocols.plate_ratio`.
 
+    Each experiment gets one for each target. One that could not be measured has no value (NaN), and its quality says why.
+
     Raises:
         BadInput: a plate was not read.
-        NonsenseReply: a reading that cannot be read.
+        NonsenseReply: a reading has not as many values as its plate has wells.
     """
     labware = record.layout.labware
     readings = plate_readings(record.documents, stream="fluorescence")

@@ -126,12 +126,13 @@ class LiveView:
         row.doing = "choosing the next batch"
         if row.campaign.baseline_of:
             return
-        usable = [o for o in event.observations if o.quality.ok]
+        told = [o for o in event.observations if o.target == row.campaign.goal.target]
+        usable = [o for o in told if o.usable]
         sign = row.campaign.goal.sign
         top = max(usable, key=lambda o: sign * o.value, default=None)
         experiments = {e.id: e for e in event.batch.experiments}
         here = "nothing usable" if top is None else text.result(experiments[top.experiment_id], top)
-        failed = len(event.observations) - len(usable)
+        failed = len(told) - len(usable)
         self._stay(
             Text.assemble(
                 (self._name(row.campaign.name), "dim"),

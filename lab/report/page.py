@@ -154,7 +154,8 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             "Left: points on the line were predicted exactly; red ones lie more than two combined standard deviations "
             "off. Right: the same errors against the normal distribution that they should follow.",
         )
-    if contents.plates:
+    drawn = [p.z_prime for p in contents.plates] + [r.estimate for r in contents.results]
+    if contents.plates and any(one is not None for one in drawn):
         add(
             "quality",
             quality(contents.plates, contents.results, label),
@@ -162,6 +163,7 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             "below −1 are drawn at −1. Plates on which the treatment spares little of the reference have a low Z′ by "
             "their nature.",
         )
+    if contents.plates:
         for mode, plates in _by_mode(contents.plates).items():
             add(
                 f"plates_{mode}",

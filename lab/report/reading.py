@@ -141,7 +141,10 @@ def _reference(results: Sequence[Result]) -> tuple[Estimate | None, int]:
     for result in results:
         told = None if result.observation is None else _told_reference(result.observation)
         if result.observation is not None and told is not None:
-            by_run.setdefault(result.observation.run_id, told)
+            # One that rests on no well of its own does not know how sure the reference is.
+            known = by_run.setdefault(result.observation.run_id, told)
+            if told.degrees_of_freedom > known.degrees_of_freedom:
+                by_run[result.observation.run_id] = told
     if not by_run:
         return None, 0
     combined, _ = statistics.combine(list(by_run.values()), [1] * len(by_run))
@@ -154,9 +157,8 @@ def _told_reference(observation: Observation) -> Estimate | None:
     if value is None or not math.isfinite(value):
         return None
     freedom = details.get("reference_degrees_of_freedom", _freedom(observation))
-    return statistics.estimate(
-        float(value), float(details.get("reference_standard_error", math.inf)), int(freedom)
-    )
+    error = details.get("reference_standard_error")
+    return statistics.estimate(float(value), math.inf if error is None else float(error), int(freedom))
 
 
 def _left_out(results: Sequence[Result]) -> frozenset[tuple[str, str, str]]:

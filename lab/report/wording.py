@@ -166,7 +166,9 @@ def headline(contents: Contents) -> str:
     if not contents.variants:
         if not contents.results:
             return "No experiment has been asked for yet."
-        return "No result that can be used yet."
+        verdicts = [r.observation.quality.sentence for r in contents.results if r.observation is not None]
+        last = verdicts[-1] if verdicts and contents.status == CampaignStatus.FINISHED else ""
+        return f"No result that can be used{f'. The last one: {last}' if last else ' yet.'}"
     best = contents.variants[0]
     verb, whole = _PHRASES.get(campaign.goal.target, (f"shows a {target_words(campaign)} of", ""))
     circumstances = _circumstances(contents)

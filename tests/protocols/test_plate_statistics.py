@@ -51,9 +51,20 @@ def test_a_plate_without_scatter_still_has_some_noise() -> None:
     assert noise.variance(100.0) >= (0.01 * 100.0) ** 2
 
 
-def test_noise_needs_replicates() -> None:
-    with pytest.raises(ValueError, match="at least two wells"):
-        fit_noise([[[1.0], [2.0]]])
+def test_without_replicates_nothing_is_known_of_the_noise() -> None:
+    (noise,) = fit_noise([[[1.0], [2.0], []]])
+    assert noise.variance(1.0) == np.inf
+    assert outliers([1.0, 1e6], noise, 5.0) == (0.0, 0.0)
+    assert moderated_mean([3.0], noise).value == 3.0
+    assert moderated_mean([3.0], noise).standard_error == np.inf
+
+
+def test_a_plate_without_replicates_is_taken_to_be_as_noisy_as_the_noisiest_other() -> None:
+    rng = np.random.default_rng(2)
+    calm, rough = plate(rng), [[5 * v - 4 * np.median(g) for v in g] for g in plate(rng)]
+    first, bare, third = fit_noise([calm, [[1.0], []], rough])
+    assert (first, third) == fit_noise([calm, rough])
+    assert bare == third
 
 
 def test_a_well_far_from_its_replicates_is_an_outlier_and_says_how_far() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +18,7 @@ from devices.plate_hotel import Move
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.dry_run import dry_run
-from lab.errors import BadInput, Infeasible, NonsenseReply, RunStopped
+from lab.errors import BadInput, Infeasible, RunStopped
 from lab.interfaces import RunRecord
 from lab.types import Layout, Observation, Origin
 from protocols import read_parameters
@@ -375,12 +376,137 @@ def test_a_well_without_a_reading_is_left_out() -> None:
     assert math.isfinite(found.value)
 
 
-def test_a_group_without_any_reading_is_nonsense() -> None:
+def lost(
+    layout: Layout, *contents: str, roles: tuple[str, ...] = ("unheated",), saturated: bool = True
+) -> Plates:
+    """Plates on which the reader gives no number for these contents; as if too bright for it, or for no reason."""
+    places = [
+        (role, well) for role in roles for content in contents for well in wells_of(layout, content, role)
+    ]
+    return Plates(
+        layout,
+        SHARES,
+        np.random.default_rng(8),
+        seen=dict.fromkeys(places, math.nan),
+        saturated=frozenset(places if saturated else ()),
+    )
+
+
+def assert_no_value(found: Observation, flags: tuple[str, ...], sentence: str) -> None:
+    assert math.isnan(found.value)
+    assert math.isnan(found.standard_error)
+    assert found.replicates == 0
+    assert not found.quality.ok
+    assert not found.usable
+    assert found.quality.flags == flags
+    assert found.quality.sentence == sentence
+    assert len(found.details["wells"]) == 6
+    json.dumps(found.details, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("saturated", "flag", "ending"),
+    [
+        (True, "saturated", "are all saturated: lower the reader's gain."),
+        (False, "unreadable", "could not be read: check the reader and the plate."),
+    ],
+)
+def test_a_variant_without_any_reading_has_no_value_and_the_others_keep_theirs(
+    saturated: bool, flag: str, ending: str
+) -> None:
     layout, parameters = lay_out()
-    wells = wells_of(layout, BATCH.experiments[2].candidate.id)
-    plates = Plates(layout, SHARES, np.random.default_rng(8), seen={("unheated", w): math.nan for w in wells})
-    with pytest.raises(NonsenseReply, match="could be read"):
-        analyse(plates, parameters)
+    content = BATCH.experiments[2].candidate.id
+    found = analyse(lost(layout, content, saturated=saturated), parameters)
+    spoilt = found.pop((content, "residual_activity"))
+    assert_no_value(spoilt, (flag,), f"Its wells on {layout.labware['unheated']} {ending}")
+    assert spoilt.details["reference_value"] == pytest.approx(0.3, abs=0.05)
+    whole = analyse(Plates(layout, SHARES, np.random.default_rng(8)), parameters)
+    assert len(found) == 11
+    for key, o in found.items():
+        assert o.usable
+        # The noise of a plate is fitted to all of it, so the errors may differ a little; the values do not.
+        assert o.value == pytest.approx(whole[key].value, abs=1e-12)
+
+
+def test_blanks_past_the_range_leave_the_batch_without_values_and_say_what_to_do() -> None:
+    layout, parameters = lay_out()
+    found = analyse(lost(layout, "blank"), parameters)
+    assert len(found) == 12
+    for o in found.values():
+        assert_no_value(
+            o,
+            ("no_blank", "saturated"),
+            "The blank wells of assay_1 are all saturated: lower the reader's gain.",
+        )
+        assert o.details["reference_value"] is None
+        assert o.details["z_prime"] is None
+
+
+def test_blanks_at_a_ceiling_that_has_a_number_are_as_good_as_none() -> None:
+    layout, parameters = lay_out()
+    plates = replace(lost(layout, "blank"), seen={})
+    for o in analyse(plates, parameters).values():
+        assert o.quality.flags == ("no_blank", "saturated")
+        assert math.isnan(o.value)
+        assert all(well["net"] is None for well in o.details["wells"] if well["labware"] == "assay_1")
+
+
+def test_plates_of_which_nothing_is_read_give_one_observation_for_every_experiment_and_target() -> None:
+    layout, parameters = lay_out(challenge_temperature_c=[70, 80])
+    everything = {use.content if use.kind != "blank" else "blank" for use in layout.wells}
+    found = analyse(lost(layout, *everything, roles=parameters.roles), parameters)
+    assert len(found) == 12 * 3
+    assert found["V1", "residual_activity"].quality.sentence == (
+        "The blank wells of assay_1, assay_2 and assay_3 are all saturated: lower the reader's gain."
+    )
+    assert all(math.isnan(o.value) and o.quality.flags == ("no_blank", "saturated") for o in found.values())
+
+
+def test_one_heated_plate_without_blanks_leaves_the_other_temperature_its_values() -> None:
+    layout, parameters = lay_out(challenge_temperature_c=[70, 80])
+    found = analyse(lost(layout, "blank", roles=("heated_80c",)), parameters)
+    for (content, target), o in found.items():
+        assert o.usable is (target == "residual_activity_70c")
+        if o.usable:
+            assert o.value == pytest.approx(SHARES[content], abs=0.12)
+
+
+def test_a_reference_past_the_range_leaves_values_that_nothing_vouches_for() -> None:
+    layout, parameters = lay_out()
+    for o in analyse(lost(layout, "WT"), parameters).values():
+        assert math.isfinite(o.value)
+        assert not o.quality.ok
+        assert o.quality.flags == ("no_reference", "saturated")
+        assert (
+            o.quality.sentence == "The reference wells of assay_1 are all saturated: lower the reader's gain."
+        )
+        assert o.details["reference_value"] is None
+
+
+def test_wells_lost_for_two_reasons_are_told_as_such() -> None:
+    layout, parameters = lay_out()
+    plates = lost(layout, "V1")
+    one_of_three = frozenset(sorted(plates.saturated)[:1])
+    found = analyse(replace(plates, saturated=one_of_three), parameters)["V1", "residual_activity"]
+    assert_no_value(
+        found,
+        ("saturated",),
+        "Its wells on assay_1 are saturated or could not be read: lower the reader's gain.",
+    )
+
+
+def test_single_wells_left_of_every_group_are_no_basis_for_a_result() -> None:
+    layout, parameters = lay_out()
+    contents = {use.content if use.kind != "blank" else "blank" for use in layout.wells}
+    kept = {wells_of(layout, content)[0] for content in contents}
+    plates = lost(layout, *contents, roles=parameters.roles, saturated=False)
+    seen = {place: value for place, value in plates.seen.items() if place[1] not in kept}
+    for o in analyse(replace(plates, seen=seen), parameters).values():
+        assert math.isfinite(o.value)
+        assert math.isnan(o.standard_error)
+        assert not o.quality.ok
+        assert "too_few_wells" in o.quality.flags
+        json.dumps(o.details, allow_nan=False)
 
 
 def test_wells_that_scatter_all_over_ask_for_a_repeat() -> None:

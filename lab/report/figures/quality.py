@@ -40,7 +40,7 @@ def quality(plates: Sequence[PlateReading], results: Sequence[Result], label: st
                 color=colour,
                 markersize=6.5,
                 label=role_words(role),
-                clip_on=False,
+                clip_on=not there,  # the layout takes an unclipped line without points to lie in the corner
             )
         left.axhline(_GOOD_Z_PRIME, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         left.set_ylim(-1.0 if any((p.z_prime or 0) < 0 for p in plates) else 0.0, 1.0)
@@ -64,7 +64,7 @@ def quality(plates: Sequence[PlateReading], results: Sequence[Result], label: st
                 alpha=0.7,
                 markersize=5,
                 markeredgewidth=0 if usable else 1.6,
-                clip_on=False,
+                clip_on=not seen,
             )
         right.set_ylim(bottom=0)
         right.set_ylabel(f"standard error of {label}")

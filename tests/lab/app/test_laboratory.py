@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.cli import main
 from lab.engine.progress import BatchProposed, Progress, ResultsRecorded, StepEnded
 from lab.errors import BadInput, Infeasible
 from lab.types import CampaignStatus, ExperimentStatus, StepStatus
@@ -245,6 +249,55 @@ def test_the_planner_is_asked_once_for_each_batch(tmp_path: Path, file: Path) ->
         laboratory.run([prepare(file)], baseline=False)
     assert [e.batch.number for e in seen if isinstance(e, BatchProposed)] == [1, 2]
     assert [e.spent for e in seen if isinstance(e, ResultsRecorded)] == [3, 6]
+
+
+def test_a_gain_at_which_every_well_saturates_holds_the_campaign_and_never_breaks_it(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The analysis gives verdicts and no values; the loop, the report and every command cope with that."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DRYWET_STORE", raising=False)
+    text = file.read_text()
+    assert text.count("    replicates: 3\n") == 1
+    file.write_text(text.replace("    replicates: 3\n", "    replicates: 3\n    gain: 255\n"))
+
+    def drywet(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["drywet", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    verdict = "The blank wells of assay_1 and assay_2 are all saturated: lower the reader's gain."
+    code, out = drywet("run", file.name, "--no-baseline")
+    assert code == 1
+    assert f"Held after 3 of 6 experiments. No result of batch 1 can be used. {verdict}" in out
+    assert "start again with drywet run --new" in out
+    assert "nothing usable" in out
+
+    code, out = drywet("status", "--json")
+    shown = json.loads(out)["campaign"]
+    assert (code, shown["status"], shown["spent"], shown["best"]) == (0, "held", 3, None)
+    assert [(r["value"], r["standard_error"], r["ok"]) for r in shown["results"]] == [(None, None, False)] * 3
+    assert {tuple(r["flags"]) for r in shown["results"]} == {("no_blank", "saturated")}
+
+    code, out = drywet("resume", "--json")
+    (ended,) = json.loads(out)["campaigns"]
+    assert (code, ended["status"], ended["best"]) == (0, "finished", [])
+    code, out = drywet("status")
+    assert code == 0
+    assert "6 of 6 experiments spent, 0 with a result that can be used" in " ".join(out.split())
+    assert drywet("report", "small", "--output", "page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count(">no value<") == 6
+    assert "lower the reader&#39;s gain" in page
+
+    with Laboratory.open(Settings()) as laboratory:
+        history = laboratory.store.history(laboratory.store.campaign("small").campaign.id)
+    assert [e.status for e in history.experiments] == [ExperimentStatus.FAILED] * 6
+    assert [e.repeat_of for e in history.experiments[3:]] == [e.id for e in history.experiments[:3]]
+    assert len(history.observations) == 6
+    assert all(math.isnan(o.value) and math.isnan(o.standard_error) for o in history.observations)
+    assert all(len(o.details["wells"]) == 6 for o in history.observations)
 
 
 @pytest.mark.postgres

@@ -202,7 +202,7 @@ def test_a_campaign_whose_every_result_failed_renders(store: Store):
     campaign = fill(store, Recipe(pool=60, budget=8, batch_size=8, batches=1, flagged=1.0))
     page = render_page(read_contents(store, campaign.id))
     assert "8 did not (high CV: 8)." in page
-    assert "No result that can be used yet." in page
+    assert "No result that can be used. The last one:" in page
     Page(page)
 
 
