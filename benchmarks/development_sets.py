@@ -1,9 +1,12 @@
 """Published measurements as pools of candidates: the sets that planners were tuned on, and are not judged on.
 
-They are read from ``../shared/data`` beside the repository: crossed barrel (Gongora et al. 2020) and P3HT composites (Bash
-et al. 2021) as collected by Liang et al. 2021, direct arylation (Shields et al. 2021), GB1 at four sites (Wu et al.
-2016) and TEM-1 lactamase single substitutions (Stiffler et al. 2015). The stabilities of GB1 single substitutions, on
-which the closed loop is judged, are not among them.
+:func:`development_sets` are read from ``../shared/data`` beside the repository: crossed barrel (Gongora et al. 2020) and
+P3HT composites (Bash et al. 2021) as collected by Liang et al. 2021, direct arylation (Shields et al. 2021), GB1 at four
+sites (Wu et al. 2016) and TEM-1 lactamase single substitutions (Stiffler et al. 2015).
+
+:func:`single_substitution_sets` are what the treatment of single substitutions was chosen on: the TEM-1 windows, the same
+squashed, and six proteins of FireProtDB (``stabilities.py``). The stabilities of GB1 single substitutions, on which the
+closed loop is judged, are in neither.
 """
 
 from __future__ import annotations
@@ -14,12 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm, rankdata
 
+from benchmarks.stabilities import DATA, Substitution, substitutions
 from lab.errors import MissingData
 from lab.types import Candidate
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 WINDOW = 56
+PROTEINS = {
+    "P00644": "nuclease",
+    "P00720": "T4 lysozyme",
+    "P00648": "barnase",
+    "P61626": "human lysozyme",
+    "P0ABQ4": "DHFR",
+    "P0A7Y4": "RNase H",
+}
+"""Accession -> name of the proteins of FireProtDB that are pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Pool:
     candidates: tuple[Candidate, ...]
     values: np.ndarray
     error: float
+    accession: str = ""
+    """Of the protein (UniProt), where it is among those that ``models/substitution_effects.py`` was fitted to."""
 
 
 def development_sets() -> list[Pool]:
@@ -116,3 +131,57 @@ def tem1_window(index: int) -> Pool:
     values = np.array(fitness)
     fraction = 1.0 / (1.0 + np.exp(-(values - np.quantile(values, 0.85)) / 0.06))
     return Pool(f"TEM-1 window {index + 1}", parent, tuple(candidates), fraction, 0.03)
+
+
+def single_substitution_sets() -> list[Pool]:
+    """Four squashed windows of TEM-1, the same four as they are, and the proteins of :data:`PROTEINS`.
+
+    Raises:
+        MissingData: the folder is not there.
+    """
+    data = substitutions()
+    return [
+        *(squashed(tem1_window(index)) for index in range(4)),
+        *(tem1_window(index) for index in range(4)),
+        *(residual_activities(data, accession) for accession in PROTEINS),
+    ]
+
+
+def squashed(pool: Pool) -> Pool:
+    """The pool with its ranks spread as residual activities are: a third near 0, the parent's neighbours near 0.17.
+
+    Normal scores of the ranks stand for free energies of folding; the logistic function of 3.2 - 1.88 times them is what
+    a challenge would leave. The reading's error is 0.012.
+    """
+    normal = norm.ppf((rankdata(pool.values) - 0.5) / len(pool.values))
+    return Pool(
+        f"{pool.name}, squashed",
+        pool.parent,
+        pool.candidates,
+        1.0 / (1.0 + np.exp(3.2 - 1.88 * normal)),
+        0.012,
+    )
+
+
+def residual_activities(data: list[Substitution], accession: str) -> Pool:
+    """Substitutions of one protein as what a challenge that leaves 18 % of the parent would leave of each.
+
+    ``1 / (1 + exp(1.5 + 1.6 ddG))``, ddG in kcal/mol (1.6 is 1 / RT at 40 C); the reading's error is 0.012. Only the
+    chain with the most substitutions counts. Residues that were not resolved (X) stand as alanine; no candidate
+    changes them.
+    """
+    own = [s for s in data if s.protein == accession]
+    chains = [s.sequence for s in own]
+    chain = max(dict.fromkeys(chains), key=chains.count)
+    own = [s for s in own if s.sequence == chain]
+    parent = chain.replace("X", "A")
+    candidates = tuple(
+        Candidate(
+            id=f"{chain[s.site]}{s.site + 1}{s.new}", sequence=parent[: s.site] + s.new + parent[s.site + 1 :]
+        )
+        for s in own
+    )
+    ddg = np.array([s.ddg_kcal_per_mol for s in own])
+    return Pool(
+        PROTEINS[accession], parent, candidates, 1.0 / (1.0 + np.exp(1.5 + 1.6 * ddg)), 0.012, accession
+    )

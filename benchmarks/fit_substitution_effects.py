@@ -1,9 +1,7 @@
 """Where the numbers of ``models/substitution_effects.py`` come from: a ridge regression on published stabilities.
 
-Changes of folding free energy on single substitution (kcal/mol, positive destabilises) from FireProtDB (Stourac et al.,
-Nucleic Acids Res. 49 (2021) D319), as collected by the authors of ThermoMPNN (Dieckhaus et al., PNAS 121 (2024)), read
-from ``../shared/data/stability_ddg`` beside the repository. Protein G is left out whoever measured it, and protein L, which
-shares its fold: nothing of the protein that the closed loop is judged on enters.
+The data are those of ``stabilities.py``, which leaves out protein G and protein L: nothing of the protein that the closed
+loop is judged on enters.
 
 Effects are fitted within proteins (each protein has a mean of its own) and proteins count by the square root of their
 number of substitutions, so that a few well-studied ones do not decide alone. Printed besides: rank correlation within each
@@ -14,15 +12,14 @@ Run: python -m benchmarks.fit_substitution_effects
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.development_sets import DATA, tem1_window
+from benchmarks.development_sets import tem1_window
+from benchmarks.stabilities import Substitution, substitutions
 from lab.errors import MissingData
 from lab.types import AMINO_ACIDS
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
@@ -40,60 +37,10 @@ VOLUME_A3 = dict(
 )
 """Residue volumes, A. A. Zamyatnin, Prog. Biophys. Mol. Biol. 24 (1972) 107-123."""
 
-PROTEIN_G = ("P06654", "P19909")
-PROTEIN_L = ("Q51912",)
-PROTEIN_G_ENDS = ("DDATKTFTV", "NAATKTFTV")
 HOMOLOGUES = {"P61626": "P00698", "P00698": "P61626"}
 BURIED = "AVILMFWYC"
 RIDGE = 10.0
 LEAST = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Substitution:
-    """One measured substitution; ``site`` counts from 0 in ``sequence``, where X is a residue that was not resolved."""
-
-    protein: str
-    sequence: str
-    site: int
-    new: str
-    ddg_kcal_per_mol: float
-
-
-def substitutions() -> list[Substitution]:
-    """Every distinct substitution, the median of its measurements.
-
-    Raises:
-        MissingData: the folder is not there.
-    """
-    folder = DATA / "stability_ddg"
-    if not folder.is_dir():
-        raise MissingData(
-            "The measured stabilities are not here: this reads them from the folder ../shared/data beside the repository.",
-            way_out="Put the files there that the benchmark's docstring names.",
-        )
-    found: dict[tuple[str, str, int, str], list[float]] = {}
-    for part in ("train", "val", "test", "HF"):
-        with (folder / f"fireprot_{part}.csv").open(newline="") as file:
-            for row in csv.DictReader(file):
-                old, new, sequence = row["wild_type"], row["mutation"], row["pdb_sequence"]
-                letters = old in AMINO_ACIDS and new in AMINO_ACIDS and old != new
-                if letters and row["ddG"] and not _left_out(row):
-                    protein = row["uniprot_id"] or row["pdb_id_corrected"]
-                    found.setdefault((protein, sequence, int(row["pdb_position"]), new), []).append(
-                        float(row["ddG"])
-                    )
-    return [Substitution(*key, float(np.median(values))) for key, values in found.items()]
-
-
-def _left_out(row: dict[str, str]) -> bool:
-    text = f"{row['sequence']} {row['pdb_sequence']}"
-    return (
-        row["uniprot_id"] in (*PROTEIN_G, *PROTEIN_L)
-        or any(pdb in f"{row['pdb_id']} {row['pdb_id_corrected']}" for pdb in ("1PGA", "1EM7", "2GB1"))
-        or "protein G" in row["protein_name"]
-        or any(end in text for end in PROTEIN_G_ENDS)
-    )
 
 
 def features(sequence: str, site: int, new: str) -> list[float]:

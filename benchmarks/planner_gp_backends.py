@@ -17,8 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,23 +26,9 @@ import models
 import planners
 from benchmarks.development_sets import Pool, development_sets
 from benchmarks.machine import keep, machine
+from benchmarks.replay import at_random, campaign_of, measure, reader
 from lab.errors import MissingData
-from lab.types import (
-    Campaign,
-    Candidate,
-    Experiment,
-    ExperimentStatus,
-    Goal,
-    History,
-    Observation,
-    Origin,
-    PlannerChoice,
-    Proposal,
-    ProtocolChoice,
-    Quality,
-    Reason,
-    new_id,
-)
+from lab.types import Campaign, Experiment, History, Proposal, Reason, new_id
 from planners.acquisition import upper_confidence_bound
 from planners.warp import make_warp
 
@@ -128,63 +113,6 @@ def make(backend: str) -> Any:
         if backend == "own"
         else BoTorchChoice(backend == "botorch_gamma")
     )
-
-
-def campaign_of(pool: Pool, candidates: Sequence[Candidate]) -> Campaign:
-    """A campaign over candidates of a development set."""
-    return Campaign(
-        id="cmp_benchmark",
-        name=pool.name,
-        goal=Goal(target="y"),
-        candidates=tuple(candidates),
-        reference=Candidate(id="parent", sequence=pool.parent),
-        planner=PlannerChoice(name="gaussian_process"),
-        protocol=ProtocolChoice(name="none"),
-        budget=96,
-        batch_size=BATCH,
-        seed=0,
-        workcell="none",
-    )
-
-
-def measure(
-    history: History, experiments: Sequence[Experiment], read: Callable[[str], float], error: float
-) -> History:
-    """History with the experiments carried out."""
-    done = tuple(replace(e, status=ExperimentStatus.MEASURED) for e in experiments)
-    seen = tuple(
-        Observation(
-            id=new_id("obs"),
-            experiment_id=e.id,
-            target="y",
-            sample_id="",
-            run_id="",
-            value=read(e.candidate.id),
-            standard_error=error,
-            unit="",
-            quality=Quality(ok=True),
-            method="published",
-            origin=Origin.REPLAY,
-            replicates=3,
-            lab_time_s=0.0,
-        )
-        for e in done
-    )
-    return History(experiments=history.experiments + done, observations=history.observations + seen)
-
-
-def at_random(candidates: Sequence[Candidate], n: int, seed: int) -> list[Experiment]:
-    """n of the candidates as experiments, the same for every backend."""
-    rows = np.random.default_rng([seed, 1]).choice(len(candidates), n, replace=False)
-    reason = Reason(planner="random", sentence="For the comparison.")
-    return [Experiment(id=new_id("exp"), candidate=candidates[row], reason=reason) for row in rows]
-
-
-def reader(pool: Pool, seed: int) -> Callable[[str], float]:
-    """Values with the set's error, the same at every reading of one seed."""
-    errors = pool.error * np.random.default_rng([seed, 2]).normal(size=len(pool.values))
-    values = {c.id: float(v + e) for c, v, e in zip(pool.candidates, pool.values, errors, strict=True)}
-    return values.__getitem__
 
 
 def found(pool: Pool, backend: str, seed: int) -> tuple[float, float]:
