@@ -98,8 +98,8 @@ class Group:
     """Replicate wells of one sample or control on one plate.
 
     Args:
-        mean: of the wells that count, above the median blank. Where none counts, of all that were read, and
-            None where none was; the quality says so.
+        mean: of the wells that count, above the median blank. Where none counts, of all within the reader's
+            range, and None where none is; the quality says so.
         good: wells that count.
     """
 
@@ -167,7 +167,8 @@ class PlateRatio:
                 sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
                 judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
                 used = [w.net for w in judged if w.counts]
-                rest = used or [w.net for w in judged if math.isfinite(w.net)]
+                # Outliers are numbers still; a ceiling is none, even where the reader gives one.
+                rest = used or [w.net for w in judged if math.isfinite(w.net) and not w.saturated]
                 mean = moderated_mean(rest, of_plate) if rest else None
                 self.groups[role][key] = Group(wells=judged, mean=mean, good=len(used))
         self.z_prime = z_prime(self.groups[untreated][REFERENCE].nets, self.groups[untreated][BLANK].nets)

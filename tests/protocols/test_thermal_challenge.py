@@ -483,6 +483,18 @@ def test_a_reference_past_the_range_leaves_values_that_nothing_vouches_for() -> 
         assert o.details["reference_value"] is None
 
 
+def test_wells_at_a_ceiling_that_has_a_number_make_no_value() -> None:
+    layout, parameters = lay_out()
+    plates = replace(lost(layout, "V1", "WT"), seen={})
+    found = analyse(plates, parameters)["V1", "residual_activity"]
+    assert_no_value(
+        found,
+        ("no_reference", "saturated"),
+        "The reference wells of assay_1 are all saturated: lower the reader's gain. "
+        "Its wells on assay_1 are all saturated: lower the reader's gain.",
+    )
+
+
 def test_wells_lost_for_two_reasons_are_told_as_such() -> None:
     layout, parameters = lay_out()
     plates = lost(layout, "V1")

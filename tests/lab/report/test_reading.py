@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +38,9 @@ def contents(finished: tuple[Store, Campaign]) -> Contents:
 
 
 def measure(
-    store: Store, campaign: Campaign, values: dict[str, tuple[float, float]], **reference: float
+    store: Store, campaign: Campaign, values: dict[str, tuple[float, float]], **reference: float | None
 ) -> None:
-    """Another batch: candidate id -> (value, standard error), each in six wells."""
+    """Another batch: candidate id -> (value, standard error), each in six wells; in none where the value is no number."""
     by_id = {c.id: c for c in campaign.candidates}
     reason = Reason(planner="manual", sentence="asked for by hand")
     experiments = tuple(Experiment(id=new_id("exp"), candidate=by_id[name], reason=reason) for name in values)
@@ -60,7 +61,7 @@ def measure(
                 quality=Quality(ok=True),
                 method="m",
                 origin=Origin.TWIN,
-                replicates=6,
+                replicates=6 if math.isfinite(values[e.candidate.id][0]) else 0,
                 lab_time_s=0.0,
                 details=dict(reference),
             )
@@ -184,6 +185,26 @@ def test_a_value_that_is_no_number_is_not_usable(store: Store):
     (result,) = read_contents(store, campaign.id).results
     assert result.estimate is None
     assert not result.usable
+
+
+def test_a_result_without_a_value_does_not_make_the_reference_beside_it_unsure(store: Store):
+    campaign = empty_campaign(store)
+    first, second = (c.id for c in campaign.candidates[:2])
+    values = {first: (math.nan, math.nan), second: (0.5, 0.03)}
+    measure(store, campaign, values, reference_value=0.3, reference_standard_error=0.02)
+    contents = read_contents(store, campaign.id)
+    assert contents.reference is not None
+    assert contents.reference.degrees_of_freedom == 5
+    assert 0.2 < contents.reference.low < 0.3 < contents.reference.high < 0.4
+
+
+def test_a_reference_whose_error_is_not_known_has_no_interval(store: Store):
+    campaign = empty_campaign(store)
+    values = {campaign.candidates[0].id: (0.5, 0.03)}
+    measure(store, campaign, values, reference_value=0.3, reference_standard_error=None)
+    contents = read_contents(store, campaign.id)
+    assert contents.reference is not None
+    assert (contents.reference.low, contents.reference.high) == (-math.inf, math.inf)
 
 
 def test_readings_of_an_interrupted_run_are_those_of_the_stretch_that_got_furthest(store: Store):
