@@ -18,6 +18,7 @@ import pytest
 
 from lab.files import write_new_campaign
 from lab.store import Store
+from lab.types import Step, StepStatus
 from tests.lab.cli.conftest import Answer, change
 
 STORE = Path(".drywet/drywet.db")
@@ -229,6 +230,18 @@ def test_status_and_report_work_while_a_campaign_runs(campaign: Path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
+def unknown_steps(store: str) -> list[Step]:
+    """Steps that were sent and whose outcome nobody knows, in a store that nobody writes."""
+    with Store.open(store, read_only=True) as opened:
+        return [
+            step
+            for record in opened.campaigns()
+            for outcome in opened.runs(record.campaign.id)
+            for step in opened.steps(outcome.run.id)
+            if step.status in (StepStatus.DISPATCHED, StepStatus.UNKNOWN)
+        ]
+
+
 def test_a_disk_that_fills_up_holds_the_campaign_and_loses_nothing(campaign: Path, tmp_path: Path):
     small = tmp_path / "small"
     small.mkdir()
@@ -243,10 +256,14 @@ def test_a_disk_that_fills_up_holds_the_campaign_and_loses_nothing(campaign: Pat
         assert "disk is full" in full.err
         assert "Free some space" in full.err
         subprocess.run(["mount", "-o", "remount,size=80m", str(small)], check=True)
+        open_steps = unknown_steps(str(small / "lab.db"))
         again = command("resume", "--store", str(small / "lab.db"))
-        if again.code == 1:
-            # The disk filled up just when a step's outcome was to be written down: only a person can say what became of it.
-            assert "whether it was done is not known" in again.err
+        if open_steps:
+            # The disk filled up within a step, or as its outcome was written down: only a person can say what became of it.
+            (step,) = open_steps
+            assert again.code == 1, again.err
+            assert f"Step {step.ordinal} ({step.action} on {step.device})" in again.err
+            assert unknown_steps(str(small / "lab.db")) == open_steps
         else:
             assert again.code == 0, again.err
             assert "Finished after 6 experiments." in again.out

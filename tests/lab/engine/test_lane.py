@@ -199,6 +199,23 @@ def test_nothing_is_sent_when_the_journal_cannot_be_written(
     assert lab.press.sent == []
 
 
+def test_a_step_whose_outcome_cannot_be_written_is_not_sent_again(
+    lab: SmallLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise StoreUnusable("The disk is full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(lab.store, "end_step", full)
+        with pytest.raises(StoreUnusable, match="disk is full"):
+            carry_out(lab, WELLS)
+    assert [s.status for s in lab.store.steps(lab.run.id)] == [StepStatus.DISPATCHED]
+    lab.run = lab.store.next_stretch(lab.run.id)
+    with pytest.raises(RunHeld, match=r"Step 1 \(stamp on press\) had been sent"):
+        carry_out(lab, WELLS)
+    assert lab.press.sent == ["A1"]
+
+
 def test_a_document_writer_that_fails_holds_the_run_at_the_next_step(
     lab: SmallLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
