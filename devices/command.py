@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 from lab.bench import Bench, Kind
+from lab.interfaces import Place
 from lab.types import JsonValue
 
 __all__ = ["CommandValue", "not_here"]
@@ -15,6 +16,25 @@ __all__ = ["CommandValue", "not_here"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandValue:
     """A command whose fields are JSON values."""
+
+    @property
+    def transfers(self) -> tuple[tuple[Place, Place, float], ...]:
+        """Nothing, unless a command says otherwise."""
+        return ()
+
+    @property
+    def draws(self) -> tuple[Place, ...]:
+        """Where its transfers come from."""
+        return tuple(dict.fromkeys(source for source, _, _ in self.transfers))
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """All that is in the plate or labware that it names, unless a command says otherwise."""
+        named = getattr(self, "plate", None) or getattr(self, "labware", None)
+        return () if named is None else ((named, "*"),)
+
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        """Nothing is used up by most commands, unless they are done."""
 
     def to_json(self) -> dict[str, JsonValue]:
         """Its arguments."""

@@ -41,6 +41,7 @@ from ophyd_async.core import (
     soft_signal_r_and_setter,
 )
 
+from devices.fence import Fence, check_lease
 from devices.identity import Identity
 from devices.transport import Framing, Transport
 from devices.verb import faults_of
@@ -126,8 +127,10 @@ class Link:
         """Send a request and say what the reply says.
 
         Raises:
+            StaleLease: of a command whose lease has run out; nothing was sent.
             DeviceFault: any of the tree; see :class:`Transport` and :class:`Dialect`.
         """
+        check_lease()
         reply = await self._transport.exchange(request, timeout_s=timeout_s)
         return self._dialect.payload(request, reply)
 
@@ -305,6 +308,7 @@ class LineDevice(StandardReadable):
 
     def __init__(self, name: str, transport: Transport) -> None:
         self._link = Link(transport, self.dialect)
+        self.fence = Fence()
         super().__init__(name=name, connector=LineConnector(self._link))
         self.origin, self._set_origin = soft_signal_r_and_setter(str)
         self.serial_number, self._set_serial_number = soft_signal_r_and_setter(str)
@@ -333,6 +337,15 @@ class LineDevice(StandardReadable):
 
         Raises:
             DeviceFault: the instrument does not do it; a person must look.
+        """
+
+    async def look(self) -> None:
+        """Keep what the instrument shows right after a crash, before :meth:`safe` changes it, for ``reconcile``.
+
+        Asks only, and within seconds. Nothing, for an instrument that shows nothing of use.
+
+        Raises:
+            DeviceFault: it does not answer.
         """
 
     @abstractmethod

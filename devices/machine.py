@@ -18,6 +18,7 @@ from ophyd_async.core import (
 from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.machines.machine import Machine
 
+from devices.fence import Fence
 from devices.identity import Identity
 from devices.verb import faults_of
 from lab.errors import InstrumentError, MissingData
@@ -94,6 +95,7 @@ class MachineDevice(StandardReadable):
     ) -> None:
         self._machine = machine
         self._machine_driver = driver
+        self.fence = Fence()
         self._faults = (*common_faults, *driver.faults)
         super().__init__(name=name, connector=_Connector())
         self.origin, self._set_origin = soft_signal_r_and_setter(str)
@@ -134,6 +136,15 @@ class MachineDevice(StandardReadable):
         with self.as_faults():
             if self._machine.setup_finished:
                 await self._machine.stop()
+
+    async def look(self) -> None:
+        """Keep what the machine shows right after a crash, before :meth:`safe` changes it, for ``reconcile``.
+
+        Asks only, and within seconds. Nothing, for a machine that shows nothing of use.
+
+        Raises:
+            DeviceFault: it does not answer.
+        """
 
     @abstractmethod
     async def safe(self) -> None:

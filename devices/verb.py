@@ -13,14 +13,14 @@ from typing import Any, Generic, TypeVar, cast
 
 from ophyd_async.core import AsyncStatus, Device
 
+from devices.fence import Engagement, Fence, engaged
 from lab.bench import Bench
 from lab.errors import BadInput, CommandTimeout, DeviceFault, OutOfRange
-from lab.interfaces import Command
-from lab.types import JsonValue
+from lab.interfaces import Answer, Command, Marker, Reconciliation
+from lab.recovery import WATCHDOG_FACTOR, WATCHDOG_FLOOR_S, time_limit_s
+from lab.types import JsonValue, Mark
 
 __all__ = [
-    "WATCHDOG_FACTOR",
-    "WATCHDOG_FLOOR_S",
     "Limits",
     "Verb",
     "faults_of",
@@ -34,12 +34,6 @@ Limits = Mapping[str, tuple[float, float]]
 """Name of a command's field or property (``temperature_c``) -> lowest and highest value allowed, both
 included.
 """
-
-WATCHDOG_FACTOR = 3.0
-"""A command may take this many times its expected duration ..."""
-
-WATCHDOG_FLOOR_S = 120.0
-"""... and this many seconds of lab time more, before it counts as hung."""
 
 
 def limit_problems(command: object, limits: Limits) -> tuple[str, ...]:
@@ -122,6 +116,8 @@ class Verb(Device, Generic[C]):
             sentence each; asked with a bench as ``estimate`` is. About to be sent, they are :class:`OutOfRange` too.
         restore: takes a journaled result, so that the device's readings are again as they were after the
             command.
+        reconcile: says what came of a command that was sent and not seen to end, given its marks. None: nobody can tell.
+        remark: what was not as it should be about a result.
         watchdog_factor: see :data:`WATCHDOG_FACTOR`.
         watchdog_floor_s: see :data:`WATCHDOG_FLOOR_S`.
     """
@@ -135,6 +131,8 @@ class Verb(Device, Generic[C]):
         estimate: Callable[[C, Bench | None], float] | None = None,
         objections: Callable[[C, Bench | None], Sequence[str]] | None = None,
         restore: Callable[[JsonValue], Awaitable[None]] | None = None,
+        reconcile: Callable[[C, Sequence[Mark]], Awaitable[Reconciliation]] | None = None,
+        remark: Callable[[JsonValue], DeviceFault | None] | None = None,
         watchdog_factor: float = WATCHDOG_FACTOR,
         watchdog_floor_s: float = WATCHDOG_FLOOR_S,
     ) -> None:
@@ -143,6 +141,9 @@ class Verb(Device, Generic[C]):
         self._estimate = estimate
         self._objections = objections
         self._restore = restore
+        self._reconcile = reconcile
+        self._remark = remark
+        self._terms: tuple[int, float, Marker] | None = None
         self._watchdog_factor = watchdog_factor
         self._watchdog_floor_s = watchdog_floor_s
         self._result: JsonValue = None
@@ -152,21 +153,33 @@ class Verb(Device, Generic[C]):
     @property
     def device(self) -> str:
         """Name of the device that it is a verb of."""
+        return self._owner.name
+
+    @property
+    def _owner(self) -> Device:
         owner: Device = self
         while owner.parent is not None:
             owner = owner.parent
-        return owner.name
+        return owner
 
     @property
     def limits(self) -> Limits:
         """Limits of the device that concern this verb's commands."""
         return dict(self._limits)
 
+    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
+        """Under which lease, within which lab time and with which marks the command that is set next is carried out.
+
+        Without it, as in a script at a bench, a command works under no lease and marks nothing.
+        """
+        self._terms = (token, limit_s, mark)
+
     def set(self, value: C) -> AsyncStatus[None]:
         """Start the command. Must be called on the loop.
 
-        The status fails with :class:`OutOfRange` past a limit (nothing was sent), with
-        :class:`CommandTimeout` when the watchdog ends it, and with whatever fault the driver raises.
+        The status fails with :class:`OutOfRange` past a limit and :class:`StaleLease` when the device was leased to another
+        since (nothing was sent), with :class:`CommandTimeout` when the watchdog ends it, and with whatever fault the
+        driver raises.
         """
         return AsyncStatus(self._carry_out(value), name=self.name)
 
@@ -190,6 +203,21 @@ class Verb(Device, Generic[C]):
     def result(self) -> JsonValue:
         """What the last finished command gave back; None while one runs and after one that failed."""
         return self._result
+
+    def remark(self) -> DeviceFault | None:
+        """What was not as it should be though the last command is done."""
+        return None if self._remark is None or self._result is None else self._remark(self._result)
+
+    async def reconcile(self, command: C, marks: Sequence[Mark]) -> Reconciliation:
+        """What came of a command that was sent and not seen to end; asks the instrument, moves nothing.
+
+        Raises:
+            DeviceFault: the instrument does not answer.
+        """
+        if self._reconcile is None:
+            return Reconciliation(answer=Answer.UNKNOWN, sentence=f"{self.device} keeps no record of it.")
+        with faults_of(self.device):
+            return await self._reconcile(command, marks)
 
     async def restore(self, result: JsonValue) -> None:
         """Take a journaled result as if the command had just finished."""
@@ -218,18 +246,27 @@ class Verb(Device, Generic[C]):
 
     async def _carry_out(self, command: C) -> None:
         self._result = None
-        self._refuse(command)
-        if self._mock is not None:
-            cast(Any, self._mock)()(command)
-            return
+        terms, self._terms = self._terms, None
         with faults_of(self.device):
-            self._result = await self._watched(command)
+            if terms is not None:
+                fence: Fence = cast(Any, self._owner).fence
+                fence.admit(terms[0])
+                engaged.set(Engagement(terms[0], fence, terms[2]))
+            self._refuse(command)
+            if self._mock is not None:
+                cast(Any, self._mock)()(command)
+                return
+            self._result = await self._watched(command, None if terms is None else terms[1])
 
-    async def _watched(self, command: C) -> JsonValue:
-        if self._estimate is None:
-            return await self._run(command)
-        expected_s = self._estimate(command, None)
-        limit_s = self._watchdog_factor * expected_s + self._watchdog_floor_s
+    async def _watched(self, command: C, limit_s: float | None) -> JsonValue:
+        """No command goes on for ever: what is late is a fault, though the instrument may be at it still."""
+        expected = ""
+        if limit_s is None:
+            if self._estimate is None:
+                return await self._run(command)
+            expected_s = self._estimate(command, None)
+            expected = f" (expected {expected_s:.0f} s)"
+            limit_s = time_limit_s(expected_s, factor=self._watchdog_factor, floor_s=self._watchdog_floor_s)
         try:
             async with asyncio.timeout(limit_s) as watchdog:
                 return await self._run(command)
@@ -237,6 +274,5 @@ class Verb(Device, Generic[C]):
             if not watchdog.expired():
                 raise
             raise CommandTimeout(
-                f"{command.verb} did not end in {limit_s:.0f} s of lab time (expected {expected_s:.0f} s).",
-                device=self.device,
+                f"{command.verb} did not end in {limit_s:.0f} s of lab time{expected}.", device=self.device
             ) from late

@@ -67,10 +67,13 @@ class WellContents:
     Args:
         volume_ul: all of it.
         parts: content id (``T16I``, ``assay_buffer``) -> volume_ul of it; the values add up to ``volume_ul``.
+        unknown_ul: what may be in it beyond ``volume_ul``, where an action of unknown outcome drew from it or gave to it;
+            ``volume_ul`` is the least that there is.
     """
 
     volume_ul: float = 0.0
     parts: dict[str, float] = field(default_factory=dict)
+    unknown_ul: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,11 +101,16 @@ class Labware:
 
 
 class Bench:
-    """All labware and positions of one bench. Mutable, owned by one bench session; copy it to try things out."""
+    """All labware and positions of one bench. Mutable, owned by one bench session; copy it to try things out.
+
+    Attributes:
+        barred: (labware, well) -> why what is in it must not be used; the well ``*`` stands for all of the labware.
+    """
 
     def __init__(self, positions: Iterable[Position], labware: Iterable[Labware]) -> None:
         self.positions: dict[str, Position] = {p.name: p for p in positions}
         self.labware: dict[str, Labware] = {item.id: item for item in labware}
+        self.barred: dict[tuple[str, str], str] = {}
 
     def copy(self) -> Bench:
         """An independent copy, for a dry run."""
@@ -110,11 +118,43 @@ class Bench:
         labware = []
         for item in self.labware.values():
             wells = {
-                name: WellContents(volume_ul=well.volume_ul, parts=dict(well.parts))
+                name: WellContents(
+                    volume_ul=well.volume_ul, parts=dict(well.parts), unknown_ul=well.unknown_ul
+                )
                 for name, well in item.wells.items()
             }
             labware.append(replace(item, wells=wells, tips=list(item.tips)))
-        return Bench(self.positions.values(), labware)
+        copy = Bench(self.positions.values(), labware)
+        copy.barred = dict(self.barred)
+        return copy
+
+    def why_barred(self, labware: str, well: str) -> str:
+        """Why what is in a well must not be used; empty where it may."""
+        return self.barred.get((labware, well)) or self.barred.get((labware, "*"), "")
+
+    def bar(self, places: Iterable[tuple[str, str]], why: str) -> None:
+        """Keep what is in some wells from being used; the well ``*`` stands for all of a piece of labware."""
+        for place in places:
+            self.barred.setdefault(place, why)
+
+    def doubt(self, certain: Bench) -> None:
+        """Keep the least of what two courses of events leave: this bench, or ``certain``, whichever came true.
+
+        Tips that one of them used are gone; of a well that they leave different, the smaller volume is there, and the rest
+        is unknown.
+        """
+        for item in self.labware.values():
+            other = certain.labware[item.id]
+            item.tips = [tip for tip in item.tips if tip in other.tips]
+            item.clean = item.clean and other.clean
+            for name, well in item.wells.items():
+                less, more = sorted((well, other.wells[name]), key=lambda contents: contents.volume_ul)
+                between_ul = more.volume_ul - less.volume_ul
+                item.wells[name] = WellContents(
+                    volume_ul=less.volume_ul,
+                    parts=dict(less.parts),
+                    unknown_ul=max(less.unknown_ul, more.unknown_ul) + between_ul,
+                )
 
     def at(self, position: str) -> Labware | None:
         """What stands at a position, if anything does."""
@@ -138,8 +178,10 @@ class Bench:
         return self.labware[labware].wells[well]
 
     def available_ul(self, labware: str, well: str) -> float:
-        """Volume that can be drawn: all but the dead volume."""
+        """Volume that can be drawn: all but the dead volume; nothing of what is barred."""
         item = self.labware[labware]
+        if self.why_barred(labware, well):
+            return 0.0
         return max(0.0, item.wells[well].volume_ul - item.type.dead_volume_ul)
 
     def draw(self, labware: str, well: str, volume_ul: float) -> dict[str, float]:
@@ -202,10 +244,16 @@ class Bench:
         for item in self.labware.values():
             record = asdict(item)
             record["wells"] = {
-                name: w for name, w in record["wells"].items() if w["volume_ul"] > 0 or w["parts"]
+                name: w
+                for name, w in record["wells"].items()
+                if w["volume_ul"] > 0 or w["parts"] or w["unknown_ul"] > 0
             }
             labware.append(record)
-        return {"positions": [asdict(p) for p in self.positions.values()], "labware": labware}
+        return {
+            "positions": [asdict(p) for p in self.positions.values()],
+            "labware": labware,
+            "barred": [[*place, why] for place, why in self.barred.items()],
+        }
 
     @classmethod
     def from_json(cls, snapshot: Mapping[str, Any]) -> Bench:
@@ -220,4 +268,6 @@ class Bench:
                 else {name: WellContents() for name in kind.wells} | filled
             )
             labware.append(Labware(**{**record, "type": kind, "wells": wells}))
-        return cls([Position(**p) for p in snapshot["positions"]], labware)
+        bench = cls([Position(**p) for p in snapshot["positions"]], labware)
+        bench.barred = {(name, well): why for name, well, why in snapshot["barred"]}
+        return bench

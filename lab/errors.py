@@ -11,11 +11,23 @@
     |- DeviceFault              an instrument did not do what it was told
     |  |- InstrumentError       the instrument answered with an error of its own
     |  |- NonsenseReply         the answer cannot be read
-    |  |- CommandTimeout        no answer within the stated time
+    |  |- CommandTimeout        no answer within the stated time, or later than the command may take
     |  |- ConnectionLost        the wire is gone
-    |  `- OutOfRange            the value is past a limit of the device; refused before anything is sent
+    |  |- FailedAspirate        a tip drew no liquid
+    |  |- ShortVolume           a tip drew or gave less than it should
+    |  |- CloggedTip            a tip does not let liquid through
+    |  |- LostTip               a tip was not picked up, or fell off
+    |  |- LidFault              a lid, door or clamp does not move
+    |  |- GripFault             an arm grips nothing, or dropped what it held
+    |  |- ReaderSaturated       wells gave more light than the detector can tell; the reading is there
+    |  |- TemperatureNotReached a block or lid does not get where it should
+    |  |- InstrumentBusy        the instrument is at something else; refused, nothing was done
+    |  |- OutOfRange            the value is past a limit of the device; refused before anything is sent
+    |  `- StaleLease            whoever sends no longer leases the device; refused before anything is sent
     |- RunStopped               a person or a program asked to stop; the run can be continued
     |- RunHeld                  the run waits for a person; says why
+    |- BatchRedone              the run is given up, and its batch is done again on fresh material
+    |- CampaignAborted          the campaign's policy gives the campaign up
     |- ProtocolDiverged         a resumed plan asks for other steps than the journal holds
     |- ActionOutsideStep        a plan sends an action message that no step brackets
     `- ClockStalled             outside work held the clock past its wall-time limit
@@ -25,27 +37,63 @@ Bugs are ordinary Python exceptions and are never caught to be turned into one o
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
 __all__ = [
     "ActionOutsideStep",
     "BadInput",
+    "BatchRedone",
+    "CampaignAborted",
     "CampaignFileError",
     "ClockStalled",
+    "CloggedTip",
     "CommandTimeout",
     "ConnectionLost",
     "DeviceFault",
     "DrywetError",
+    "FailedAspirate",
+    "FaultKind",
+    "GripFault",
     "Infeasible",
+    "InstrumentBusy",
     "InstrumentError",
+    "LidFault",
+    "LostTip",
     "MissingData",
     "NonsenseReply",
     "OutOfRange",
     "ProtocolDiverged",
+    "ReaderSaturated",
     "RunHeld",
     "RunStopped",
+    "ShortVolume",
+    "StaleLease",
     "StoreUnusable",
+    "TemperatureNotReached",
 ]
+
+
+class FaultKind(StrEnum):
+    """What went wrong with an instrument, as a campaign file's recovery policy names it."""
+
+    FAILED_ASPIRATE = "failed_aspirate"
+    SHORT_VOLUME = "short_volume"
+    CLOG = "clog"
+    LOST_TIP = "lost_tip"
+    LID = "lid"
+    GRIP = "grip"
+    SATURATED = "saturated"
+    TEMPERATURE = "temperature"
+    CONNECTION_LOST = "connection_lost"
+    TIMEOUT = "timeout"
+    NONSENSE_REPLY = "nonsense_reply"
+    BUSY = "busy"
+    INSTRUMENT_ERROR = "instrument_error"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    """Not what went wrong, but what is left when the instrument can't say what came of a step."""
 
 
 class DrywetError(Exception):
@@ -152,10 +200,19 @@ class DeviceFault(DrywetError):
     Args:
         message: one sentence, in the instrument's terms.
         device: name of the device in the workcell.
+        nothing_done: certainly nothing of the command was carried out; by default that is so where the instrument refused.
+
+    Attributes:
+        kind: what a recovery policy goes by.
     """
 
-    def __init__(self, message: str, *, device: str = "") -> None:
+    kind: ClassVar[FaultKind] = FaultKind.INSTRUMENT_ERROR
+    refused: ClassVar[bool] = False
+    """Whether a fault of this class means that nothing was done, wherever it is raised."""
+
+    def __init__(self, message: str, *, device: str = "", nothing_done: bool = False) -> None:
         self.device = device
+        self.nothing_done = nothing_done or self.refused
         super().__init__(f"{device}: {message}" if device else message)
 
 
@@ -166,17 +223,88 @@ class InstrumentError(DeviceFault):
 class NonsenseReply(DeviceFault):
     """The instrument's answer cannot be read."""
 
+    kind = FaultKind.NONSENSE_REPLY
+
 
 class CommandTimeout(DeviceFault):
-    """The instrument did not answer within the stated time."""
+    """The instrument did not answer within the stated time, or is late with what it does. Stuck is not failed."""
+
+    kind = FaultKind.TIMEOUT
 
 
 class ConnectionLost(DeviceFault):
     """The wire to the instrument is gone or was never there."""
 
+    kind = FaultKind.CONNECTION_LOST
+
+
+class FailedAspirate(DeviceFault):
+    """A tip drew no liquid."""
+
+    kind = FaultKind.FAILED_ASPIRATE
+
+
+class ShortVolume(DeviceFault):
+    """A tip drew or gave less than it should."""
+
+    kind = FaultKind.SHORT_VOLUME
+
+
+class CloggedTip(DeviceFault):
+    """A tip does not let liquid through."""
+
+    kind = FaultKind.CLOG
+
+
+class LostTip(DeviceFault):
+    """A tip was not picked up, or fell off."""
+
+    kind = FaultKind.LOST_TIP
+
+
+class LidFault(DeviceFault):
+    """A lid, door or clamp does not move."""
+
+    kind = FaultKind.LID
+
+
+class GripFault(DeviceFault):
+    """An arm grips nothing, or dropped what it held."""
+
+    kind = FaultKind.GRIP
+
+
+class ReaderSaturated(DeviceFault):
+    """Wells gave more light than the detector can tell. A remark on a reading that is done, not raised by one."""
+
+    kind = FaultKind.SATURATED
+
+
+class TemperatureNotReached(DeviceFault):
+    """A block, lid or adapter does not get to its temperature."""
+
+    kind = FaultKind.TEMPERATURE
+
+
+class InstrumentBusy(DeviceFault):
+    """The instrument is at something else. It refused; nothing was done."""
+
+    kind = FaultKind.BUSY
+    refused = True
+
 
 class OutOfRange(DeviceFault):
     """A value past a limit of the device. Nothing was sent."""
+
+    kind = FaultKind.OUT_OF_RANGE
+    refused = True
+
+
+class StaleLease(DeviceFault):
+    """Whoever sends no longer leases the device: the lease ran out, or another one was given since. Nothing was sent."""
+
+    kind = FaultKind.OUT_OF_RANGE
+    refused = True
 
 
 class RunStopped(DrywetError):
@@ -185,6 +313,14 @@ class RunStopped(DrywetError):
 
 class RunHeld(DrywetError):
     """The run waits for a person."""
+
+
+class BatchRedone(DrywetError):
+    """The run is given up, and its batch is done again on fresh material."""
+
+
+class CampaignAborted(DrywetError):
+    """The campaign's policy, or a person, gives the campaign up. What was measured is kept."""
 
 
 class ProtocolDiverged(DrywetError):

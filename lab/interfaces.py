@@ -6,9 +6,10 @@ campaign loop and choosing, :class:`ProtocolModule` between the loop and recipes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,17 +17,34 @@ from bluesky.protocols import Status
 from bluesky.utils import Msg
 
 from lab.bench import Bench
-from lab.types import Batch, Campaign, Experiment, History, JsonValue, Layout, Observation, Origin, Proposal
+from lab.errors import DeviceFault
+from lab.types import (
+    Batch,
+    Campaign,
+    Experiment,
+    History,
+    JsonValue,
+    Layout,
+    Mark,
+    Observation,
+    Origin,
+    Proposal,
+)
 
 __all__ = [
+    "Answer",
     "Clock",
     "Command",
     "Document",
     "Encoder",
+    "Marker",
     "ModelCard",
+    "Place",
     "Planner",
     "ProtocolModule",
+    "Reconciliation",
     "RunRecord",
+    "StepEnd",
     "Ticket",
     "Verb",
     "Workcell",
@@ -34,6 +52,43 @@ __all__ = [
 
 Document = tuple[str, Mapping[str, Any]]
 """A Bluesky document: its name (``start``, ``descriptor``, ``event``, ``stop``) and its body."""
+
+
+Place = tuple[str, str]
+"""Labware id and well; ``*`` for all of its wells."""
+
+Marker = Callable[[str, JsonValue], Awaitable[None]]
+"""Writes down how far a command has got: name of the part that is sent next, and what to know of it (see Mark). What is
+marked is on disk when it returns.
+"""
+
+
+class Answer(StrEnum):
+    """What an instrument, or a person, says came of a step."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What came of a step, as far as its instrument can tell. Never a guess.
+
+    Args:
+        answer: NOT_DONE only where the whole command may be sent again without harm to the material.
+        sentence: how that is known, for a person.
+        result: what the command gave back, when it is DONE.
+        part: what was used up or done though the command as a whole is not DONE (tips, liquid), JSON, for
+            ``Command.believe_part``; None where nothing was.
+        doubtful: wells of which nobody knows what they hold, when it is UNKNOWN; None means all that the command touches.
+    """
+
+    answer: Answer
+    sentence: str
+    result: JsonValue = None
+    part: JsonValue = None
+    doubtful: tuple[Place, ...] | None = None
 
 
 class Clock(Protocol):
@@ -71,6 +126,25 @@ class Command(Protocol):
         """Change the belief as the finished command changes the bench."""
         ...
 
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        """Change the belief by what a command that was broken off did all the same; see :class:`Reconciliation`."""
+        ...
+
+    @property
+    def transfers(self) -> tuple[tuple[Place, Place, float], ...]:
+        """What it brings from where to where: source, target, volume_ul; lineage is read from this."""
+        ...
+
+    @property
+    def draws(self) -> tuple[Place, ...]:
+        """Wells that it takes material from; refused where one of them is barred."""
+        ...
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """Wells whose material is in doubt when nobody knows what came of the command; none for a reading."""
+        ...
+
     def duration_s(self, bench: Bench) -> float:
         """Expected lab time on the bench as it is before the command."""
         ...
@@ -99,6 +173,16 @@ class Verb(Protocol):
         """Name of the device in the workcell; what a step leases."""
         ...
 
+    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
+        """What the command that is set next works under.
+
+        Args:
+            token: of the lease; the device refuses a command under a lower one than it has seen (StaleLease).
+            limit_s: lab time after which it counts as late (CommandTimeout).
+            mark: writes down how far it has got.
+        """
+        ...
+
     def set(self, value: Any) -> Status:
         """Start the command; the status ends when the instrument has done it, or with a typed fault."""
         ...
@@ -115,6 +199,21 @@ class Verb(Protocol):
         """What the last finished command gave back; JSON, goes to the journal."""
         ...
 
+    def remark(self) -> DeviceFault | None:
+        """What was not as it should be though the last command is done (wells that saturate); None where all is well."""
+        ...
+
+    async def reconcile(self, command: Any, marks: Sequence[Mark]) -> Reconciliation:
+        """Say what came of a command that was sent and not seen to end; asks the instrument, moves nothing.
+
+        Args:
+            marks: how far it had got, oldest first; the last one names the part that was under way.
+
+        Raises:
+            DeviceFault: the instrument does not answer; nothing is known then.
+        """
+        ...
+
     async def restore(self, result: JsonValue) -> None:
         """Take a journaled result as if the command had just finished, so that a resumed plan reads it again."""
         ...
@@ -126,12 +225,25 @@ class Ticket:
 
     Args:
         key: of the step in the journal.
-        done: the step was done in an earlier stretch; its result is restored and nothing may be sent.
+        done: the step was done in an earlier stretch, or given up there; its result is restored and nothing may be sent.
         result: of the done step; None otherwise.
     """
 
     key: str
     done: bool
+    result: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnd:
+    """What ``step_end`` gives back to the plan.
+
+    Args:
+        again: the step is to be tried once more, from its ``step_begin``.
+        result: what the action gave back; None where it was given up.
+    """
+
+    again: bool
     result: JsonValue = None
 
 
@@ -226,12 +338,14 @@ class RunRecord:
 
     Args:
         documents: of its last stretch, in order; complete, since a resumed stretch re-emits earlier readings.
+        barred: sample id -> why it must not be used; wells of such samples do not count.
     """
 
     run_id: str
     layout: Layout
     documents: tuple[Document, ...]
     origin: Origin
+    barred: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProtocolModule(Protocol):

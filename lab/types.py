@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from ulid import ULID
 
+from lab.recovery import RecoveryPolicy
+
 __all__ = [
     "AMINO_ACIDS",
     "Advice",
@@ -26,6 +28,7 @@ __all__ = [
     "History",
     "JsonValue",
     "Layout",
+    "Mark",
     "Observation",
     "Origin",
     "PlannerChoice",
@@ -49,7 +52,7 @@ JsonValue = Any
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 """One-letter codes of the 20 proteinogenic amino acids, in alphabetical order; encoders index by it."""
 
-Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch"]
+Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch", "amd"]
 
 
 def new_id(prefix: Prefix) -> str:
@@ -89,6 +92,8 @@ class RunStatus(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
     FAILED = "failed"
+    ABANDONED = "abandoned"
+    """Given up: its material is barred, and the batch is done again in the next attempt."""
 
 
 class StepStatus(StrEnum):
@@ -156,10 +161,16 @@ class Policies:
     Args:
         repeat_failed: times a candidate whose result failed its quality check is proposed again; each repeat costs 1.
         stop_when_advised: end early when the planner says that another batch is not worth its cost.
+        recovery: what to do about faults of instruments.
+        max_redos: times that one batch is done again on fresh material before the campaign holds instead.
+        priority: 0 to 9; who is served first at a shared instrument. Waiting counts more in the end, so nobody starves.
     """
 
     repeat_failed: int = 1
     stop_when_advised: bool = False
+    recovery: RecoveryPolicy = field(default_factory=RecoveryPolicy)
+    max_redos: int = 2
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,6 +406,10 @@ class Step:
         attempt_number: the try under this key, 1 for the first.
         result: JSON the action gave back; None until DONE.
         error: sentence; empty unless FAILED or UNKNOWN.
+        fault: kind of the fault that it failed with; empty where there was none.
+        recovery: what was decided about it (``lab.recovery.Recovery``); empty while nothing was.
+        part: what a step that is not DONE has used up or done all the same, JSON, as ``Command.believe_part`` reads it.
+        token: fencing token of the lease that it was sent under; 0 before it was sent.
     """
 
     id: str
@@ -411,11 +426,34 @@ class Step:
     error: str = ""
     begun_lab_s: float | None = None
     ended_lab_s: float | None = None
+    fault: str = ""
+    recovery: str = ""
+    part: JsonValue = None
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a step had got: on disk before the part of it that it names is sent.
+
+    Args:
+        name: of the part that comes next (``draw``, ``give``, ``hold``).
+        details: JSON, as the driver wants to read it back.
+    """
+
+    name: str
+    details: JsonValue
+    lab_time_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Material in one well: what it was made from, and in which run."""
+    """Material in one well: what it was made from, and in which run.
+
+    Args:
+        run_id: that made it; empty for what stood on the bench from the start.
+        parents: samples it was made from, in order of adding.
+    """
 
     id: str
     labware: str
