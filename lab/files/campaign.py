@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from lab.errors import BadInput, CampaignFileError
 from lab.files.candidates import CandidateTable, Material, read_candidates
+from lab.files.recovery import RecoveryFields
 from lab.files.source import Problems, SourceFile, read_source
 from lab.files.workcell import CANDIDATES, WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
@@ -162,6 +163,19 @@ class _Planner(StrictModel):
 class _Policies(StrictModel):
     repeat_failed: int = Field(default=1, ge=0, le=10)
     stop_when_advised: bool = False
+    recovery: RecoveryFields = RecoveryFields()
+    max_redos: int = Field(default=2, ge=0, le=10)
+    priority: int = Field(default=0, ge=0, le=9)
+
+    @property
+    def policies(self) -> Policies:
+        return Policies(
+            repeat_failed=self.repeat_failed,
+            stop_when_advised=self.stop_when_advised,
+            recovery=self.recovery.policy,
+            max_redos=self.max_redos,
+            priority=self.priority,
+        )
 
 
 class _Campaign(StrictModel):
@@ -248,9 +262,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         planner=PlannerChoice(name=written.planner.name, settings=written.planner.settings),
         baseline=written.baseline or "",
         protocol=ProtocolChoice(name=written.protocol.name, parameters=parameters),
-        policies=Policies(
-            repeat_failed=written.policies.repeat_failed, stop_when_advised=written.policies.stop_when_advised
-        ),
+        policies=written.policies.policies,
         budget=written.budget,
         batch_size=written.batch_size,
         seed=written.seed,

@@ -9,8 +9,11 @@ from pydantic.fields import FieldInfo
 from devices.labware import LABWARE_TYPES
 from digital_twin.chemistry import CHEMISTRIES
 from lab.app.drivers import DRIVERS
+from lab.errors import FaultKind
 from lab.files.campaign import _Campaign, _Candidates, _Policies
+from lab.files.recovery import RecoveryFields
 from lab.files.workcell import _Device, _Labware, _Place, _Workcell
+from lab.recovery import DEFAULT_LADDERS, Recovery
 from lab.units import SUFFIXES
 from planners import planner_names, settings_type
 from protocols.thermal_challenge import Parameters
@@ -61,6 +64,20 @@ def test_every_setting_of_the_planner_is_told_with_its_default(name: str):
 @pytest.mark.parametrize("model", [_Campaign, _Candidates, _Policies], ids=lambda model: model.__name__)
 def test_every_field_of_a_campaign_file_is_told(model: type[BaseModel]):
     assert [name for name in model.model_fields if f"| `{name}` |" not in CAMPAIGN_FILES] == []
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_every_kind_of_fault_is_told_once_with_its_default_ladder(kind: FaultKind):
+    (told,) = [line for line in CAMPAIGN_FILES.splitlines() if line.startswith(f"| `{kind.value}` |")]
+    assert told.endswith(f" | {', '.join(step.value for step in DEFAULT_LADDERS[kind])} |")
+
+
+def test_every_kind_of_fault_can_be_written_in_a_campaign_file():
+    assert list(RecoveryFields.model_fields) == [kind.value for kind in FaultKind]
+
+
+def test_every_word_of_a_recovery_is_told():
+    assert [word.value for word in Recovery if f"| `{word.value}` |" not in CAMPAIGN_FILES] == []
 
 
 @pytest.mark.parametrize("model", [_Workcell, _Device, _Place, _Labware], ids=lambda model: model.__name__)

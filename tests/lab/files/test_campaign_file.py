@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import CampaignFileError
+from lab.errors import CampaignFileError, FaultKind
 from lab.files import load_campaign
+from lab.recovery import Recovery, RecoveryPolicy
+from lab.store import Store
 from lab.types import Campaign, Goal, PlannerChoice, Policies, ProtocolChoice
 
 REPOSITORY = Path(__file__).parents[3]
+
+RECOVERY = """\
+seed: 7
+policies:
+  recovery:
+    clog: [retry_new_tip, abort]
+    unknown_outcome: redo_batch
+  max_redos: 0
+  priority: 9
+"""
 
 
 def test_a_right_file_gives_the_campaign_it_asks_for(desk):
@@ -396,3 +408,86 @@ def test_a_file_that_may_not_be_read_is_refused(desk, monkeypatch):
     bad = desk.problem()
     assert bad.reason == "The campaign file can't be read: Permission denied."
     assert bad.way_out == "Check its name, and that you may read it."
+
+
+def test_policies_that_are_not_written_are_the_default_ones(desk):
+    desk.change(desk.campaign, "seed: 7", "seed: 7\npolicies:\n  repeat_failed: 2")
+    assert desk.load().policies == Policies(repeat_failed=2)
+
+
+def test_recoveries_are_ladders_over_the_default_ones(desk):
+    desk.change(desk.campaign, "seed: 7", RECOVERY)
+    policies = desk.load().policies
+    assert (policies.max_redos, policies.priority) == (0, 9)
+    assert policies.recovery(FaultKind.CLOG, 1) is Recovery.RETRY_NEW_TIP
+    assert policies.recovery(FaultKind.CLOG, 2) is Recovery.ABORT
+    assert policies.recovery(FaultKind.UNKNOWN_OUTCOME, 1) is Recovery.REDO_BATCH
+    unwritten = [kind for kind in FaultKind if kind not in (FaultKind.CLOG, FaultKind.UNKNOWN_OUTCOME)]
+    assert all(
+        policies.recovery(kind, n) is RecoveryPolicy()(kind, n) for kind in unwritten for n in range(1, 6)
+    )
+
+
+def test_a_recovery_survives_the_store(desk, tmp_path):
+    desk.change(desk.campaign, "seed: 7", RECOVERY)
+    campaign = desk.load().campaign("cmp_1")
+    with Store.open(tmp_path / "lab.db") as store:
+        bench = store.create_bench(workcell="bench", twin=True, seed=1, ledger="", snapshot={})
+        store.create_campaign(campaign, bench.id, "", {})
+        assert store.campaign("cmp_1").campaign.policies == campaign.policies
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "reason", "way_out"),
+    [
+        (
+            "failed_asprate: hold",
+            "failed_asprate",
+            "There is no field 'failed_asprate' here.",
+            "Did you mean 'failed_aspirate'?",
+        ),
+        ("lid: [retry, hold_on]", "lid", "There is no recovery 'hold_on'.", "Did you mean 'hold'?"),
+        (
+            "grip: []",
+            "grip",
+            "A recovery takes one to 10 entries, not 0.",
+            "Write one for each try, such as [retry, hold]; the last one holds from there.",
+        ),
+        (
+            "unknown_outcome: [hold, retry]",
+            "unknown_outcome",
+            "retry could do twice what may have been done already.",
+            "Choose from: skip_sample, redo_batch, hold, abort.",
+        ),
+        (
+            "out_of_range: retry_new_tip",
+            "out_of_range",
+            "retry_new_tip does not help here: the same command would meet the same fault again.",
+            "Choose from: skip_sample, redo_batch, hold, abort.",
+        ),
+        (
+            "busy: 3",
+            "busy",
+            "There is no recovery 3.",
+            "Known here: retry, retry_new_tip, skip_sample, redo_batch, hold, abort.",
+        ),
+        (
+            "clog: {then: hold}",
+            "clog",
+            "clog is a list, not fields.",
+            "Write [first, second].",
+        ),
+        ("timeout:", "timeout", "timeout has no value.", "Write one after the colon, or take the line out."),
+    ],
+)
+def test_a_recovery_that_is_none_is_refused_at_its_line(desk, written, field, reason, way_out):
+    desk.change(desk.campaign, "seed: 7", f"seed: 7\npolicies:\n  recovery:\n    {written}")
+    found = desk.problem()
+    assert (found.line, found.field) == (21, f"policies.recovery.{field}")
+    assert (found.reason, found.way_out) == (reason, way_out)
+
+
+@pytest.mark.parametrize("written", ["max_redos: 11", "max_redos: -1", "priority: 10", "priority: -1"])
+def test_policies_past_their_range_are_refused(desk, written):
+    desk.change(desk.campaign, "seed: 7", f"seed: 7\npolicies:\n  {written}")
+    assert desk.problem().field == f"policies.{written.split(':')[0]}"
