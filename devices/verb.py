@@ -15,7 +15,7 @@ from ophyd_async.core import AsyncStatus, Device
 
 from devices.fence import Engagement, Fence, engaged
 from lab.bench import Bench
-from lab.errors import BadInput, CommandTimeout, DeviceFault, OutOfRange
+from lab.errors import BadInput, CommandBrokenOff, CommandTimeout, DeviceFault, OutOfRange
 from lab.interfaces import Answer, Command, Marker, Reconciliation
 from lab.recovery import WATCHDOG_FACTOR, WATCHDOG_FLOOR_S, time_limit_s
 from lab.types import JsonValue, Mark
@@ -144,6 +144,8 @@ class Verb(Device, Generic[C]):
         self._reconcile = reconcile
         self._remark = remark
         self._terms: tuple[int, float, Marker] | None = None
+        self._under_way: AsyncStatus[None] | None = None
+        self._broken_off = ""
         self._watchdog_factor = watchdog_factor
         self._watchdog_floor_s = watchdog_floor_s
         self._result: JsonValue = None
@@ -173,15 +175,38 @@ class Verb(Device, Generic[C]):
         Without it, as in a script at a bench, a command works under no lease and marks nothing.
         """
         self._terms = (token, limit_s, mark)
+        self._broken_off = ""
+
+    def break_off(self, reason: str) -> AsyncStatus[None] | None:
+        """End the command under way in its midst; one that is engaged and not set yet is refused when it is. Loop thread only.
+
+        The command gets to clean up after itself, so it may take a moment to end, as :class:`CommandBrokenOff`. Harmless when
+        the verb is idle; safe to repeat.
+
+        Returns:
+            The command's status, to wait for its end; None where none was under way.
+        """
+        if self._terms is not None:
+            self._broken_off = reason
+        status = self._under_way
+        if status is None or status.done:
+            return None
+        if not self._broken_off:
+            self._broken_off = reason
+            status.task.cancel(reason)
+        return status
 
     def set(self, value: C) -> AsyncStatus[None]:
         """Start the command. Must be called on the loop.
 
         The status fails with :class:`OutOfRange` past a limit and :class:`StaleLease` when the device was leased to another
-        since (nothing was sent), with :class:`CommandTimeout` when the watchdog ends it, and with whatever fault the
-        driver raises.
+        since (nothing was sent), with :class:`CommandTimeout` when the watchdog ends it, with :class:`CommandBrokenOff` after
+        :meth:`break_off`, and with whatever fault the driver raises.
         """
-        return AsyncStatus(self._carry_out(value), name=self.name)
+        if self._terms is None:
+            self._broken_off = ""
+        self._under_way = AsyncStatus(self._ended_in_order(value), name=self.name)
+        return self._under_way
 
     def problems(self, command: C, bench: Bench) -> Sequence[str]:
         """Why the command cannot be done on the bench as believed, or on this device; one sentence each.
@@ -243,6 +268,25 @@ class Verb(Device, Generic[C]):
     def _refusals(self, command: C, bench: Bench | None) -> tuple[str, ...]:
         objections = () if self._objections is None else self._objections(command, bench)
         return (*limit_problems(command, self._limits), *objections)
+
+    async def _ended_in_order(self, command: C) -> None:
+        """A command that was broken off ends as a fault, which can be told and kept, with what its clean-up met."""
+        if self._broken_off:
+            self._terms = None
+            raise CommandBrokenOff(
+                f"{command.verb} was not begun: {self._broken_off}", device=self.device, nothing_done=True
+            )
+        try:
+            await self._carry_out(command)
+        except asyncio.CancelledError as cancelled:
+            if not self._broken_off:
+                raise
+            broken = CommandBrokenOff(
+                f"{command.verb} was broken off: {self._broken_off}", device=self.device
+            )
+            for note in getattr(cancelled, "__notes__", ()):
+                broken.add_note(note)
+            raise broken from cancelled
 
     async def _carry_out(self, command: C) -> None:
         self._result = None

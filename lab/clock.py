@@ -91,6 +91,7 @@ class LabClock:
         self._lock = threading.Lock()
         self._holds: dict[int, tuple[str, float]] = {}
         self._next_hold = 0
+        self._urgent = 0
         self._quiet: list[Callable[[], None]] = []
         self.stalled: ClockStalled | None = None
         self.loop: asyncio.AbstractEventLoop = _Loop(self)
@@ -154,6 +155,18 @@ class LabClock:
             self._holds.pop(token, None)
         self._wake()
 
+    @contextmanager
+    def urgently(self) -> Iterator[None]:
+        """Let time go on whatever holds it: a safe state does not wait for a planner, nor for a database that hangs."""
+        with self._lock:
+            self._urgent += 1
+        self._wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._urgent -= 1
+
     def when_quiet(self, callback: Callable[[], None]) -> None:
         """Call back on the loop before time next moves; on wall time, at the next turn of the loop. Loop thread only."""
         if self.virtual:
@@ -181,7 +194,8 @@ class LabClock:
     def _overdue(self) -> tuple[str, float] | None:
         with self._lock:
             oldest = min(self._holds.values(), key=lambda hold: hold[1], default=None)
-        if oldest is None:
+            urgent = self._urgent > 0
+        if oldest is None or urgent:
             return None
         return oldest[0], time.monotonic() - oldest[1]
 

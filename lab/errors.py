@@ -49,6 +49,7 @@ __all__ = [
     "CampaignFileError",
     "ClockStalled",
     "CloggedTip",
+    "CommandBrokenOff",
     "CommandTimeout",
     "ConnectionLost",
     "DeviceFault",
@@ -305,6 +306,12 @@ class StaleLease(DeviceFault):
 
     kind = FaultKind.OUT_OF_RANGE
     refused = True
+
+
+class CommandBrokenOff(DeviceFault):
+    """A person had the command ended in its midst."""
+
+    kind = FaultKind.UNKNOWN_OUTCOME
 
 
 class RunStopped(DrywetError):
