@@ -6,7 +6,7 @@ import importlib.util
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ophyd_async.core import (
     Device,
@@ -18,12 +18,13 @@ from ophyd_async.core import (
 from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.machines.machine import Machine
 
-from devices.fence import Fence
+from devices.fence import Fence, mark
 from devices.identity import Identity
 from devices.verb import faults_of
-from lab.errors import InstrumentError, MissingData
+from lab.errors import CommandTimeout, ConnectionLost, DeviceFault, InstrumentError, MissingData
+from lab.types import JsonValue
 
-__all__ = ["USB_MODULE", "MachineDevice", "MachineDriver", "require_module"]
+__all__ = ["USB_MODULE", "MachineDevice", "MachineDriver", "Progress", "require_module"]
 
 USB_MODULE = "usb"
 """What PyLabRobot talks to USB machines with."""
@@ -59,6 +60,26 @@ class MachineDriver:
     needs: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far the command under way has got.
+
+    Args:
+        marks: name and details of each part that was about to be sent, oldest first.
+    """
+
+    marks: list[tuple[str, JsonValue]] = field(default_factory=list)
+
+    async def mark(self, name: str, **details: JsonValue) -> None:
+        """Put on record which part is sent next; on disk when this returns, where a journal is kept.
+
+        Raises:
+            StaleLease: the lease has run out; nothing more may be sent.
+        """
+        await mark(name, **details)
+        self.marks.append((name, details))
+
+
 class _Connector(DeviceConnector):
     """Sets PyLabRobot's front end up on the loop that connects the device."""
 
@@ -82,7 +103,8 @@ class MachineDevice(StandardReadable):
         name: of the device in the workcell.
         machine: the front end.
         driver: what lies under it.
-        common_faults: exceptions by which the front end and every backend say that the machine failed.
+        common_faults: exceptions by which the front end and every backend say that the machine failed, beside
+            TimeoutError, OSError and ChannelizedError.
     """
 
     def __init__(
@@ -91,7 +113,7 @@ class MachineDevice(StandardReadable):
         machine: Machine,
         driver: MachineDriver,
         *,
-        common_faults: tuple[type[Exception], ...] = (OSError, TimeoutError),
+        common_faults: tuple[type[Exception], ...] = (),
     ) -> None:
         self._machine = machine
         self._machine_driver = driver
@@ -158,13 +180,34 @@ class MachineDevice(StandardReadable):
         """What else brings a machine that has just been initialised to where it rests."""
 
     @contextmanager
-    def as_faults(self) -> Iterator[None]:
-        """Whatever PyLabRobot raises for a machine that did not do it, as a fault of this device."""
-        with faults_of(self.name):
-            try:
-                yield
-            except ChannelizedError as error:
-                channels = (f"channel {channel + 1}: {one}" for channel, one in sorted(error.errors.items()))
-                raise InstrumentError(f"{'; '.join(channels)}.") from error
-            except self._faults as error:
-                raise InstrumentError(f"{type(error).__name__}: {error}") from error
+    def as_faults(
+        self, refused: type[DeviceFault] = InstrumentError, *, progress: Progress | None = None
+    ) -> Iterator[None]:
+        """Whatever PyLabRobot raises for a machine that did not do it, as a fault of this device.
+
+        Args:
+            refused: what it is a case of when the machine says no more than that it failed.
+            progress: of the command that is carried out; nothing of it was done only where it had no part to mark yet.
+        """
+        try:
+            with faults_of(self.name):
+                try:
+                    yield
+                except TimeoutError as error:
+                    raise CommandTimeout(
+                        f"the machine did not answer in time ({str(error) or 'no more is known'})."
+                    ) from error
+                except OSError as error:
+                    raise ConnectionLost(
+                        f"the machine can't be reached ({str(error) or type(error).__name__})."
+                    ) from error
+                except (ChannelizedError, *self._faults) as error:
+                    raise self.fault_for(error, refused) from error
+        except DeviceFault as fault:
+            if progress is not None:
+                fault.nothing_done = not progress.marks
+            raise
+
+    def fault_for(self, error: Exception, refused: type[DeviceFault]) -> DeviceFault:
+        """The fault that an error of PyLabRobot's stands for."""
+        return refused(f"{type(error).__name__}: {error}")

@@ -19,12 +19,14 @@ from pylabrobot.plate_reading.backend import PlateReaderBackend
 from pylabrobot.resources import Plate
 
 from devices.labware import make_resource
-from devices.machine import MachineDevice, MachineDriver
+from devices.machine import MachineDevice, MachineDriver, Progress
 from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
+from devices.plate_reader.held import HeldReading, saturation, settings_of, what_was_read
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import DeviceFault, NonsenseReply
-from lab.types import JsonValue
+from lab.errors import DeviceFault, LidFault, NonsenseReply, StaleLease
+from lab.interfaces import Reconciliation
+from lab.types import JsonValue, Mark
 
 __all__ = ["Reader", "ReaderDriver", "ReaderModel"]
 
@@ -62,10 +64,14 @@ class ReaderDriver(MachineDriver):
     Args:
         backend: of PyLabRobot.
         reads_fluorescence: False where PyLabRobot does not know how; the device then has no such verb.
+        last_reading: asks the instrument for the reading that it still holds, None when it holds none; changes nothing.
+            None where PyLabRobot's backend has no such question, as those of the Infinite and the CLARIOstar have not:
+            a reading that nobody received is then lost and is made again.
     """
 
     backend: PlateReaderBackend
     reads_fluorescence: bool = True
+    last_reading: Callable[[], Awaitable[HeldReading | None]] | None = None
 
 
 class Reader(MachineDevice):
@@ -102,6 +108,7 @@ class Reader(MachineDevice):
         self._model = model
         self._bench = bench
         self._front = PlateReader(name, *PLATE_MM, backend=driver.backend)
+        self._seen: HeldReading | None = None
         super().__init__(name, self._front, driver)
         allowed = narrowed(model.limits, limits)
         if driver.reads_fluorescence:
@@ -111,6 +118,8 @@ class Reader(MachineDevice):
                 limits=allowed,
                 estimate=lambda command, bench: self._expected_s(command, model.fluorescence_pass_s),
                 restore=self._show,
+                reconcile=self._reconcile,
+                remark=saturation,
             )
         self.absorbance = Verb(
             self._read_absorbance,
@@ -118,6 +127,8 @@ class Reader(MachineDevice):
             limits=allowed,
             estimate=lambda command, bench: self._expected_s(command, model.absorbance_pass_s),
             restore=self._show,
+            reconcile=self._reconcile,
+            remark=saturation,
         )
         self.value, self._set_value = soft_signal_r_and_setter(Array1D[np.float64])
         self.cycles, self._set_cycles = soft_signal_r_and_setter(Array1D[np.float64])
@@ -151,13 +162,22 @@ class Reader(MachineDevice):
         self.add_readables([self.rows, self.columns], Format.CONFIG_SIGNAL)
         self.set_name(name)
 
+    async def look(self) -> None:
+        """Keep the reading that the instrument still holds, if it can be asked for one.
+
+        Raises:
+            DeviceFault: it does not answer.
+        """
+        self._seen = await self._still_held()
+
     async def safe(self) -> None:
         """Put the drawer out, so that the plate can be reached. Safe to repeat.
 
         Raises:
-            DeviceFault: the instrument does not do it; a person must look.
+            LidFault: the drawer does not move; a person must look.
+            DeviceFault: the instrument does not answer.
         """
-        with self.as_faults():
+        with self.as_faults(LidFault):
             if self._front.setup_finished:
                 await self._front.open()
 
@@ -176,13 +196,7 @@ class Reader(MachineDevice):
                 **self._model.fluorescence_settings(command),
             )
 
-        settings = {
-            "excitation_nm": command.excitation_nm,
-            "emission_nm": command.emission_nm,
-            "wavelength_nm": 0.0,
-            "gain": command.gain,
-        }
-        return await self._read(command, one, self._model.fluorescence_ceiling, settings)
+        return await self._read(command, one)
 
     async def _read_absorbance(self, command: ReadAbsorbance) -> JsonValue:
         async def one() -> Any:
@@ -190,52 +204,88 @@ class Reader(MachineDevice):
                 wavelength=round(command.wavelength_nm), use_new_return_type=True
             )
 
-        settings = {
-            "excitation_nm": 0.0,
-            "emission_nm": 0.0,
-            "wavelength_nm": command.wavelength_nm,
-            "gain": 0.0,
-        }
-        return await self._read(command, one, self._model.absorbance_ceiling, settings)
+        return await self._read(command, one)
 
     async def _read(
-        self,
-        command: ReadFluorescence | ReadAbsorbance,
-        one: Callable[[], Awaitable[Any]],
-        ceiling: float,
-        settings: Mapping[str, float],
+        self, command: ReadFluorescence | ReadAbsorbance, one: Callable[[], Awaitable[Any]]
     ) -> JsonValue:
-        """Drawer in, every cycle at its time, drawer out; what was read goes to the signals and to the journal."""
+        """Drawer in, every cycle at its time, drawer out; what was read goes to the signals and to the journal.
+
+        Each part is marked before it is sent: ``close``; ``read`` with the cycle (from 0) and the lab time at which the
+        first one began; ``open``.
+        """
         loop = asyncio.get_running_loop()
-        kind = self._bench.labware[command.plate].type
-        wells = kind.rows * kind.columns
         passes: list[list[float | None]] = []
-        with self.as_faults():
+        progress = Progress()
+        with self.as_faults(progress=progress):
             self._load(command.plate)
             try:
-                await self._front.close()
+                await progress.mark("close")
+                with self.as_faults(LidFault):
+                    await self._front.close()
                 begun_s = loop.time()
                 for cycle in range(command.cycles):
                     await asyncio.sleep(max(0.0, begun_s + cycle * command.interval_s - loop.time()))
-                    passes.append(_flat(await one(), wells))
-                await self._front.open()
+                    await progress.mark("read", cycle=cycle, begun_lab_s=begun_s)
+                    passes.append(_flat((await one())[0]["data"], self._wells(command)))
+                await progress.mark("open")
+                with self.as_faults(LidFault):
+                    await self._front.open()
             except Exception as failure:
                 await self._open_after(failure)
                 raise
-        result: JsonValue = {
+        result = self._result(command, begun_s, passes)
+        await self._show(result)
+        return result
+
+    async def _reconcile(
+        self, command: ReadFluorescence | ReadAbsorbance, marks: Sequence[Mark]
+    ) -> Reconciliation:
+        """What came of a reading: it is there if the instrument still holds it, and can be made again if not."""
+        held = await self._still_held() or self._seen
+        answer = what_was_read(command, marks, held, can_tell=self._driver.last_reading is not None)
+        if held is None or answer.begun_lab_s is None:
+            return answer.without_result()
+        passes = [_flat(rows, self._wells(command)) for rows in held["cycles"]]
+        return answer.with_result(self._result(command, answer.begun_lab_s, passes))
+
+    async def _still_held(self) -> HeldReading | None:
+        if self._driver.last_reading is None:
+            return None
+        with self.as_faults():
+            return await self._driver.last_reading()
+
+    def _wells(self, command: ReadFluorescence | ReadAbsorbance) -> int:
+        kind = self._bench.labware[command.plate].type
+        return kind.rows * kind.columns
+
+    def _result(
+        self,
+        command: ReadFluorescence | ReadAbsorbance,
+        begun_s: float,
+        passes: Sequence[list[float | None]],
+    ) -> dict[str, JsonValue]:
+        """What the journal keeps of a reading."""
+        kind = self._bench.labware[command.plate].type
+        fluorescence = isinstance(command, ReadFluorescence)
+        ceiling = self._model.fluorescence_ceiling if fluorescence else self._model.absorbance_ceiling
+        return {
             "plate": command.plate,
             "mode": command.verb,
             "rows": kind.rows,
             "columns": kind.columns,
             "lab_time_s": begun_s,
-            "cycles": passes,
+            "cycles": list(passes),
             "saturated": [
-                any(_over(one_pass[well], ceiling) for one_pass in passes) for well in range(wells)
+                any(_over(one_pass[well], ceiling) for one_pass in passes)
+                for well in range(self._wells(command))
             ],
-            **settings,
+            "excitation_nm": 0.0,
+            "emission_nm": 0.0,
+            "wavelength_nm": 0.0,
+            "gain": 0.0,
+            **settings_of(command),
         }
-        await self._show(result)
-        return result
 
     def _load(self, plate: str) -> None:
         """Tell PyLabRobot which plate stands in the reader."""
@@ -246,7 +296,12 @@ class Reader(MachineDevice):
         self._front.assign_child_resource(cast(Plate, make_resource(self._bench.labware[plate].type, plate)))
 
     async def _open_after(self, failure: Exception) -> None:
-        """Put the drawer out because a reading failed, and keep both errors if that fails too."""
+        """Put the drawer out because a reading failed, and keep both errors if that fails too.
+
+        Not where the reader is another's by now: it may hold their plate.
+        """
+        if isinstance(failure, StaleLease):
+            return
         try:
             await self.safe()
         except DeviceFault as second:
@@ -269,13 +324,13 @@ class Reader(MachineDevice):
         self._set_columns(result["columns"])
 
 
-def _flat(answer: Sequence[Mapping[str, Any]], wells: int) -> list[float | None]:
+def _flat(rows: Sequence[Sequence[Any]], wells: int) -> list[float | None]:
     """Wells of one pass, row-major; None where the instrument gave no number.
 
     Raises:
         NonsenseReply: not as many numbers as there are wells.
     """
-    numbers: Iterable[Any] = (value for row in answer[0]["data"] for value in row)
+    numbers: Iterable[Any] = (value for row in rows for value in row)
     values = [None if v is None or not math.isfinite(v) else float(v) for v in numbers]
     if len(values) != wells:
         raise NonsenseReply(f"the reading has {len(values)} numbers for {wells} wells.")
