@@ -194,13 +194,9 @@ class MachineDevice(StandardReadable):
                 try:
                     yield
                 except TimeoutError as error:
-                    raise CommandTimeout(
-                        f"the machine did not answer in time ({str(error) or 'no more is known'})."
-                    ) from error
+                    raise CommandTimeout(f"the machine did not answer in time ({_said(error)}).") from error
                 except OSError as error:
-                    raise ConnectionLost(
-                        f"the machine can't be reached ({str(error) or type(error).__name__})."
-                    ) from error
+                    raise ConnectionLost(f"the machine can't be reached ({_said(error)}).") from error
                 except (ChannelizedError, *self._faults) as error:
                     raise self.fault_for(error, refused) from error
         except DeviceFault as fault:
@@ -211,3 +207,7 @@ class MachineDevice(StandardReadable):
     def fault_for(self, error: Exception, refused: type[DeviceFault]) -> DeviceFault:
         """The fault that an error of PyLabRobot's stands for."""
         return refused(f"{type(error).__name__}: {error}")
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -15,7 +15,7 @@ from lab.types import JsonValue, Mark
 __all__ = ["HeldReading", "Verdict", "saturation", "settings_of", "what_was_read"]
 
 CLOCKS_S = 0.01
-"""By how much a reader's own time of beginning may differ from the mark before it; a pass takes thousands of times longer."""
+"""By how much a reader's own time of beginning may differ from the mark before it; one pass takes half a minute."""
 
 NAMED = 12
 """So many wells are named in a sentence; of more, their number says enough."""
