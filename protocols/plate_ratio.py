@@ -3,7 +3,8 @@
 All plates carry the same samples in replicate, a reference and blanks. Per plate the blank is subtracted; per
 sample the treated mean is divided by the untreated mean. Wells that do not belong are left out, and every one
 that is left out is named. What cannot be compared, because the reader gave no number for it or for the blanks, has
-no value (NaN), and its quality says why.
+no value (NaN), and its quality says why. Wells whose sample is barred are as good as empty: no number that is told here
+rests on them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -57,6 +59,7 @@ class WellReading:
         raw: in the reader's units; NaN where it gave none.
         net: ``raw`` less the median of the plate's blanks; NaN where ``raw`` is, and where no blank can be used.
         off_sd: for an outlier, how many standard deviations from its group's median; 0 otherwise.
+        barred: why its sample must not be used; None where it may.
     """
 
     labware: str
@@ -66,10 +69,13 @@ class WellReading:
     net: float
     saturated: bool
     off_sd: float = 0.0
+    barred: str | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Why it is left out; empty when it counts."""
+        if self.barred is not None:
+            return ("barred",)
         if not math.isfinite(self.raw):
             # Readers that give no number past their range mark the well as saturated as well.
             return ("saturated",) if self.saturated else ("unreadable",)
@@ -99,7 +105,7 @@ class Group:
 
     Args:
         mean: of the wells that count, above the median blank. Where none counts, of all within the reader's
-            range, and None where none is; the quality says so.
+            range that are not barred, and None where none is; the quality says so.
         good: wells that count.
     """
 
@@ -111,6 +117,16 @@ class Group:
     def nets(self) -> tuple[float, ...]:
         """Signals of the wells that count."""
         return tuple(well.net for well in self.wells if well.counts)
+
+    @property
+    def allowed(self) -> tuple[WellReading, ...]:
+        """Wells whose sample may be used."""
+        return tuple(well for well in self.wells if well.barred is None)
+
+    @property
+    def sample_id(self) -> str:
+        """The first of its samples that may be used; the first of all where none may."""
+        return (*self.allowed, *self.wells)[0].sample_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +154,7 @@ class PlateRatio:
         uses: what every well is for.
         readings: labware id -> reading; of every plate.
         thresholds: of what counts.
+        barred: sample id -> why it must not be used.
     """
 
     def __init__(
@@ -149,12 +166,13 @@ class PlateRatio:
         uses: Sequence[WellUse],
         readings: Mapping[str, PlateReading],
         thresholds: Thresholds,
+        barred: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.untreated = untreated
         self.treated = tuple(treated)
         self._thresholds = thresholds
         roles = (untreated, *treated)
-        plates = {role: _wells_of(readings[labware[role]], uses) for role in roles}
+        plates = {role: _wells_of(readings[labware[role]], uses, barred) for role in roles}
         noise = fit_noise(
             [[[w.net for w in wells if w.counts] for wells in plates[role].values()] for role in roles]
         )
@@ -168,7 +186,9 @@ class PlateRatio:
                 judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
                 used = [w.net for w in judged if w.counts]
                 # Outliers are numbers still; a ceiling is none, even where the reader gives one.
-                rest = used or [w.net for w in judged if math.isfinite(w.net) and not w.saturated]
+                rest = used or [
+                    w.net for w in judged if math.isfinite(w.net) and not w.saturated and w.barred is None
+                ]
                 mean = moderated_mean(rest, of_plate) if rest else None
                 self.groups[role][key] = Group(wells=judged, mean=mean, good=len(used))
         self.z_prime = z_prime(self.groups[untreated][REFERENCE].nets, self.groups[untreated][BLANK].nets)
@@ -302,6 +322,7 @@ class PlateRatio:
             if self._missing(role, key):
                 continue
             group = self.groups[role][key]
+            found += [("barred", False, sentence) for sentence in _told_barred(group)]
             for well in group.wells:
                 if "unreadable" in well.flags:
                     found.append(("unreadable", False, f"{well.well} of {well.labware} could not be read."))
@@ -349,13 +370,16 @@ class PlateRatio:
         return found
 
 
-def _wells_of(reading: PlateReading, uses: Sequence[WellUse]) -> dict[str, list[WellReading]]:
+def _wells_of(
+    reading: PlateReading, uses: Sequence[WellUse], barred: Mapping[str, str]
+) -> dict[str, list[WellReading]]:
     """Wells of one plate by group, their signals above the median blank."""
     mine = [use for use in uses if use.labware == reading.labware]
     blanks = [
         reading.values[use.well]
         for use in mine
         if use.kind == "blank"
+        and use.sample_id not in barred
         and math.isfinite(reading.values[use.well])
         and use.well not in reading.saturated
     ]
@@ -371,6 +395,7 @@ def _wells_of(reading: PlateReading, uses: Sequence[WellUse]) -> dict[str, list[
                 raw=reading.values[use.well],
                 net=reading.values[use.well] - background,
                 saturated=use.well in reading.saturated,
+                barred=barred.get(use.sample_id),
             )
         )
     return groups
@@ -385,13 +410,15 @@ def _told_missing(
         what: the wells, as a sentence names them.
         flags: beside the reason's own.
     """
+    all_barred = "; ".join(dict.fromkeys(_why(w) for g in groups if not g.allowed for w in g.wells))
     found: list[tuple[str, bool, str]] = []
     for reason, flag, ending in (
+        (set(), "barred", f"are barred: {all_barred}."),
         ({True}, "saturated", "are all saturated: lower the reader's gain."),
         ({True, False}, "saturated", "are saturated or could not be read: lower the reader's gain."),
         ({False}, "unreadable", "could not be read: check the reader and the plate."),
     ):
-        alike = [group for group in groups if {well.saturated for well in group.wells} == reason]
+        alike = [group for group in groups if {well.saturated for well in group.allowed} == reason]
         if alike:
             *others, last = (group.wells[0].labware for group in alike)
             plates = f"{', '.join(others)} and {last}" if others else last
@@ -400,10 +427,26 @@ def _told_missing(
     return found
 
 
+def _told_barred(group: Group) -> list[str]:
+    """A sentence for each reason for which wells of a group are barred."""
+    by_reason: dict[str, list[str]] = {}
+    for well in group.wells:
+        if well.barred is not None:
+            by_reason.setdefault(_why(well), []).append(well.well)
+    return [
+        f"{', '.join(wells)} of {group.wells[0].labware} {'is' if len(wells) == 1 else 'are'} barred and left out: {why}."
+        for why, wells in by_reason.items()
+    ]
+
+
+def _why(well: WellReading) -> str:
+    return (well.barred or "no reason was given").rstrip(".")
+
+
 def _or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
 def _raw_mean(group: Group) -> float:
     counted = [well.raw for well in group.wells if not well.flags]
-    return float(np.mean(counted or [well.raw for well in group.wells if math.isfinite(well.raw)]))
+    return float(np.mean(counted or [well.raw for well in group.allowed if math.isfinite(well.raw)]))

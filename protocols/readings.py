@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 from lab.bench import well_names
 from lab.errors import NonsenseReply
 from lab.interfaces import Document
+from lab.types import WellUse
 
-__all__ = ["PlateReading", "plate_readings"]
+__all__ = ["PlateReading", "plate_readings", "without_reading"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,12 @@ def plate_readings(
             reading = _reading(body["data"], device, *shapes[body["descriptor"]])
             found[reading.labware] = reading
     return found
+
+
+def without_reading(labware: str, uses: Iterable[WellUse]) -> PlateReading:
+    """What stands for the reading of a plate that there is none of: no number in any well, at no time."""
+    values = {use.well: math.nan for use in uses if use.labware == labware}
+    return PlateReading(labware=labware, values=values, saturated=frozenset(), lab_time_s=math.nan)
 
 
 def _shape(descriptor: Mapping[str, Any], device: str) -> tuple[int, int]:

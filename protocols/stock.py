@@ -37,19 +37,21 @@ def places_to_work(bench: Bench, device: str) -> tuple[str, ...]:
 
 
 def unused_plates(bench: Bench) -> tuple[Labware, ...]:
-    """Plates at home that were never filled, in the order of the workcell file."""
+    """Plates at home that were never filled and are not barred, in the order of the workcell file."""
+    barred = {labware for labware, _ in bench.barred}
     return tuple(
         item
         for item in bench.of_kind("plate")
         if item.clean
+        and item.id not in barred
         and item.position == item.home
         and all(well.volume_ul == 0 for well in item.wells.values())
     )
 
 
 def lids(bench: Bench) -> tuple[Labware, ...]:
-    """All lids, in the order of the workcell file, wherever they are."""
-    return tuple(bench.of_kind("lid"))
+    """Lids that are not barred, in the order of the workcell file, wherever they are."""
+    return tuple(lid for lid in bench.of_kind("lid") if not bench.why_barred(lid.id, "*"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +141,15 @@ class Stock:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._left = {
-            (item.id, name): bench.available_ul(item.id, name)
+        filled = [
+            (item.id, name)
             for item in bench.labware.values()
             if item.type.kind in ("plate", "trough")
             for name, well in item.wells.items()
             if well.volume_ul > 0
-        }
+        ]
+        self._left = {place: bench.available_ul(*place) for place in filled if not bench.why_barred(*place)}
+        self._barred = [place for place in filled if place not in self._left]
         sizes = sorted({rack.type.tip_volume_ul for rack in bench.of_kind("tip_rack")})
         self._tips = {size: bench.tips_left(size) for size in sizes}
         self.problems: list[str] = []
@@ -157,7 +161,10 @@ class Stock:
         return tuple(self._bench.labware)
 
     def wells_of(self, content: str, first: tuple[str, str] | None = None) -> tuple[tuple[str, str], ...]:
-        """Wells that hold nothing but one content: ``first`` before all others, then as they stand on the bench."""
+        """Wells that hold nothing but one content: ``first`` before all others, then as they stand on the bench.
+
+        What is barred is not among them.
+        """
         found = [place for place in self._left if set(self._bench.well(*place).parts) == {content}]
         if first in found:
             found.remove(first)
@@ -205,9 +212,7 @@ class Stock:
         """
         sources = self.wells_of(content)
         if not sources:
-            raise Infeasible(
-                (f"Nothing on the bench holds {content}.",), way_out="Add it to the workcell file's labware."
-            )
+            raise Infeasible((self._none_of(content),), way_out="Add it to the workcell file's labware.")
         source = max(sources, key=lambda place: self._left[place])
         fitting = [
             Reagent(source=source, volume_ul=volume_ul, tip_volume_ul=size)
@@ -253,9 +258,19 @@ class Stock:
                 chunks.append(list(atom))
         return tuple(of(chunk, size) for chunk in chunks)
 
+    def _none_of(self, content: str) -> str:
+        """Why no well can give a content."""
+        barred = [place for place in self._barred if set(self._bench.well(*place).parts) == {content}]
+        if not barred:
+            return f"Nothing on the bench holds {content}."
+        labware, well = barred[0]
+        why = self._bench.why_barred(labware, well).rstrip(".")
+        more = f" and {len(barred) - 1} more" if len(barred) > 1 else ""
+        return f"All that holds {content} is barred: {well} of {labware}{more} ({why})."
+
     def _note_shortage(self, content: str, wells: Sequence[tuple[str, str]], needed_ul: float) -> None:
         if not wells:
-            self.problems.append(f"Nothing on the bench holds {content}.")
+            self.problems.append(self._none_of(content))
             return
         if self._short.issuperset(wells):
             return  # Whoever asks second for what is short says nothing new.

@@ -9,7 +9,8 @@ again on cooling. Then a reporter stops the protease and lights up on what is st
 Every plate carries the same wells: the variants in replicate, the reference and blanks, at places chosen at random.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -25,7 +26,7 @@ from protocols import steps
 from protocols.hit_picking import hit_picks, well_uses
 from protocols.plate_layout import column_major, scatter
 from protocols.plate_ratio import PlateRatio, Thresholds
-from protocols.readings import plate_readings
+from protocols.readings import PlateReading, plate_readings, without_reading
 from protocols.stock import Pick, Reagent, Stock, lids, places_to_work, unused_plates
 
 __all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
@@ -379,6 +380,7 @@ def analyse(
     """Documents to observations: heated over unheated, each above blank; see :mod:`protocols.plate_ratio`.
 
     Each experiment gets one for each target. One that could not be measured has no value (NaN), and its quality says why.
+    Wells of barred samples do not count; a plate all of whose samples are barred need not have been read.
 
     Raises:
         BadInput: a plate was not read.
@@ -386,6 +388,9 @@ def analyse(
     """
     labware = record.layout.labware
     readings = plate_readings(record.documents, stream="fluorescence")
+    for role in parameters.roles:
+        if all(use.sample_id in record.barred for use in record.layout.wells if use.labware == labware[role]):
+            readings.setdefault(labware[role], without_reading(labware[role], record.layout.wells))
     unread = [role for role in parameters.roles if labware[role] not in readings]
     if unread:
         raise BadInput(
@@ -405,6 +410,7 @@ def analyse(
             min_signal=parameters.min_signal,
             max_blank_shift=parameters.max_blank_shift,
         ),
+        barred=record.barred,
     )
     observations = []
     for experiment in batch.experiments:
@@ -415,7 +421,7 @@ def analyse(
                     id=new_id("obs"),
                     experiment_id=experiment.id,
                     target=target,
-                    sample_id=plates.groups[roles[0]][experiment.id].wells[0].sample_id,
+                    sample_id=plates.groups[roles[0]][experiment.id].sample_id,
                     run_id=record.run_id,
                     value=share.value,
                     standard_error=share.standard_error,
@@ -426,11 +432,17 @@ def analyse(
                     ),
                     origin=record.origin,
                     replicates=share.replicates,
-                    lab_time_s=max(readings[labware[role]].lab_time_s for role in roles),
+                    lab_time_s=_last_read_s(readings[labware[role]] for role in roles),
                     details=plates.details(experiment.id, roles),
                 )
             )
     return tuple(observations)
+
+
+def _last_read_s(readings: Iterable[PlateReading]) -> float:
+    """NaN where none of the plates was read."""
+    times_s = [reading.lab_time_s for reading in readings if math.isfinite(reading.lab_time_s)]
+    return max(times_s, default=math.nan)
 
 
 def _targets(parameters: Parameters) -> dict[str, tuple[str, ...]]:
