@@ -12,7 +12,7 @@ from bluesky.utils import Msg
 
 from devices.labware import labware_type, make_labware
 from lab.bench import Bench, Labware, Position, well_names
-from lab.interfaces import Command, Ticket, Workcell
+from lab.interfaces import Command, StepEnd, Ticket, Workcell
 from lab.types import Batch, Campaign, Candidate, Experiment, Goal, PlannerChoice, ProtocolChoice, Reason
 
 WELLS = well_names(8, 12)
@@ -210,6 +210,7 @@ def commands_of(plan: Iterator[Msg], bench: Bench) -> list[tuple[str, Command]]:
                 answer = Ticket(key="", done=False)
             elif msg.command == "step_end":
                 found[-1][1].believe(bench)
+                answer = StepEnd(again=False, result=found[-1][1].to_json())
     except StopIteration:
         return found
 

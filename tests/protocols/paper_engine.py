@@ -13,8 +13,8 @@ from bluesky.utils import DuringTask, Msg
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.dry_run import refuse_outside_step
-from lab.errors import RunStopped
-from lab.interfaces import Command, Document, Ticket
+from lab.errors import RunHeld, RunStopped
+from lab.interfaces import Command, Document, StepEnd, Ticket
 
 Plan = Generator[Msg, Any, Any]
 
@@ -72,16 +72,16 @@ class PaperEngine:
         self.command = command
         return Ticket(key=str(self.ordinal), done=False)
 
-    async def _end(self, msg: Msg) -> Any:
+    async def _end(self, msg: Msg) -> StepEnd:
         error = msg.kwargs["error"]
         if error is not None:
             self.failed.append(str(error.__cause__ or error))
-            return None
+            raise RunHeld(self.failed[-1]) from error
         assert self.command is not None
         self.command.believe(self.bench)
         result = msg.obj.result()
         self.done.append((msg.obj.device, self.command, result))
-        return result
+        return StepEnd(again=False, result=result)
 
     async def _claim(self, msg: Msg) -> None:
         self.claims.append(msg.args[0])

@@ -11,8 +11,8 @@ from bluesky.utils import FailedStatus, Msg
 
 from devices.plate_hotel import Move
 from lab.clock import LabClock
-from lab.errors import InstrumentError, RunStopped
-from lab.interfaces import Command, Ticket, Workcell
+from lab.errors import InstrumentError, RunHeld, RunStopped
+from lab.interfaces import Command, StepEnd, Ticket, Workcell
 from protocols import steps
 from tests.protocols.bench import Done, make_bench, paper_workcell
 from tests.protocols.paper_engine import PaperEngine
@@ -61,7 +61,7 @@ def test_a_step_is_bracketed_and_sends_its_command_once(workcell: Workcell) -> N
     end = plan.send(None)
     assert (end.command, end.obj, end.args, end.kwargs) == ("step_end", move, (ticket,), {"error": None})
     with pytest.raises(StopIteration) as over:
-        plan.send({"held_c": 75.1})
+        plan.send(StepEnd(again=False, result={"held_c": 75.1}))
     assert over.value.value == {"held_c": 75.1}
 
 
@@ -110,9 +110,10 @@ def test_a_failed_step_is_journaled_with_its_fault_and_ends_the_plan(
     engine: PaperEngine, workcell: Workcell
 ) -> None:
     workcell.devices["arm"].move.set = lambda command: Failed()
-    with pytest.raises(FailedStatus) as failed:
+    with pytest.raises(RunHeld) as held:
         engine.carry_out(there_and_back(workcell))
-    assert isinstance(failed.value.__cause__, InstrumentError)
+    assert isinstance(held.value.__cause__, FailedStatus)
+    assert isinstance(held.value.__cause__.__cause__, InstrumentError)
     assert engine.failed == ["arm: gripper lost the plate."]
     assert engine.done == []
 
@@ -124,8 +125,9 @@ def test_a_command_that_cannot_be_sent_is_journaled_as_failed(
         raise InstrumentError("the port is closed.", device="arm")
 
     workcell.devices["arm"].move.set = refuse
-    with pytest.raises(InstrumentError):
+    with pytest.raises(RunHeld) as held:
         engine.carry_out(there_and_back(workcell))
+    assert isinstance(held.value.__cause__, InstrumentError)
     assert engine.failed == ["arm: the port is closed."]
 
 
@@ -137,7 +139,7 @@ def test_a_section_claims_its_places_and_gives_them_back(engine: PaperEngine, wo
 
 def test_a_section_that_fails_gives_its_places_back(engine: PaperEngine, workcell: Workcell) -> None:
     workcell.devices["arm"].move.set = lambda command: Failed()
-    with pytest.raises(FailedStatus):
+    with pytest.raises(RunHeld):
         engine.carry_out(steps.claimed(("reader",), there_and_back(workcell)))
     assert engine.released == 1
 
