@@ -88,6 +88,7 @@ class Labware:
         wells: by name; empty for tip racks and lids.
         tips: spots that still hold a clean tip, in order of use; empty for all but tip racks.
         clean: whether it was never filled; a used assay plate is not offered again.
+        maybe: where it may be instead, when nobody knows whether it was moved.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Labware:
     wells: dict[str, WellContents] = field(default_factory=dict)
     tips: list[str] = field(default_factory=list)
     clean: bool = True
+    maybe: str | None = None
 
 
 class Bench:
@@ -141,12 +143,14 @@ class Bench:
         """Keep the least of what two courses of events leave: this bench, or ``certain``, whichever came true.
 
         Tips that one of them used are gone; of a well that they leave different, the smaller volume is there, and the rest
-        is unknown.
+        is unknown; labware that they leave at different places takes up both.
         """
         for item in self.labware.values():
             other = certain.labware[item.id]
             item.tips = [tip for tip in item.tips if tip in other.tips]
             item.clean = item.clean and other.clean
+            if item.position != other.position:
+                item.maybe = other.position
             for name, well in item.wells.items():
                 less, more = sorted((well, other.wells[name]), key=lambda contents: contents.volume_ul)
                 between_ul = more.volume_ul - less.volume_ul
@@ -157,8 +161,10 @@ class Bench:
                 )
 
     def at(self, position: str) -> Labware | None:
-        """What stands at a position, if anything does."""
-        return next((item for item in self.labware.values() if item.position == position), None)
+        """What stands at a position, or may stand there, if anything does."""
+        return next(
+            (item for item in self.labware.values() if position in (item.position, item.maybe)), None
+        )
 
     def of_kind(self, kind: Kind) -> Iterator[Labware]:
         """Labware of one kind, in the order of the workcell file."""
@@ -223,7 +229,7 @@ class Bench:
 
     def move(self, labware: str, position: str) -> None:
         """Put a piece of labware (with the lid on it) at a position. The caller has checked that it is free."""
-        self.labware[labware].position = position
+        self.labware[labware].position, self.labware[labware].maybe = position, None
 
     def put_lid(self, lid: str, plate: str) -> None:
         """Put a lid on a plate."""

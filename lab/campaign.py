@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from itertools import takewhile
@@ -12,6 +13,8 @@ import numpy as np
 
 from lab.dry_run import DryRun, commands_of, dry_run
 from lab.engine import Lane
+from lab.engine.journal import MAIN
+from lab.engine.lane import Plan
 from lab.engine.progress import (
     BatchProposed,
     CampaignEnded,
@@ -21,8 +24,9 @@ from lab.engine.progress import (
     Watcher,
 )
 from lab.engine.session import BenchSession
-from lab.errors import DrywetError, Infeasible, RunHeld, RunStopped
-from lab.interfaces import Planner, ProtocolModule, RunRecord
+from lab.errors import BatchRedone, CampaignAborted, DrywetError, Infeasible, RunHeld, RunStopped
+from lab.interfaces import Place, Planner, ProtocolModule, RunRecord, Workcell
+from lab.recovery import Recovery
 from lab.store import Store
 from lab.types import (
     Batch,
@@ -80,6 +84,10 @@ class Streams(IntEnum):
     LAYOUT = 2
 
 
+ClearAway = Callable[[Workcell, Sequence[str]], Plan]
+"""The plan that brings labware home, for a run that is given up."""
+
+
 class _Finished(Exception):
     """The campaign has nothing more to do."""
 
@@ -92,6 +100,7 @@ class CampaignLoop:
         planner: that the campaign names.
         protocol: module that the campaign names.
         parameters: of the protocol, checked.
+        clear_away: the plan that brings home what a run that is given up has left standing.
         session: the bench.
         lane: on that bench, entered.
         watch: told what happens.
@@ -104,6 +113,7 @@ class CampaignLoop:
         planner: Planner,
         protocol: ProtocolModule,
         parameters: Any,
+        clear_away: ClearAway,
         session: BenchSession,
         lane: Lane,
         watch: Watcher,
@@ -112,16 +122,18 @@ class CampaignLoop:
         self._planner = planner
         self._protocol = protocol
         self._parameters = parameters
+        self._clear_away = clear_away
         self._session = session
         self._store: Store = session.store
         self._lane = lane
         self._watch = watch
+        self._given_up: Counter[str] = Counter()
 
     def run(self) -> CampaignStatus:
-        """Go on until the budget is spent, the planner advises to stop, or somebody stops it.
+        """Go on until the budget is spent, the planner advises to stop, somebody stops it, or its policy gives it up.
 
         Returns:
-            FINISHED or STOPPED.
+            FINISHED, STOPPED or ABORTED.
 
         Raises:
             DrywetError: the campaign is held; the store says why as well.
@@ -146,6 +158,8 @@ class CampaignLoop:
             return self._end(CampaignStatus.FINISHED, str(end))
         except RunStopped as stop:
             return self._end(CampaignStatus.STOPPED, str(stop))
+        except CampaignAborted as abort:
+            return self._end(CampaignStatus.ABORTED, str(abort))
         except DrywetError as error:
             self._end(CampaignStatus.HELD, str(error))
             raise
@@ -177,12 +191,41 @@ class CampaignLoop:
         return batch
 
     def _carry_out(self, batch: Batch) -> Run:
-        """The run that measured the batch: one that already did, one that was stopped and goes on, or a new one."""
-        run = self._store.last_run(batch.id)
-        if run is not None and run.status is RunStatus.DONE:
-            return run
-        if run is None:
-            run, expected = self._prepare(batch)
+        """The run that measured the batch, after as many attempts as it takes."""
+        while True:
+            run = self._store.last_run(batch.id)
+            if run is not None and run.status is RunStatus.DONE:
+                return run
+            try:
+                if run is not None and run.status is not RunStatus.ABANDONED:
+                    self._refuse_given_up(run)
+                return self._attempt(batch, run)
+            except BatchRedone as redo:
+                self._give_up(batch, str(redo))
+            except CampaignAborted as abort:
+                self._give_up(batch, str(abort))
+                self._store.set_experiment_status(
+                    [e.id for e in batch.experiments], ExperimentStatus.ABANDONED
+                )
+                raise
+
+    def _refuse_given_up(self, run: Run) -> None:
+        """What was decided before an interruption holds after it.
+
+        Raises:
+            BatchRedone, CampaignAborted: that was decided.
+        """
+        for step in self._store.steps(run.id):
+            why = f"{step.action} on {step.device} ({step.id}): {step.error}"
+            if step.recovery == Recovery.REDO_BATCH:
+                raise BatchRedone(why)
+            if step.recovery == Recovery.ABORT:
+                raise CampaignAborted(why)
+
+    def _attempt(self, batch: Batch, run: Run | None) -> Run:
+        """Carry a batch out: in a new run, or in the next stretch of one that was interrupted."""
+        if run is None or run.status is RunStatus.ABANDONED:
+            run, expected = self._prepare(batch, 1 if run is None else run.attempt + 1)
         else:
             self._reserve(batch, run)
             run, expected = self._store.next_stretch(run.id), None
@@ -201,7 +244,10 @@ class CampaignLoop:
         try:
             uid = self._lane.carry_out(run, plan, self._metadata(batch, run))
         except RunStopped as stop:
-            self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error="")
+            error = " ".join(getattr(stop, "__notes__", ()))
+            self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error=error)
+            raise
+        except (BatchRedone, CampaignAborted):
             raise
         except DrywetError as error:
             self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))
@@ -209,10 +255,59 @@ class CampaignLoop:
         self._store.finish_run(run.id, RunStatus.DONE, reason="", error="", uid=uid)
         return replace(run, status=RunStatus.DONE)
 
-    def _prepare(self, batch: Batch) -> tuple[Run, DryRun]:
-        """Choose plates and wells, try the plan out dry, and open the run."""
+    def _give_up(self, batch: Batch, why: str) -> None:
+        """Bar what a run has made, bring home what it left standing, and close it. Goes on where it was cut off.
+
+        Raises:
+            RunHeld: a piece can't be brought home, or the batch was done again often enough.
+        """
+        run = self._store.last_run(batch.id)
+        assert run is not None  # else there was nothing to give up
+        self._given_up[batch.id] += 1
+        self._session.bar(self._made_by(run), run_id=run.id)
+        left = self._session.left_by(run.id)
+        lost = [name for name in left if self._session.bench.labware[name].maybe is not None]
+        if lost:
+            raise RunHeld(f"{why} Nobody knows where {', '.join(lost)} is. Look, and settle that step first.")
+        if left:
+            run = self._store.next_stretch(run.id)
+            plan = self._clear_away(self._session.workcell, left)
+            try:
+                self._lane.carry_out(run, plan, self._metadata(batch, run), branch=f"clearing_{run.stretch}")
+            except RunStopped:
+                raise
+            except DrywetError as error:
+                self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))
+                raise RunHeld(
+                    f"{why} What the run left standing ({', '.join(left)}) can't be brought home: {error}"
+                ) from error
+        self._store.finish_run(run.id, RunStatus.ABANDONED, reason="", error=why)
+        self._log("redo", f"Attempt {run.attempt} at batch {batch.number} was given up. {why}")
+
+    def _made_by(self, run: Run) -> dict[Place, str]:
+        """Wells that a run has filled, with why they must not be used."""
+        bench = self._session.bench
+        return {
+            (use.labware, use.well): f"{run.id} was given up."
+            for use in run.layout.wells
+            if bench.well(use.labware, use.well).volume_ul > 0
+        }
+
+    def _prepare(self, batch: Batch, attempt: int) -> tuple[Run, DryRun]:
+        """Choose plates and wells, try the plan out dry, and open the run.
+
+        Raises:
+            RunHeld: the batch was attempted often enough.
+        """
+        redos = self._campaign.policies.max_redos
+        if self._given_up[batch.id] > redos:
+            raise RunHeld(
+                f"Batch {batch.number} was given up {attempt - 1} times, and the campaign may do it again {redos} times "
+                "before a person has a look. Find out what goes wrong, then: drywet resume"
+            )
         with self._lane.turn_to_plan():
             what_if = self._session.what_if()
+            # The same wells in each attempt: what differs between two is the material alone.
             rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
             layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
             plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
@@ -220,7 +315,7 @@ class CampaignLoop:
             if expected.problems:
                 raise Infeasible(expected.problems)
             self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
-            run = self._store.create_run(batch, layout)
+            run = self._store.create_run(batch, layout, attempt)
             self._reserve(batch, run)
         return run, expected
 
@@ -229,9 +324,13 @@ class CampaignLoop:
         plan = self._protocol.plan(
             batch, self._campaign, self._session.workcell, run.layout, self._parameters
         )
-        done = {s.ordinal for s in self._store.steps(run.id) if s.status is StepStatus.DONE}
+        settled = {
+            s.ordinal
+            for s in self._store.steps(run.id)
+            if s.branch == MAIN and (s.status is StepStatus.DONE or s.recovery == Recovery.SKIP_SAMPLE)
+        }
         wanted = enumerate(commands_of(plan), start=1)
-        self._session.expect(run.id, [command for ordinal, command in wanted if ordinal not in done])
+        self._session.expect(run.id, [command for ordinal, command in wanted if ordinal not in settled])
 
     def _record(self, batch: Batch, run: Run) -> None:
         """Documents to observations, and those to the store, in one transaction with the experiments' status.
@@ -245,6 +344,7 @@ class CampaignLoop:
             layout=run.layout,
             documents=self._store.documents(run.id),
             origin=Origin.TWIN if self._session.workcell.twin else Origin.REAL,
+            barred=self._store.barred_samples(run.id),
         )
         observations = self._protocol.analyse(record, batch, self._campaign, self._parameters)
         self._store.record(observations)

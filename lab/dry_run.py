@@ -15,7 +15,7 @@ from bluesky.utils import Msg
 
 from lab.bench import Bench, Labware
 from lab.errors import ActionOutsideStep, Infeasible
-from lab.interfaces import Command, Ticket, Verb, Workcell
+from lab.interfaces import Command, StepEnd, Ticket, Verb, Workcell
 from lab.types import JsonValue
 
 __all__ = ["DryRun", "DryStep", "TipUse", "VolumeUse", "commands_of", "dry_run", "refuse_outside_step"]
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _PASSIVE = frozenset({"claim", "create", "null", "read", "release", "save", "sleep", "wait"})
 """Messages that move nothing, and may stand anywhere in a plan."""
+
+_END = StepEnd(again=False, result={})
+"""How a step ends of which nothing is known but that it goes well."""
 
 _SHOWN_OF_A_KIND = 3
 """Problems that differ only in names and numbers are spelled out this many times, and counted from there."""
@@ -131,6 +134,8 @@ def commands_of(plan: Generator[Msg, Any, Any]) -> tuple[Command, ...]:
             if msg.command == "step_begin":
                 commands.append(msg.args[0])
                 answer = Ticket(key=f"dry/{len(commands)}", done=False)
+            elif msg.command == "step_end":
+                answer = _END
             elif msg.command == "read":
                 answer = _reading(msg)
     except StopIteration:
@@ -207,6 +212,7 @@ class _WatchedBench(Bench):
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench.positions.values(), bench.labware.values())
+        self.barred = dict(bench.barred)
         self.drawn: dict[tuple[str, str], float] = {}
         self.first_filled: list[str] = []
         self.moved: list[tuple[str, str]] = []
@@ -267,6 +273,7 @@ class _Walk:
                 return self._begin(msg.obj, msg.args[0])
             case "step_end":
                 self._end()
+                return _END
             case "sleep":
                 self.now_s += float(msg.args[0])
             case "claim":

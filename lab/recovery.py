@@ -20,6 +20,7 @@ from lab.errors import FaultKind
 __all__ = [
     "AFTER_UNKNOWN",
     "DEFAULT_LADDERS",
+    "SAFE_BOUND_S",
     "WATCHDOG_FACTOR",
     "WATCHDOG_FLOOR_S",
     "Ladder",
@@ -33,6 +34,9 @@ WATCHDOG_FACTOR = 3.0
 
 WATCHDOG_FLOOR_S = 120.0
 """... and this many seconds of lab time more, before it counts as late."""
+
+SAFE_BOUND_S = 30.0
+"""A device that has not reached its safe state after so much lab time is reported as not safe, and nobody waits longer."""
 
 
 def time_limit_s(

@@ -3,9 +3,12 @@
 A step is bracketed by two run-engine commands, which :mod:`lab.engine` carries out::
 
     Msg("step_begin", verb, command)                  -> lab.interfaces.Ticket
-    Msg("step_end", verb, ticket, error=exception)    -> the step's result (JSON); ``error`` is None on success
+    Msg("step_end", verb, ticket, error=exception)    -> lab.interfaces.StepEnd; ``error`` is None on success
     Msg("claim", None, positions)                     all of the named positions, or wait
     Msg("release", None)                              give back what is claimed
+
+What is done about an instrument's fault is decided by the campaign's recovery policy when the step ends: the step is tried
+once more, or given up with the samples that it touches, or the run ends there.
 
 When a run is resumed the plan is walked again: a step that the journal holds as done comes back with
 ``ticket.done``, the engine has restored the verb's result, and nothing is sent. A plan must therefore depend on
@@ -30,7 +33,7 @@ from devices.plate_hotel import Move, PutLid, TakeLid
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
 from devices.thermocycler import CloseLid, Heat, OpenLid
 from lab.errors import Infeasible
-from lab.interfaces import Command, Ticket, Verb, Workcell
+from lab.interfaces import Command, StepEnd, Ticket, Verb, Workcell
 from lab.types import JsonValue
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "add_reagent",
     "carry_out",
     "claimed",
+    "clear_away",
     "close_lid",
     "distribute",
     "heat",
@@ -96,21 +100,24 @@ def act(verb: Verb, command: Command) -> Plan[JsonValue]:
     """One step: carry out a command, unless the journal says that it is done.
 
     Returns:
-        What the instrument gave back, now or when the step was done.
+        What the instrument gave back, now or when the step was done; None where the step was given up.
 
     Raises:
-        FailedStatus: the instrument failed; its fault is the ``__cause__``. The journal knows.
+        RunHeld: the instrument failed, or nobody knows what it did, and a person must look.
+        BatchRedone, CampaignAborted: the same, and that is what the recovery policy wants.
     """
-    ticket: Ticket = yield Msg("step_begin", verb, command)
-    if ticket.done:
-        return ticket.result
-    try:
-        yield from bps.abs_set(verb, command, wait=True)
-    except Exception as error:
-        yield Msg("step_end", verb, ticket, error=error)
-        raise
-    result: JsonValue = yield Msg("step_end", verb, ticket, error=None)
-    return result
+    while True:
+        ticket: Ticket = yield Msg("step_begin", verb, command)
+        if ticket.done:
+            return ticket.result
+        error: Exception | None = None
+        try:
+            yield from bps.abs_set(verb, command, wait=True)
+        except Exception as failure:  # noqa: BLE001  Whatever it is, the journal must hear of it.
+            error = failure
+        end: StepEnd = yield Msg("step_end", verb, ticket, error=error)
+        if not end.again:
+            return end.result
 
 
 def carry_out(workcell: Workcell, device: str, command: Command) -> Plan[JsonValue]:
@@ -145,6 +152,8 @@ def read(workcell: Workcell, command: Command, *, device: str = "reader", stream
         stream: of the event, named for what is measured (``fluorescence``); all readings of one kind share it.
     """
     result = yield from carry_out(workcell, device, command)
+    if result is None:
+        return None  # given up: the device shows an older reading
     yield from bps.create(name=stream)
     yield from bps.read(workcell.devices[device])
     yield from bps.save()
@@ -236,6 +245,27 @@ def unseal(workcell: Workcell, plate: str, destination: str) -> Plan[JsonValue]:
     """Take the lid off a plate and put it down at a position."""
     command = TakeLid(plate=plate, destination=destination)
     return (yield from carry_out(workcell, "arm", command))
+
+
+def clear_away(workcell: Workcell, labware: Iterable[str]) -> Plan[None]:
+    """Bring labware home from wherever it stands, lids to their own places; for a run that is given up.
+
+    Looks at the bench as it is, so it is walked once and never again: each time it is needed it is a branch of its own.
+    """
+    bench = workcell.bench
+    pieces = [bench.labware[name] for name in labware]
+    for item in pieces:
+        if item.type.kind == "lid" or item.position in (None, item.home):
+            continue
+        device = bench.device_at(item.id)
+        if device is not None and hasattr(workcell.devices.get(device), "open_lid"):
+            yield from carry_out(workcell, device, OpenLid())
+        if item.lid is not None:
+            yield from unseal(workcell, item.id, bench.labware[item.lid].home)
+        yield from move(workcell, item.id, item.home)
+    for item in pieces:
+        if item.type.kind == "lid" and item.position not in (None, item.home):
+            yield from move(workcell, item.id, item.home)
 
 
 # ------------------------------------------------------------------------------------------------------ heat and shaking

@@ -81,24 +81,28 @@ class OpenBench:
     Args:
         session: that lanes work on.
         world: of the twin; None for hardware.
+        used: it was used before, and may have been left in any state.
     """
 
-    def __init__(self, session: BenchSession, world: World | None) -> None:
+    def __init__(self, session: BenchSession, world: World | None, *, used: bool) -> None:
         self.session = session
         self._world = world
+        self._used = used
         self._connected: list[Any] = []
 
     async def connect(self) -> None:
-        """Connect every device, one after the other, and see who answers.
+        """Connect every device, one after the other, and see who answers; on a bench that was used before, make it safe.
 
         Raises:
-            DeviceFault: one does not answer.
+            DeviceFault: one does not answer, or does not reach its safe state.
             BadInput: a twin answers for an instrument, or the other way round.
         """
         for role, device in self.session.workcell.devices.items():
             await device.connect()
             self._connected.append(device)
             self._check_origin(role, await device.identify())
+        if self._used:
+            await self.session.come_back()
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +155,7 @@ def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Pa
         ledger=str(ledger.resolve()) if spec.twin else "",
         snapshot=bench.to_json(),
     )
-    return _open(bench_id, spec, bench, world, clock, store)
+    return _open(bench_id, spec, bench, world, clock, store, used=False)
 
 
 def _make_folder(folder: Path) -> None:
@@ -178,7 +182,7 @@ def reopen_bench(spec: WorkcellSpec, clock: LabClock, store: Store, bench_id: st
     world = None
     if record.twin:
         world = World.rebuild(Path(record.ledger), clock=clock, chemistry=_chemistry(spec))
-    return _open(bench_id, spec, bench, world, clock, store)
+    return _open(bench_id, spec, bench, world, clock, store, used=True)
 
 
 def lab_time_of(store: Store, bench_id: str) -> float:
@@ -190,18 +194,25 @@ def lab_time_of(store: Store, bench_id: str) -> float:
 
 
 def _open(
-    bench_id: str, spec: WorkcellSpec, bench: Bench, world: World | None, clock: LabClock, store: Store
+    bench_id: str,
+    spec: WorkcellSpec,
+    bench: Bench,
+    world: World | None,
+    clock: LabClock,
+    store: Store,
+    *,
+    used: bool,
 ) -> OpenBench:
     workcell = Workcell(
         name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin
     )
     session = BenchSession(
-        bench_id=bench_id, workcell=workcell, clock=clock, store=store, commands=_commands(workcell)
+        bench_id=bench_id, workcell=workcell, clock=clock, store=store, commands=commands_of_devices(workcell)
     )
-    return OpenBench(session, world)
+    return OpenBench(session, world, used=used)
 
 
-def _commands(workcell: Workcell) -> dict[str, type[Command]]:
+def commands_of_devices(workcell: Workcell) -> dict[str, type[Command]]:
     """Verb name -> command type, of all devices, to read the journal back."""
     from devices.verb import Verb
 

@@ -113,19 +113,22 @@ class Team:
         self._assign(prepared.load(campaign, planner), bench)
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
+        from protocols.steps import clear_away
+
         lane = Lane(bench.session, loaded.campaign, self._tell)
         loop = CampaignLoop(
             campaign=loaded.campaign,
             planner=loaded.planner,
             protocol=loaded.protocol,
             parameters=loaded.parameters,
+            clear_away=clear_away,
             session=bench.session,
             lane=lane,
             watch=self._tell,
         )
         begun = self._begun(loaded.campaign)
         for run_id in begun:
-            bench.session.enter(run_id, loaded.campaign.name)
+            bench.session.enter(run_id, loaded.campaign.name, loaded.campaign.policies.priority)
         self.assignments.append(
             Assignment(
                 campaign=loaded.campaign,

@@ -1,21 +1,27 @@
 """The step journal of one stretch of a run: what a plan asks for, held against what is already done.
 
-Every step goes INTENT -> DISPATCHED -> DONE | FAILED. What stands at INTENT was certainly not sent. A resumed plan is
-walked again from its start: a step that is DONE gives its recorded result and nothing is sent.
+Every step goes INTENT -> DISPATCHED -> DONE | FAILED | UNKNOWN. What stands at INTENT was certainly not sent. A resumed
+plan is walked again from its start: a step that is DONE gives its recorded result and nothing is sent, and neither is one
+that was given up.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 
-from lab.errors import ProtocolDiverged, RunHeld
+from lab.errors import ProtocolDiverged
 from lab.interfaces import Command, Verb
+from lab.recovery import Recovery
 from lab.store import Store
 from lab.types import JsonValue, Run, Step, StepStatus
 
-__all__ = ["Journal", "PlannedStep", "step_key"]
+__all__ = ["MAIN", "Journal", "PlannedStep", "step_key"]
+
+MAIN = "main"
+"""The branch that a protocol's plan walks."""
 
 
 def step_key(
@@ -45,35 +51,45 @@ class Journal:
     Args:
         store: that keeps it.
         run: whose journal this is.
+        branch: of the plan that is walked; clearing a run away is a branch of its own.
     """
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run: Run, branch: str = MAIN) -> None:
         self._store = store
         self._run = run
-        self._branch = "main"
+        self._branch = branch
         self._ordinal = 0
-        self._earlier: dict[tuple[str, int], Step] = {}
+        self._earlier: dict[int, Step] = {}
+        self._faults: Counter[int] = Counter()
         for step in store.steps(run.id):
-            self._earlier[(step.branch, step.ordinal)] = step
-        self._walked: set[tuple[str, int]] = set()
+            if step.branch == branch:
+                self._earlier[step.ordinal] = step
+                self._faults[step.ordinal] += bool(step.fault)
+        self._walked: set[int] = set()
+        self._sent_here: set[int] = set()
 
-    def next_step(self, verb: Verb, command: Command) -> PlannedStep:
+    def next_step(self, verb: Verb, command: Command, *, again: bool = False) -> PlannedStep:
         """The step that the plan asks for now.
+
+        Args:
+            again: it asks for the one before once more, after a fault.
 
         Raises:
             ProtocolDiverged: the journal holds another step at this place.
         """
-        self._ordinal += 1
+        if not again:
+            self._ordinal += 1
         arguments = command.to_json()
-        place = (self._branch, self._ordinal)
-        key = step_key(self._run.batch_id, self._run.attempt, *place, command.verb, arguments)
-        earlier = self._earlier.get(place)
+        key = step_key(
+            self._run.batch_id, self._run.attempt, self._branch, self._ordinal, command.verb, arguments
+        )
+        earlier = self._earlier.get(self._ordinal)
         if earlier is not None and earlier.key != key:
             raise ProtocolDiverged(
                 f"Step {self._ordinal} of {self._run.id} was {earlier.action} {json.dumps(earlier.arguments)}, "
                 f"but the plan now asks for {command.verb} {json.dumps(arguments)}."
             )
-        self._walked.add(place)
+        self._walked.add(self._ordinal)
         return PlannedStep(
             key=key,
             branch=self._branch,
@@ -83,21 +99,19 @@ class Journal:
             arguments=arguments,
         )
 
-    def done_before(self, step: PlannedStep) -> Step | None:
-        """The step's record, if it was done in an earlier stretch.
-
-        Raises:
-            RunHeld: it was sent, and whether it was done is not known.
-        """
-        earlier = self._earlier.get((step.branch, step.ordinal))
-        if earlier is None or earlier.status in (StepStatus.INTENT, StepStatus.FAILED):
+    def earlier(self, step: PlannedStep) -> Step | None:
+        """The last try of the step in an earlier stretch, if it is settled or waits to be; None where it may be sent."""
+        found = self._earlier.get(step.ordinal)
+        if found is None or step.ordinal in self._sent_here:
             return None
-        if earlier.status is StepStatus.DONE:
-            return earlier
-        raise RunHeld(
-            f"Step {step.ordinal} ({step.action} on {step.device}) had been sent when the run was cut off, "
-            "and whether it was done is not known. Look at the bench before anything else."
-        )
+        if found.status is StepStatus.FAILED and found.recovery != Recovery.SKIP_SAMPLE:
+            return None
+        return None if found.status is StepStatus.INTENT else found
+
+    def attempt(self, step: PlannedStep) -> int:
+        """How often the step has met a fault, this time included."""
+        self._faults[step.ordinal] += 1
+        return self._faults[step.ordinal]
 
     def end_of_plan(self) -> None:
         """The plan has asked for its last step.
@@ -125,14 +139,9 @@ class Journal:
             step.arguments,
             lab_time_s,
         )
+        self._sent_here.add(step.ordinal)
         return record.id
 
-    def dispatch(self, step_id: str) -> None:
+    def dispatch(self, step_id: str, token: int) -> None:
         """DISPATCHED, on disk: from here on the instrument may have done it. Blocking."""
-        self._store.dispatch_step(step_id)
-
-    def end(
-        self, step_id: str, status: StepStatus, *, result: JsonValue, error: str, lab_time_s: float
-    ) -> None:
-        """DONE, FAILED or UNKNOWN. Blocking."""
-        self._store.end_step(step_id, status, result, error, lab_time_s)
+        self._store.dispatch_step(step_id, token)

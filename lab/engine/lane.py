@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,13 +12,15 @@ from bluesky.run_engine import RunEngine, _ensure_event_loop_running
 from bluesky.utils import DuringTask, FailedStatus, Msg
 
 from lab.dry_run import refuse_outside_step
-from lab.engine.journal import Journal
-from lab.engine.progress import StepEnded, Watcher
+from lab.engine.journal import MAIN, Journal
+from lab.engine.progress import Watcher
 from lab.engine.session import BenchSession
 from lab.engine.sink import DocumentSink
-from lab.errors import DrywetError, Infeasible, OutOfRange, RunHeld, RunStopped
-from lab.interfaces import Command, Ticket, Verb
-from lab.types import Campaign, JsonValue, Run, StepStatus
+from lab.engine.standstill import Breaking, Pause
+from lab.engine.steps import Flight, StepKeeper
+from lab.errors import DrywetError, RunHeld, RunStopped
+from lab.interfaces import StepEnd, Ticket
+from lab.types import Campaign, JsonValue, Run
 
 __all__ = ["Lane"]
 
@@ -27,27 +28,6 @@ _PLANNING = "the plan of the bench"
 """Leased like a device, by whoever decides what the bench is to do next."""
 
 Plan = Generator[Msg, Any, Any]
-
-
-@dataclass(slots=True)
-class _Flight:
-    """What the run-engine commands need to know of the stretch under way.
-
-    Args:
-        section: positions that the plan claims now.
-        claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
-        section_begun: a step of the section was done in an earlier stretch.
-    """
-
-    run: Run
-    journal: Journal
-    sink: DocumentSink
-    step_id: str = ""
-    command: Command | None = None
-    steps: int = 0
-    section: tuple[str, ...] = ()
-    claimed: bool = False
-    section_begun: bool = False
 
 
 class Lane:
@@ -67,10 +47,20 @@ class Lane:
         self._clock = session.clock
         self._campaign_id = campaign.id
         self._name = campaign.name
-        self._watch = watch
+        self._priority = campaign.policies.priority
         self._hold: int | None = None
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
         self._stop_reason: str | None = None
+        self._pause = Pause(session.clock)
+        self._steps = StepKeeper(
+            session=session,
+            campaign=campaign,
+            watch=watch,
+            between=self._between,
+            positions=self._take_positions,
+            stopping=lambda: self._stop_reason,
+            pause=self._pause,
+        )
         # A run engine only knows the threads of loops that it started itself; this one runs in the clock's thread.
         threads: Any = _ensure_event_loop_running
         threads.loop_to_thread.setdefault(session.clock.loop, session.clock.thread)
@@ -110,6 +100,40 @@ class Lane:
         for owner in (self._campaign_id, *([flight.run.id] if flight is not None else [])):
             stop = RunStopped(self._stop_reason)
             self._clock.soon(self._session.arbiter.withdraw, owner, stop)
+        self._pause.look_again()
+
+    def break_off(self, reason: str) -> Breaking | None:
+        """Stop, and end the command under way in its midst. Loop thread only; safe to repeat.
+
+        Returns:
+            The command, to be followed to its end by whoever brings its device to the safe state; None where none was under way.
+        """
+        self.request_stop(reason)
+        flight = self._flight
+        if flight is None or flight.verb is None:
+            return None
+        status = flight.verb.break_off(reason)
+        if status is not None and flight.breaking is None:
+            flight.breaking = Breaking(device=flight.verb.device, action=flight.verb.name, status=status)
+        return flight.breaking
+
+    def request_pause(self, reason: str) -> None:
+        """Begin no more steps for a while; the devices stay connected. Any thread; safe to repeat."""
+        self._pause.ask(reason)
+
+    def let_go_on(self) -> None:
+        """Begin steps again. Any thread; safe to repeat."""
+        self._pause.end()
+
+    @property
+    def pausing(self) -> str | None:
+        """Why the lane is to stand still; None while it is not."""
+        return self._pause.reason
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the lane stands still between two steps because of a pause."""
+        return self._pause.at_rest
 
     @contextmanager
     def turn_to_plan(self) -> Iterator[None]:
@@ -126,20 +150,23 @@ class Lane:
 
     async def _await_turn(self) -> None:
         """The clock is let go only for the wait, and on the loop, so that no lab time passes unseen."""
-        self._session.enter(self._campaign_id, self._name)
+        self._session.enter(self._campaign_id, self._name, self._priority)
         self.let_time_pass()
         try:
             await self._session.arbiter.lease(self._campaign_id, [_PLANNING])
         finally:
             self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
 
-    def carry_out(self, run: Run, plan: Plan, metadata: Mapping[str, JsonValue]) -> str:
+    def carry_out(
+        self, run: Run, plan: Plan, metadata: Mapping[str, JsonValue], *, branch: str = MAIN
+    ) -> str:
         """Run one stretch: the whole plan, less the steps that are done already.
 
         Args:
             run: whose journal is walked; its ``stretch`` numbers the Bluesky run.
             plan: of the protocol, without ``open_run``.
             metadata: for the start document.
+            branch: of the journal that the plan walks.
 
         Returns:
             uid of the Bluesky run.
@@ -147,11 +174,12 @@ class Lane:
         Raises:
             RunStopped: a stop was asked for; the run can be continued.
             RunHeld: the run needs a person.
-            DeviceFault: an instrument failed.
+            BatchRedone: the run is to be given up, and its batch done again.
+            CampaignAborted: the campaign is to be given up.
             ProtocolDiverged: the plan no longer asks for the journal's steps.
         """
         sink = DocumentSink(self._session.store, run.id, run.stretch)
-        self._flight = _Flight(run, Journal(self._session.store, run), sink)
+        self._flight = Flight(run, Journal(self._session.store, run, branch), sink)
         start = {**metadata, "run_id": run.id, "attempt": run.attempt, "stretch": run.stretch}
         try:
             outcome: Any = self._engine(self._stretch(plan, self._flight, start), sink)
@@ -164,9 +192,9 @@ class Lane:
             sink.close()
         return str(outcome.run_start_uids[0])
 
-    def _stretch(self, plan: Plan, flight: _Flight, start: Mapping[str, JsonValue]) -> Plan:
+    def _stretch(self, plan: Plan, flight: Flight, start: Mapping[str, JsonValue]) -> Plan:
         """The plan in its Bluesky run. Runs on the loop, so the clock is let go and held again without a gap."""
-        self._session.enter(flight.run.id, self._name)
+        self._session.enter(flight.run.id, self._name, self._priority)
         self.let_time_pass()
         try:
             yield from bps.open_run(dict(start) | {"lab_time_s": self._clock.now()})
@@ -190,74 +218,25 @@ class Lane:
             self._clock.release_hold(self._hold)
             self._hold = None
 
-    def _in_flight(self) -> _Flight:
+    def _in_flight(self) -> Flight:
         if self._flight is None:
             raise RuntimeError("a step message came outside a run of this lane")
         return self._flight
 
     async def _step_begin(self, msg: Msg) -> Ticket:
-        """``Msg("step_begin", verb, command)``: journal the step, lease its device; gives a :class:`Ticket`."""
-        flight = self._in_flight()
-        verb: Verb = msg.obj
-        command: Command = msg.args[0]
-        flight.steps += 1
-        step = flight.journal.next_step(verb, command)
-        earlier = flight.journal.done_before(step)
-        if earlier is not None:
-            flight.section_begun = True
-            await verb.restore(earlier.result)
-            self._tell(flight, verb, command, replayed=True)
-            return Ticket(key=step.key, done=True, result=earlier.result)
-        self._refuse_to_go_on(flight)
-        await self._take_positions(flight)
-        began = self._clock.now()
-        flight.command = command
-        flight.step_id = await self._clock.outside("the journal", lambda: flight.journal.begin(step, began))
-        await self._session.arbiter.lease(flight.run.id, [verb.device])
-        try:
-            self._refuse_to_go_on(flight)
-            problems = tuple(verb.problems(command, self._session.bench))
-            if problems:
-                raise Infeasible(problems)
-            step_id = flight.step_id
-            await self._clock.outside("the journal", lambda: flight.journal.dispatch(step_id))
-        except BaseException:
-            self._session.arbiter.release(flight.run.id)
-            raise
-        return Ticket(key=step.key, done=False)
+        """``Msg("step_begin", verb, command)``: see :meth:`StepKeeper.begin`."""
+        return await self._steps.begin(self._in_flight(), msg.obj, msg.args[0])
 
-    def _refuse_to_go_on(self, flight: _Flight) -> None:
+    async def _step_end(self, msg: Msg) -> StepEnd:
+        """``Msg("step_end", verb, ticket, error=None)``: see :meth:`StepKeeper.end`."""
+        return await self._steps.end(self._in_flight(), msg.obj, msg.kwargs.get("error"))
+
+    async def _between(self, flight: Flight) -> None:
         """Between steps is where a run stops or is held; never within one."""
         if self._stop_reason is not None:
             raise RunStopped(self._stop_reason)
         if flight.sink.failure is not None:
             raise RunHeld(f"The documents of {flight.run.id} can't be written: {flight.sink.failure}")
-
-    async def _step_end(self, msg: Msg) -> JsonValue:
-        """``Msg("step_end", verb, ticket, error=None)``: journal the outcome, give the device back; gives the result."""
-        flight = self._in_flight()
-        verb: Verb = msg.obj
-        command = flight.command
-        if command is None:
-            raise RuntimeError("step_end without step_begin")
-        error: BaseException | None = msg.kwargs.get("error")
-        cause = None if error is None else error.__cause__ or error
-        status = _outcome(cause)
-        sentence = "" if cause is None else str(cause) or type(cause).__name__
-        result = verb.result() if status is StepStatus.DONE else None
-        ended, step_id = self._clock.now(), flight.step_id
-        try:
-            await self._clock.outside(
-                "the journal",
-                lambda: flight.journal.end(step_id, status, result=result, error=sentence, lab_time_s=ended),
-            )
-            if status is StepStatus.DONE:
-                self._session.believe(flight.run.id, command)
-        finally:
-            self._session.arbiter.release(flight.run.id)
-        if status is StepStatus.DONE:
-            self._tell(flight, verb, command, replayed=False)
-        return result
 
     async def _claim(self, msg: Msg) -> None:
         """``Msg("claim", None, positions)``: what the steps that follow need; the first that is sent takes all or waits."""
@@ -266,7 +245,7 @@ class Lane:
             raise RunHeld(f"The plan claims positions while it still claims {', '.join(flight.section)}.")
         flight.section, flight.claimed, flight.section_begun = tuple(msg.args[0]), False, False
 
-    async def _take_positions(self, flight: _Flight) -> None:
+    async def _take_positions(self, flight: Flight) -> None:
         """The claim, for real: a section walked again must not wait for places that it was done with long ago."""
         if flight.claimed or not flight.section:
             return
@@ -280,23 +259,3 @@ class Lane:
         flight = self._in_flight()
         flight.section, flight.claimed = (), False
         self._session.arbiter.release_claims(flight.run.id)
-
-    def _tell(self, flight: _Flight, verb: Verb, command: Command, *, replayed: bool) -> None:
-        self._watch(
-            StepEnded(
-                campaign_id=self._campaign_id,
-                lab_time_s=self._clock.now(),
-                run_id=flight.run.id,
-                number=flight.steps,
-                device=verb.device,
-                action=command.verb,
-                replayed=replayed,
-            )
-        )
-
-
-def _outcome(error: BaseException | None) -> StepStatus:
-    """What became of a step: FAILED only where certainly nothing was done; a step may be many actions, some of them done."""
-    if error is None:
-        return StepStatus.DONE
-    return StepStatus.FAILED if isinstance(error, OutOfRange) else StepStatus.UNKNOWN

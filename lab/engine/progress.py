@@ -11,6 +11,7 @@ __all__ = [
     "BatchProposed",
     "CampaignEnded",
     "CampaignOpened",
+    "FaultMet",
     "Progress",
     "ResultsRecorded",
     "RunOpened",
@@ -78,6 +79,24 @@ class StepEnded(Progress):
     device: str
     action: str
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMet(Progress):
+    """An instrument did not do what it was told, or nobody knows whether it did.
+
+    Args:
+        fault: its kind (``lab.errors.FaultKind``).
+        recovery: what is done about it (``lab.recovery.Recovery``); empty where it turned out to be done.
+        sentence: both, for a person.
+    """
+
+    run_id: str
+    device: str
+    action: str
+    fault: str
+    recovery: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

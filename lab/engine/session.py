@@ -7,18 +7,28 @@ from dataclasses import replace
 
 from lab.bench import Bench
 from lab.clock import LabClock
-from lab.engine.arbiter import Arbiter
-from lab.interfaces import Command, Workcell
+from lab.engine.arbiter import Arbiter, Lease
+from lab.engine.safety import make_safe
+from lab.engine.settle import STATUS, doubtful, look, part_of, sentence_of, what_came_of
+from lab.errors import DeviceFault
+from lab.interfaces import Answer, Command, Place, Reconciliation, Verb, Workcell
 from lab.store import Store
+from lab.types import JsonValue, Step, StepStatus
 
 __all__ = ["BenchSession"]
+
+_MADE_SAFE = "made_safe"
+"""Mark of a step that was in the air when the instruments were brought to their safe state: what they show is of no use
+from there on.
+"""
 
 
 class BenchSession:
     """The live bench that the lanes of one process share.
 
-    Belief is the stored first snapshot plus the commands of all steps done since, in the order they ended. (Some 50 us a
-    step: a bench of 100,000 steps is back in seconds, and no later snapshot can disagree with the journal.)
+    Belief is the stored first snapshot, what all steps since have done or may have done, in the order in which they were
+    settled, and what is barred. (Some 50 us a step: a bench of 100,000 steps is back in seconds, and no later snapshot can
+    disagree with the journal.)
 
     Args:
         bench_id: of the bench's record in the store.
@@ -45,14 +55,131 @@ class BenchSession:
         self._holder: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._expected: dict[str, list[Command]] = {}
-        self.arbiter = Arbiter(clock, workcell.bench, self._holder, self._names)
-        for step in store.done_steps_since(bench_id, 0):
-            self.believe(step.run_id, commands[step.action].from_json(step.arguments))
+        self.priorities: dict[str, int] = {}
+        self.arbiter = Arbiter(
+            clock,
+            workcell.bench,
+            self._holder,
+            self._names,
+            priority=self.priorities,
+            first_token=store.last_token(bench_id),
+            expired=self._take_back,
+        )
+        for step in store.settled_steps_since(bench_id, 0):
+            self._believe(step.run_id, self.command_of(step), step.status, step.part)
+        self._bar(store.barred(bench_id))
 
     @property
     def bench(self) -> Bench:
         """The live belief."""
         return self.workcell.bench
+
+    def command_of(self, step: Step) -> Command:
+        """The command of a journaled step."""
+        return self._commands[step.action].from_json(step.arguments)
+
+    def verb_of(self, step: Step) -> Verb:
+        """What carries out a journaled step."""
+        verb: Verb = getattr(self.workcell.devices[step.device], step.action)
+        return verb
+
+    async def come_back(self) -> None:
+        """After an interruption, before anything else: look, bring every instrument to its safe state, then ask what came of
+        the steps that were in the air, and write it down.
+
+        Raises:
+            DeviceFault: an instrument does not reach its safe state; nothing may go on.
+        """
+        cut_off = [s for s in self.store.open_steps(self.bench_id) if s.status is StepStatus.DISPATCHED]
+        marks = {step.id: self.store.marks(step.id) for step in cut_off}
+        for device in {step.device for step in cut_off}:
+            await look(self.workcell.devices[device])
+        for step in cut_off:
+            self.store.mark_step(step.id, _MADE_SAFE, None, self.clock.now())
+        unsafe = await make_safe(self.workcell.devices)
+        if unsafe:
+            raise DeviceFault(f"Not in a safe state: {'; '.join(unsafe.values())}")
+        for step in cut_off:
+            if any(mark.name == _MADE_SAFE for mark in marks[step.id]):
+                outcome = Reconciliation(
+                    answer=Answer.UNKNOWN,
+                    sentence="The program was cut off once more before the instrument could be asked.",
+                )
+            else:
+                outcome = await what_came_of(self.verb_of(step), self.command_of(step), marks[step.id])
+            await self.settle(step.id, step.run_id, self.command_of(step), outcome)
+            sentence = f"{outcome.answer.replace('_', ' ')}: {outcome.sentence}"
+            self.store.log(
+                self.store.run(step.run_id).campaign_id,
+                "reconcile",
+                sentence_of(step.action, step.device, step.id, sentence, None),
+                self.clock.now(),
+                {"step": step.id, "answer": str(outcome.answer), "run": step.run_id},
+            )
+
+    async def settle(
+        self,
+        step_id: str,
+        run_id: str,
+        command: Command,
+        outcome: Reconciliation,
+        fault: DeviceFault | None = None,
+    ) -> None:
+        """Write down what came of a step, then believe it; what nobody knows of is barred in the same breath."""
+        status, part = STATUS[outcome.answer], part_of(outcome)
+        bars = dict.fromkeys(
+            doubtful(command, outcome), f"Nobody knows what {command.verb} ({step_id}) did to it."
+        )
+        error = (
+            "" if status is StepStatus.DONE else f"{fault} {outcome.sentence}" if fault else outcome.sentence
+        )
+        ended = self.clock.now()
+        await self.clock.outside(
+            "the journal",
+            lambda: self.store.end_step(
+                step_id,
+                status,
+                outcome.result,
+                error,
+                ended,
+                fault="" if fault is None else str(fault.kind),
+                part=part,
+                bars=bars,
+            ),
+        )
+        self._believe(run_id, command, status, part)
+        self._bar(bars)
+
+    def leave_out(self, run_id: str, step_id: str, command: Command) -> None:
+        """Bar the samples that a step which is given up should have served. Blocking."""
+        places = dict.fromkeys(command.touches, f"{command.verb} ({step_id}) was given up.")
+        self.bar(places, run_id=run_id)
+        if waiting := self._expected.get(run_id):
+            waiting.pop(0)
+
+    def bar(self, bars: Mapping[Place, str], *, run_id: str = "") -> None:
+        """Keep places from being used, durably. Blocking."""
+        fresh = {place: why for place, why in bars.items() if not self.bench.why_barred(*place)}
+        if fresh:
+            self.store.bar(self.bench_id, fresh, who="drywet", run_id=run_id, lab_time_s=self.clock.now())
+            self._bar(fresh)
+
+    def _bar(self, bars: Mapping[Place, str]) -> None:
+        for place, why in bars.items():
+            self.bench.bar([place], why)
+
+    def left_by(self, run_id: str) -> tuple[str, ...]:
+        """Labware that a run moved and has not brought home, in the order of the workcell file."""
+        return tuple(item for item in self.bench.labware if self._holder.get(item) == run_id)
+
+    async def _take_back(self, lease: Lease) -> None:
+        """A lease has run out: nothing more is taken from its holder, and its devices are brought to their safe state."""
+        devices = {name: d for name, d in self.workcell.devices.items() if name in lease.devices}
+        for device in devices.values():
+            device.fence.admit(lease.token + 1)
+        unsafe = await make_safe(devices)
+        if unsafe:
+            raise DeviceFault("; ".join(unsafe.values()))
 
     def what_if(self) -> Workcell:
         """The same instruments over the bench as it will be when every open run has ended, to plan the next one on."""
@@ -71,6 +198,12 @@ class BenchSession:
 
     def believe(self, run_id: str, command: Command) -> None:
         """Change the belief as a done command did, and keep in mind who moved what."""
+        self._believe(run_id, command, StepStatus.DONE, None)
+
+    def _believe(self, run_id: str, command: Command, status: StepStatus, part: JsonValue) -> None:
+        if status is not StepStatus.DONE:
+            self._believe_part(command, status, part)
+            return
         if waiting := self._expected.get(run_id):
             waiting.pop(0)
         before = {item.id: item.position for item in self.bench.labware.values()}
@@ -83,17 +216,29 @@ class BenchSession:
             else:
                 self._holder[item.id] = run_id
 
-    def enter(self, run_id: str, name: str) -> None:
+    def _believe_part(self, command: Command, status: StepStatus, part: JsonValue) -> None:
+        """Of two possible courses of events the worse is believed: it was done, or only what is certain was."""
+        done = self.bench.copy() if status is StepStatus.UNKNOWN else None
+        if part is not None:
+            command.believe_part(self.bench, part)
+        if done is not None:
+            command.believe(done)
+            self.bench.doubt(done)
+
+    def enter(self, run_id: str, name: str, priority: int = 0) -> None:
         """A run begins to work here.
 
         Args:
             name: of its campaign; decides who is served first of two that ask at the same moment.
+            priority: of its campaign; who is served first of those that wait.
         """
         self._names[run_id] = name
+        self.priorities[run_id] = priority
 
     def leave(self, run_id: str) -> None:
         """A run no longer works here, whatever it left standing. Loop thread only."""
         self._names.pop(run_id, None)
+        self.priorities.pop(run_id, None)
         self._expected.pop(run_id, None)
         self.arbiter.release(run_id)
         self.arbiter.release_claims(run_id)

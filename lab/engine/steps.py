@@ -1,0 +1,346 @@
+"""The steps of a lane: journaled, leased, sent by the plan, settled, and followed up by the campaign's recovery policy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from lab.engine.journal import Journal, PlannedStep
+from lab.engine.arbiter import Lease
+from lab.engine.progress import FaultMet, StepEnded, Watcher
+from lab.engine.session import BenchSession
+from lab.engine.settle import ASK_S, decide, look, pause_s, sent_again, sentence_of, what_came_of
+from lab.engine.sink import DocumentSink
+from lab.engine.standstill import Breaking, Pause
+from lab.errors import (
+    BatchRedone,
+    CampaignAborted,
+    DeviceFault,
+    FaultKind,
+    Infeasible,
+    RunHeld,
+    RunStopped,
+)
+from lab.interfaces import Answer, Command, Marker, Reconciliation, StepEnd, Ticket, Verb
+from lab.recovery import SAFE_BOUND_S, Recovery, time_limit_s
+from lab.types import Campaign, JsonValue, Run, Step, StepStatus
+
+__all__ = ["Flight", "StepKeeper"]
+
+_LAST = 0
+"""In place of the number of a try: the step is done, and no other try follows."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """What is known of the stretch under way.
+
+    Args:
+        step: as the plan asked for it last.
+        verb: that the step was sent to, until it ends.
+        breaking: of the step, if it was told to end in its midst.
+        again: that step is to be tried once more.
+        section: positions that the plan claims now.
+        claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
+        section_begun: a step of the section was done in an earlier stretch.
+    """
+
+    run: Run
+    journal: Journal
+    sink: DocumentSink
+    step: PlannedStep | None = None
+    step_id: str = ""
+    command: Command | None = None
+    verb: Verb | None = None
+    breaking: Breaking | None = None
+    again: bool = False
+    section: tuple[str, ...] = ()
+    claimed: bool = False
+    section_begun: bool = False
+
+
+class StepKeeper:
+    """Begins and ends the steps of one lane. Loop thread only.
+
+    Args:
+        session: the bench.
+        campaign: whose policies decide.
+        watch: told of every step that ends and of every fault.
+        between: awaited where a run may stop, pause or be held; raises where it does.
+        positions: takes what the plan claims, before the first step that needs it.
+        stopping: why the lane is to stop; None while it is not.
+        pause: whether the lane may begin steps.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: BenchSession,
+        campaign: Campaign,
+        watch: Watcher,
+        between: Callable[[Flight], Awaitable[None]],
+        positions: Callable[[Flight], Awaitable[None]],
+        stopping: Callable[[], str | None],
+        pause: Pause,
+    ) -> None:
+        self._session = session
+        self._campaign_id = campaign.id
+        self._policies = campaign.policies
+        self._watch = watch
+        self._between = between
+        self._take_positions = positions
+        self._stopping = stopping
+        self._pause = pause
+
+    async def begin(self, flight: Flight, verb: Verb, command: Command) -> Ticket:
+        """Journal the step and lease its device, or walk past what an earlier stretch has settled.
+
+        Raises:
+            RunStopped, RunHeld: the run does not go on here; nothing was sent.
+            Infeasible: it can't be done on the bench as believed.
+            ProtocolDiverged: it is another step than the journal holds.
+        """
+        step = flight.journal.next_step(verb, command, again=flight.again)
+        flight.step, flight.again = step, False
+        earlier = flight.journal.earlier(step)
+        if earlier is not None:
+            flight.section_begun = True
+            return await self._walk_past(flight, earlier, verb, command)
+        await self._come_to_turn(flight)
+        began = self._session.clock.now()
+        flight.command = command
+        flight.step_id = await self._session.clock.outside(
+            "the journal", lambda: flight.journal.begin(step, began)
+        )
+        limit_s = time_limit_s(verb.duration_s(command, self._session.bench))
+        # Longer than the command may take, the instrument may be asked, and a safe state may need: it runs out only for a
+        # lane that is stuck.
+        lease = await self._leased(flight, verb, limit_s + ASK_S + 2 * SAFE_BOUND_S + ASK_S)
+        try:
+            await self._between(flight)
+            problems = tuple(verb.problems(command, self._session.bench))
+            if problems:
+                raise Infeasible(problems)
+            step_id = flight.step_id
+            await self._session.clock.outside(
+                "the journal", lambda: flight.journal.dispatch(step_id, lease.token)
+            )
+            verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id))
+            flight.verb = verb
+        except BaseException:
+            self._session.arbiter.release(flight.run.id)
+            raise
+        return Ticket(key=step.key, done=False)
+
+    async def _come_to_turn(self, flight: Flight) -> None:
+        """Wait until the lane may begin a step, with the positions that it needs; who stands still claims nothing new."""
+        while True:
+            await self._pause.over(self._stopping)
+            await self._between(flight)
+            had_them = flight.claimed
+            await self._take_positions(flight)
+            if had_them or self._pause.reason is None:
+                return
+            self._session.arbiter.release_claims(flight.run.id)
+            flight.claimed = False
+
+    async def _leased(self, flight: Flight, verb: Verb, for_s: float) -> Lease:
+        """The device, and not while the lane stands still."""
+        while True:
+            lease = await self._session.arbiter.lease(flight.run.id, [verb.device], for_s=for_s)
+            if self._pause.reason is None or self._stopping() is not None:
+                return lease
+            self._session.arbiter.release(flight.run.id)
+            await self._pause.over(self._stopping)
+
+    async def _walk_past(self, flight: Flight, earlier: Step, verb: Verb, command: Command) -> Ticket:
+        """A step of an earlier stretch: done, given up, or still to be decided on."""
+        if earlier.status is StepStatus.DISPATCHED:
+            raise RunHeld(
+                f"{earlier.action} on {earlier.device} ({earlier.id}) was sent, and the instrument has not been asked "
+                "what came of it. Start again: drywet resume"
+            )
+        if earlier.status is StepStatus.DONE:
+            await verb.restore(earlier.result)
+        elif earlier.recovery != Recovery.SKIP_SAMPLE:
+            flight.command, flight.step_id = command, earlier.id
+            await self._follow(flight, verb, FaultKind.UNKNOWN_OUTCOME, 1, earlier.error, earlier.recovery)
+        self._tell(flight, verb, command, replayed=True)
+        return Ticket(key=earlier.key, done=True, result=earlier.result)
+
+    def _marker(self, step_id: str) -> Marker:
+        async def mark(name: str, details: JsonValue) -> None:
+            at_s = self._session.clock.now()
+            await self._session.clock.outside(
+                "the journal", lambda: self._session.store.mark_step(step_id, name, details, at_s)
+            )
+
+        return mark
+
+    async def end(self, flight: Flight, verb: Verb, error: BaseException | None) -> StepEnd:
+        """Journal what came of the step, do what the policy says, give the device back.
+
+        Raises:
+            RunHeld, BatchRedone, CampaignAborted: the instrument failed, and that is what the policy wants.
+            RunStopped: a stop broke the step off.
+        """
+        if flight.command is None or flight.step is None:
+            raise RuntimeError("step_end without step_begin")
+        cause = None if error is None else error.__cause__ or error
+        try:
+            if cause is None:
+                return await self._ended_well(flight, verb, verb.result())
+            if not isinstance(cause, DeviceFault):
+                await self._settle(flight, _bug(cause), None)
+                raise cause
+            return await self._ended_badly(flight, verb, cause)
+        finally:
+            flight.verb = None
+            if flight.breaking is not None:
+                flight.breaking.seen.set()
+                flight.breaking = None
+            self._session.arbiter.release(flight.run.id)
+
+    async def _ended_well(self, flight: Flight, verb: Verb, result: JsonValue) -> StepEnd:
+        assert flight.command is not None
+        await self._settle(
+            flight, Reconciliation(answer=Answer.DONE, sentence="It said so.", result=result), None
+        )
+        self._tell(flight, verb, flight.command, replayed=False)
+        remark = verb.remark()
+        if remark is not None:
+            # It is done, so there is nothing to try again; only whether to go on is left to decide.
+            await self._follow(flight, verb, remark.kind, _LAST, str(remark))
+        return StepEnd(again=False, result=result)
+
+    async def _ended_badly(self, flight: Flight, verb: Verb, fault: DeviceFault) -> StepEnd:
+        """Ask the instrument what came of it, write that down, and do what the policy says."""
+        step, command = flight.step, flight.command
+        assert step is not None
+        assert command is not None
+        attempt = flight.journal.attempt(step)
+        outcome = await self._asked(flight, verb, fault)
+        await self._settle(flight, outcome, fault)
+        if outcome.answer is Answer.DONE:
+            await verb.restore(outcome.result)
+            self._tell(flight, verb, command, replayed=False)
+            await self._note(flight, verb, fault.kind, f"{fault} {outcome.sentence}", None)
+            await self._between(flight)
+            return StepEnd(again=False, result=outcome.result)
+        if (reason := self._stopping()) is not None:
+            stop = RunStopped(reason)
+            stop.add_note(f"The step under way was broken off: {fault} {outcome.sentence}")
+            raise stop from fault
+        known = outcome.answer is Answer.NOT_DONE
+        kind = fault.kind if known else FaultKind.UNKNOWN_OUTCOME
+        why = str(fault) if fault.nothing_done else f"{fault} {outcome.sentence}"
+        recovery = await self._follow(flight, verb, kind, attempt, why)
+        if sent_again(recovery):
+            flight.again = True
+            await asyncio.sleep(pause_s(kind, attempt))
+            return StepEnd(again=True)
+        return StepEnd(again=False)
+
+    async def _asked(self, flight: Flight, verb: Verb, fault: DeviceFault) -> Reconciliation:
+        """What came of the command, by the fault itself where it was refused, else by the instrument."""
+        assert flight.command is not None
+        if fault.nothing_done:
+            return Reconciliation(answer=Answer.NOT_DONE, sentence="Nothing was done.")
+        step_id = flight.step_id
+        marks = await self._session.clock.outside("the journal", lambda: self._session.store.marks(step_id))
+        await look(self._session.workcell.devices[verb.device])
+        if flight.breaking is not None:
+            await flight.breaking.wait_until_safe()
+        return await what_came_of(verb, flight.command, marks)
+
+    async def _settle(self, flight: Flight, outcome: Reconciliation, fault: DeviceFault | None) -> None:
+        assert flight.command is not None
+        await self._session.settle(flight.step_id, flight.run.id, flight.command, outcome, fault)
+
+    async def _follow(
+        self, flight: Flight, verb: Verb, kind: FaultKind, attempt: int, why: str, decided: str = ""
+    ) -> Recovery:
+        """Do what the policy says about a fault, or what was decided before.
+
+        Raises:
+            RunHeld, BatchRedone, CampaignAborted: that is what it says.
+        """
+        command = flight.command
+        assert command is not None
+        recovery = Recovery(decided) if decided else self._decided(kind, attempt, command)
+        sentence = await self._note(flight, verb, kind, why, recovery)
+        run_id, step_id, session = flight.run.id, flight.step_id, self._session
+        done = attempt == _LAST
+        if recovery is Recovery.SKIP_SAMPLE and not done:
+            await self._session.clock.outside(
+                "the journal", lambda: session.store.decide_step(step_id, str(recovery))
+            )
+            await self._session.clock.outside(
+                "the journal", lambda: session.leave_out(run_id, step_id, command)
+            )
+        elif recovery in (Recovery.REDO_BATCH, Recovery.ABORT):
+            if not done:
+                await self._session.clock.outside(
+                    "the journal", lambda: session.store.decide_step(step_id, str(recovery))
+                )
+            raise (BatchRedone if recovery is Recovery.REDO_BATCH else CampaignAborted)(sentence)
+        elif recovery is Recovery.HOLD:
+            way_out = ""
+            if kind is FaultKind.UNKNOWN_OUTCOME:
+                way_out = f" Look at the bench, then: drywet resolve {step_id} --as done|not-done|discard"
+            raise RunHeld(f"{sentence}{way_out}")
+        return recovery
+
+    def _decided(self, kind: FaultKind, attempt: int, command: Command) -> Recovery:
+        if attempt != _LAST:
+            return decide(self._policies.recovery, kind, attempt, command, self._session.bench)
+        # A remark on what is done: the samples stay in, with what the analysis says of them.
+        wanted = self._policies.recovery(kind, 1)
+        return Recovery.SKIP_SAMPLE if sent_again(wanted) else wanted
+
+    async def _note(
+        self, flight: Flight, verb: Verb, kind: FaultKind, why: str, recovery: Recovery | None
+    ) -> str:
+        """Keep and tell what happened."""
+        assert flight.step is not None
+        sentence = sentence_of(flight.step.action, verb.device, flight.step_id, why, recovery)
+        now_s = self._session.clock.now()
+        details = {"step": flight.step_id, "fault": str(kind), "recovery": str(recovery or "")}
+        await self._session.clock.outside(
+            "the journal",
+            lambda: self._session.store.log(self._campaign_id, "fault", sentence, now_s, details),
+        )
+        self._watch(
+            FaultMet(
+                campaign_id=self._campaign_id,
+                lab_time_s=now_s,
+                run_id=flight.run.id,
+                device=verb.device,
+                action=flight.step.action,
+                fault=str(kind),
+                recovery=str(recovery or ""),
+                sentence=sentence,
+            )
+        )
+        return sentence
+
+    def _tell(self, flight: Flight, verb: Verb, command: Command, *, replayed: bool) -> None:
+        self._watch(
+            StepEnded(
+                campaign_id=self._campaign_id,
+                lab_time_s=self._session.clock.now(),
+                run_id=flight.run.id,
+                number=0 if flight.step is None else flight.step.ordinal,
+                device=verb.device,
+                action=command.verb,
+                replayed=replayed,
+            )
+        )
+
+
+def _bug(error: BaseException) -> Reconciliation:
+    """A mistake of the driver's says nothing about the instrument."""
+    return Reconciliation(
+        answer=Answer.UNKNOWN, sentence=f"The driver failed: {type(error).__name__}: {error}"
+    )
