@@ -22,7 +22,7 @@ from digital_twin.wells import Liquid, Wells
 from lab.bench import Bench, LabwareType, Position
 from lab.errors import BadInput
 
-__all__ = ["CHANNELS", "Channel", "Impossible", "Piece", "State"]
+__all__ = ["CHANNELS", "Channel", "Impossible", "Piece", "Reading", "State"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,12 +45,63 @@ class Channel:
         calibration: its bias in units of the limit, -1 to 1.
         tip_volume_ul: of the tip on it; 0 without one.
         air_ul: drawn instead of liquid; sits below the liquid and leaves first.
+        clogged: nothing goes in or out of the tip.
     """
 
     calibration: float
     tip_volume_ul: float = 0.0
     liquid: Liquid = field(default_factory=Liquid)
     air_ul: float = 0.0
+    clogged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaking:
+    """The last stretch of shaking at a place.
+
+    Args:
+        speed_rpm: at full speed.
+        acceleration_s: up to it, and down from it.
+        begun_s: lab time of the start.
+        runtime_s: after which the instrument stops by itself; None runs on.
+        stopped_s: lab time at which it began to stop; None while it runs.
+    """
+
+    speed_rpm: float
+    acceleration_s: float
+    begun_s: float
+    runtime_s: float | None
+    stopped_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LidHeat:
+    """What the heater of a cover was last told.
+
+    Args:
+        target_c: None when it is off.
+        since_s: lab time at which it was told.
+        start_c: its temperature then.
+    """
+
+    target_c: float | None
+    since_s: float
+    start_c: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """How an arm stands.
+
+    Args:
+        powered: whether its motors have power.
+        referenced: whether it knows where it is.
+        station: position that its gripper closed or opened at last, and whether at the height of a lid; None before.
+    """
+
+    powered: bool = False
+    referenced: bool = False
+    station: tuple[str, bool] | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +127,27 @@ class Piece:
     tips: set[str] = field(default_factory=set)
     wells_c: FloatArray = field(default_factory=lambda: np.zeros(0))
     time_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Reading:
+    """The last reading that a reader keeps.
+
+    Args:
+        mode: ``fluorescence`` or ``absorbance``.
+        settings: wavelengths in nm, and the gain.
+        begun_s: lab time at which its first cycle began.
+        cycles: one list of wells for each, row-major.
+        columns: of the plate.
+        over: the drawer has moved since; what is read next is another reading.
+    """
+
+    mode: str
+    settings: dict[str, float]
+    begun_s: float
+    columns: int
+    cycles: list[list[float]] = field(default_factory=list)
+    over: bool = False
 
 
 class State:
@@ -104,9 +176,15 @@ class State:
             for name, position in self.positions.items()
         }
         self.shaking_rpm: dict[str, float] = {}
+        self.shaking: dict[str, Shaking] = {}
+        self.holds_s: dict[str, float] = {}
+        self.lid_heats: dict[str, LidHeat] = {}
+        self.arms: dict[str, Arm] = {}
         self.shut: set[str] = set()
         self.held: dict[str, str] = {}
         self.channels: dict[str, list[Channel]] = {}
+        self.readings: dict[str, Reading] = {}
+        self.opportunities: dict[str, dict[str, int]] = {}
         self.pieces: dict[str, Piece] = {}
         for item in bench.labware.values():
             piece = Piece(

@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
-from digital_twin.actions import ACTIONS
+from digital_twin.actions import ACTIONS, BOOKKEEPING
 from digital_twin.chemistry.interface import Chemistry
 from digital_twin.ledger import Action, Ledger, LedgerHead
 from digital_twin.state import Impossible, State
@@ -75,7 +75,7 @@ class World:
             effect = ACTIONS[action.action](
                 world.state, action.lab_time_s, action.instrument, **action.arguments
             )
-            effect(world._noise(action.instrument))
+            effect(world._noise(action.instrument, action.action))
         return world
 
     @staticmethod
@@ -110,14 +110,14 @@ class World:
         effect = ACTIONS[action](self.state, now_s, instrument, **plain)
         self.ledger.append(
             Action(
-                n=self._counts.get(instrument, 0),
+                n=self._counts.get(_series(instrument, action), 0),
                 lab_time_s=now_s,
                 instrument=instrument,
                 action=action,
                 arguments=plain,
             )
         )
-        return effect(self._noise(instrument))
+        return effect(self._noise(instrument, action))
 
     def at(self, position: str) -> str | None:
         """The labware that stands at a position.
@@ -174,8 +174,14 @@ class World:
         )
         self._counts: dict[str, int] = {}
 
-    def _noise(self, instrument: str) -> np.random.Generator:
+    def _noise(self, instrument: str, action: str) -> np.random.Generator:
         """Generator of the instrument's next action, which is counted with it."""
-        n = self._counts.get(instrument, 0)
-        self._counts[instrument] = n + 1
-        return np.random.default_rng([self.seed, crc32(instrument.encode()), n])
+        series = _series(instrument, action)
+        n = self._counts.get(series, 0)
+        self._counts[series] = n + 1
+        return np.random.default_rng([self.seed, crc32(series.encode()), n])
+
+
+def _series(instrument: str, action: str) -> str:
+    """What an action is counted in: the actions of its instrument, and apart from them what does nothing."""
+    return f"{instrument} {action}" if action in BOOKKEEPING else instrument

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from digital_twin.state import Impossible, Piece, State
+from digital_twin.state import Arm, Impossible, Piece, State
 from lab.types import JsonValue
 
-__all__ = ["pick", "place"]
+__all__ = ["pick", "place", "power"]
 
 
 def pick(
@@ -34,6 +35,7 @@ def pick(
         else:
             standing.position = None
             state.held[instrument] = standing.id
+        _stood(state, instrument, position, lid)
         return state.held[instrument]
 
     return effect
@@ -64,9 +66,27 @@ def place(
         else:
             state.evolve(held, now_s)
             held.position = position
+        _stood(state, instrument, position, lid)
         return state.held.pop(instrument)
 
     return effect
+
+
+def power(
+    state: State, now_s: float, instrument: str, *, on: bool, referenced: bool
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Give an arm's motors power or take it; brakes and gripper keep what they hold."""
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        before = state.arms.get(instrument, Arm())
+        state.arms[instrument] = replace(before, powered=on, referenced=referenced)
+        return None
+
+    return effect
+
+
+def _stood(state: State, instrument: str, position: str, lid: bool) -> None:
+    state.arms[instrument] = replace(state.arms.get(instrument, Arm()), station=(position, lid))
 
 
 def _reach(state: State, position: str) -> Piece | None:

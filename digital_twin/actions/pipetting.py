@@ -1,7 +1,7 @@
 """Tips, drawing and giving liquid: what an air-displacement channel truly does.
 
 A channel draws what is there: where a well is short the rest is air, and nobody is told. Air was drawn last, sits lowest in
-the tip and leaves first, so the wells served first get less than they should.
+the tip and leaves first, so the wells served first get less than they should. Nothing goes in or out of a clogged tip.
 """
 
 from __future__ import annotations
@@ -74,8 +74,13 @@ def aspirate(
     volumes_ul: Sequence[float],
     mix_ul: float = 0.0,
     mix_cycles: int = 0,
+    liquid_shares: Sequence[float] | None = None,
 ) -> Callable[[np.random.Generator], JsonValue]:
-    """Draw liquid from wells of one piece of labware, one well for each channel; mix before, if asked to."""
+    """Draw liquid from wells of one piece of labware, one well for each channel; mix before, if asked to.
+
+    Args:
+        liquid_shares: of each channel's stroke, that draws liquid; the rest draws air. None: all of it.
+    """
     head = state.head(instrument)
     contents, indices = _wells(state, instrument, labware, wells)
     for channel, volume_ul in zip(channels, volumes_ul, strict=True):
@@ -90,11 +95,14 @@ def aspirate(
     def effect(rng: np.random.Generator) -> JsonValue:
         state.evolve(state.pieces[labware], now_s)
         out_of_reach = UNREACHABLE_SHARE * contents.kind.dead_volume_ul
-        for channel, index, volume_ul in zip(channels, indices, volumes_ul, strict=True):
-            _stir(contents, index, mix_ul, mix_cycles)
+        shares = [1.0] * len(channels) if liquid_shares is None else liquid_shares
+        for channel, index, volume_ul, share in zip(channels, indices, volumes_ul, shares, strict=True):
             stroke_ul = _stroke(head[channel], volume_ul, rng)
+            if head[channel].clogged:
+                continue
+            _stir(contents, index, mix_ul, mix_cycles)
             reachable_ul = max(0.0, float(contents.volume_ul[index]) - out_of_reach)
-            taken = contents.draw(index, min(stroke_ul, reachable_ul))
+            taken = contents.draw(index, min(share * stroke_ul, reachable_ul))
             head[channel].liquid.add(taken)
             head[channel].air_ul += stroke_ul - taken.volume_ul
         return None
@@ -131,7 +139,10 @@ def dispense(
     def effect(rng: np.random.Generator) -> JsonValue:
         state.evolve(state.pieces[labware], now_s)
         for channel, index, volume_ul in zip(channels, indices, volumes_ul, strict=True):
-            given = _give(head[channel], _stroke(head[channel], volume_ul, rng))
+            stroke_ul = _stroke(head[channel], volume_ul, rng)
+            if head[channel].clogged:
+                continue
+            given = _give(head[channel], stroke_ul)
             contents.pour(index, given)
             _stir(contents, index, mix_ul, mix_cycles)
             if contact:

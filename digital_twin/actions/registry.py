@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.actions import arm, climate, pipetting, reading
+from digital_twin.actions import arm, climate, mishaps, pipetting, reading
 from lab.types import JsonValue
 
-__all__ = ["ACTIONS", "Effect", "Preparation"]
+__all__ = ["ACTIONS", "BOOKKEEPING", "Effect", "Preparation"]
 
 Effect = Callable[[np.random.Generator], JsonValue]
 """Carries an action out; the generator is the only source of its noise."""
@@ -23,14 +23,24 @@ Preparation = Callable[..., Effect]
 
 ACTIONS: dict[str, Preparation] = {
     "set_temperature": climate.set_temperature,
+    "heat_lid": climate.heat_lid,
     "shake": climate.shake,
     "shut": climate.shut,
     "pick": arm.pick,
     "place": arm.place,
+    "power": arm.power,
     "pick_up_tips": pipetting.pick_up_tips,
     "drop_tips": pipetting.drop_tips,
     "aspirate": pipetting.aspirate,
     "dispense": pipetting.dispense,
     "read_fluorescence": reading.read_fluorescence,
     "read_absorbance": reading.read_absorbance,
+    "clog": mishaps.clog,
+    "lose_tips": mishaps.lose_tips,
+    "drop": mishaps.drop,
+    "chance": mishaps.chance,
+    "fault": mishaps.fault,
 }
+
+BOOKKEEPING = frozenset({"chance", "fault"})
+"""Actions that do nothing to anything. They are counted apart, so that no noise depends on them."""

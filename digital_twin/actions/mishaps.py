@@ -1,0 +1,83 @@
+"""What goes wrong with instruments: the script's bookkeeping, and the accidents themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from digital_twin.state import Channel, Impossible, State
+from lab.types import JsonValue
+
+__all__ = ["chance", "clog", "drop", "fault", "lose_tips"]
+
+
+def chance(
+    state: State, now_s: float, instrument: str, *, opportunities: Mapping[str, int]
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Note that faults could have struck and none did; nothing physical.
+
+    Args:
+        opportunities: rule -> which of its opportunities this was.
+    """
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.opportunities.setdefault(instrument, {}).update(opportunities)
+        return None
+
+    return effect
+
+
+def fault(
+    state: State, now_s: float, instrument: str, *, opportunities: Mapping[str, int], rule: str
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Note that a fault strikes, by the rule named; what it does to the world is an action of its own."""
+    return chance(state, now_s, instrument, opportunities=opportunities)
+
+
+def clog(
+    state: State, now_s: float, instrument: str, *, channels: Sequence[int]
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Stop tips up: nothing goes in or out of them any more."""
+    head = state.head(instrument)
+    _need_tips(head, channels)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        for channel in channels:
+            head[channel].clogged = True
+        return None
+
+    return effect
+
+
+def lose_tips(
+    state: State, now_s: float, instrument: str, *, channels: Sequence[int]
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Let tips fall off, with whatever is in them; they lie around."""
+    head = state.head(instrument)
+    _need_tips(head, channels)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        for channel in channels:
+            head[channel] = Channel(calibration=head[channel].calibration)
+        return None
+
+    return effect
+
+
+def drop(state: State, now_s: float, instrument: str) -> Callable[[np.random.Generator], JsonValue]:
+    """Let what an arm holds fall. It lies where no arm can reach it, lid and all."""
+    if instrument not in state.held:
+        raise Impossible("the gripper holds nothing")
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.evolve(state.pieces[state.held[instrument]], now_s)
+        return state.held.pop(instrument)
+
+    return effect
+
+
+def _need_tips(head: Sequence[Channel], channels: Sequence[int]) -> None:
+    for channel in channels:
+        if not head[channel].tip_volume_ul:
+            raise Impossible(f"channel {channel + 1} has no tip")
