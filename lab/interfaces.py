@@ -187,6 +187,14 @@ class Verb(Protocol):
         """Start the command; the status ends when the instrument has done it, or with a typed fault."""
         ...
 
+    def break_off(self, reason: str) -> Any:
+        """End the command under way in its midst, or keep the one that is engaged from being sent; harmless when idle.
+
+        Returns:
+            The status of the command that was under way, whose ``task`` ends when it has cleaned up; None where none was.
+        """
+        ...
+
     def problems(self, command: Any, bench: Bench) -> Sequence[str]:
         """What :meth:`Command.problems` says, and the limits of this device."""
         ...

@@ -106,15 +106,15 @@ class Lane:
         """Stop, and end the command under way in its midst. Loop thread only; safe to repeat.
 
         Returns:
-            The command, to be followed to its end by whoever brings its device to the safe state; None where none was under way.
+            The command, for whoever brings its device to the safe state to follow to its end; None where there was none.
         """
         self.request_stop(reason)
         flight = self._flight
-        if flight is None or flight.verb is None:
+        if flight is None or flight.verb is None or flight.command is None:
             return None
         status = flight.verb.break_off(reason)
         if status is not None and flight.breaking is None:
-            flight.breaking = Breaking(device=flight.verb.device, action=flight.verb.name, status=status)
+            flight.breaking = Breaking(device=flight.verb.device, action=flight.command.verb, status=status)
         return flight.breaking
 
     def request_pause(self, reason: str) -> None:

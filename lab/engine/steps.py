@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lab.engine.journal import Journal, PlannedStep
 from lab.engine.arbiter import Lease
+from lab.engine.journal import Journal, PlannedStep
 from lab.engine.progress import FaultMet, StepEnded, Watcher
 from lab.engine.session import BenchSession
 from lab.engine.settle import ASK_S, decide, look, pause_s, sent_again, sentence_of, what_came_of
