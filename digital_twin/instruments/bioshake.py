@@ -3,7 +3,9 @@
 
 Its words, states and refusals are those listed there. The clamp shuts the place: no arm can lift a clamped
 plate. It moves only at home, and the shaker starts only when it is locked. What the instrument does by itself
-in time (stopping when its runtime is over) happens at its moment, not when somebody asks.
+in time (stopping when its runtime is over) happens at its moment, not when somebody asks. Shaking, heater and clamp are
+those of the world, so they outlive this object; made again over a world that shakes, it shakes on until its runtime is
+over. What was set and not used yet (a speed, a set point of a heater that is off) is as after switching on.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from devices.incubator.bioshake import ACCELERATION_S, CLAMP_S
+from digital_twin.state import Shaking
 from digital_twin.world import World
 
 __all__ = ["BioShakeTwin"]
@@ -34,27 +36,6 @@ ANSWER_S = 0.05
 _NUMBERED = re.compile(r"([A-Za-z]+?)(-?\d+)$")
 
 
-@dataclass(slots=True)
-class _Run:
-    """One stretch of shaking.
-
-    Args:
-        speed_rpm: at full speed.
-        acceleration_s: up to it and down from it.
-        begun_s: lab time of the start.
-        stop_s: lab time at which it begins to stop; None runs on.
-    """
-
-    speed_rpm: int
-    acceleration_s: float
-    begun_s: float
-    stop_s: float | None
-
-    def home_s(self) -> float | None:
-        """Lab time at which it stands at home again."""
-        return None if self.stop_s is None else self.stop_s + self.acceleration_s + WAY_HOME_S
-
-
 class BioShakeTwin:
     """A heater shaker at one position of a world. Implements :class:`devices.transport.LineInstrument`.
 
@@ -70,20 +51,17 @@ class BioShakeTwin:
         self._name = name
         self._position = position
         self._serial = serial
-        self._target_c = 25.0
-        self._speed_rpm = 500
-        self._acceleration_s = ACCELERATION_S
-        self._run: _Run | None = None
+        told, shaken = world.state.climates[position].set_c, world.state.shaking.get(position)
+        self._target_c = 25.0 if told is None else told
+        self._speed_rpm = 500 if shaken is None else round(shaken.speed_rpm)
+        self._acceleration_s = ACCELERATION_S if shaken is None else round(shaken.acceleration_s)
         self._stopping: asyncio.TimerHandle | None = None
         self._clamp_moving = False
         self._errors: list[str] = []
-        if world.state.shaking_rpm.get(position, 0.0) > 0.0:
-            # The world was rebuilt from a ledger that ends while it shook, and its own timer is over or lost:
-            # it stops.
-            self._act("shake", rpm=0.0)
 
     async def reply(self, line: str) -> str:
         """The firmware's answer to one line."""
+        self._time_the_stop()
         await asyncio.sleep(ANSWER_S)
         request = line.strip()
         if (ask := self._questions().get(request)) is not None:
@@ -185,15 +163,32 @@ class BioShakeTwin:
         if self._clamp() != 1 or self._motion() != 3:
             self._errors.append("e103")
             return "e"
-        now_s = self._now()
-        self._run = _Run(
-            speed_rpm=self._speed_rpm, acceleration_s=self._acceleration_s, begun_s=now_s, stop_s=None
+        self._act(
+            "shake",
+            rpm=float(self._speed_rpm),
+            acceleration_s=float(self._acceleration_s),
+            runtime_s=runtime_s,
         )
-        self._act("shake", rpm=float(self._speed_rpm))
-        if runtime_s is not None:
-            self._stopping = asyncio.get_running_loop().call_later(runtime_s, self._stop)
-            self._run.stop_s = now_s + runtime_s
+        self._time_the_stop()
         return "ok"
+
+    def _run(self) -> Shaking | None:
+        """The stretch of shaking that is going on or was the last."""
+        return self._world.state.shaking.get(self._position)
+
+    def _stop_s(self) -> float | None:
+        """Lab time at which it begins or began to stop; None runs on."""
+        run = self._run()
+        if run is None or run.stopped_s is not None:
+            return None if run is None else run.stopped_s
+        return None if run.runtime_s is None else run.begun_s + run.runtime_s
+
+    def _time_the_stop(self) -> None:
+        """Stop when the runtime is over; also one that began before this object was made."""
+        run, stop_s = self._run(), self._stop_s()
+        if self._stopping is None and run is not None and run.stopped_s is None and stop_s is not None:
+            loop = asyncio.get_running_loop()
+            self._stopping = loop.call_later(max(0.0, stop_s - self._now()), self._stop)
 
     def _stop(self) -> None:
         """Begin to stop. The plate is carried on for the seconds of deceleration; they are left out of its
@@ -202,34 +197,28 @@ class BioShakeTwin:
         if self._stopping is not None:
             self._stopping.cancel()
             self._stopping = None
-        if self._run is None or self._world.state.shaking_rpm.get(self._position, 0.0) == 0.0:
-            return
-        self._act("shake", rpm=0.0)
-        self._run.stop_s = self._now()
+        if self._world.state.shaking_rpm.get(self._position, 0.0) > 0.0:
+            self._act("shake", rpm=0.0)
 
     def _motion(self) -> int:
         """The shaker's state, as its code."""
-        if self._run is None:
+        run, stop_s, now_s = self._run(), self._stop_s(), self._now()
+        if run is None:
             return 3
-        now_s, home_s = self._now(), self._run.home_s()
-        if home_s is not None and now_s >= home_s:
-            self._run = None
-            return 3
-        if self._run.stop_s is not None and now_s >= self._run.stop_s:
-            return 8
-        return 5 if now_s < self._run.begun_s + self._run.acceleration_s else 0
+        if stop_s is not None and now_s >= stop_s:
+            return 3 if now_s >= stop_s + run.acceleration_s + WAY_HOME_S else 8
+        return 5 if now_s < run.begun_s + run.acceleration_s else 0
 
     def _actual_rpm(self) -> float:
-        motion, run, now_s = self._motion(), self._run, self._now()
+        motion, run, stop_s, now_s = self._motion(), self._run(), self._stop_s(), self._now()
         if run is None:
             return 0.0
         if motion == 5:
             return run.speed_rpm * (now_s - run.begun_s) / run.acceleration_s
-        if motion == 8 and run.stop_s is not None and run.acceleration_s:
-            return max(0.0, run.speed_rpm * (1.0 - (now_s - run.stop_s) / run.acceleration_s))
-        return float(run.speed_rpm) if motion == 0 else 0.0
+        if motion == 8 and stop_s is not None and run.acceleration_s:
+            return max(0.0, run.speed_rpm * (1.0 - (now_s - stop_s) / run.acceleration_s))
+        return run.speed_rpm if motion == 0 else 0.0
 
     def _runtime_left_s(self) -> float:
-        if self._run is None or self._run.stop_s is None:
-            return 0.0
-        return max(0.0, self._run.stop_s - self._now())
+        stop_s = self._stop_s()
+        return 0.0 if stop_s is None else max(0.0, stop_s - self._now())

@@ -1,14 +1,15 @@
 """What an Opentrons Thermocycler GEN2 answers, over the world: the far end of
 :mod:`devices.thermocycler.opentrons`.
 
-Replies are worded as its firmware words them (see there for the sources). Lid and block are those of the
-world, so they outlive this object; the lid heater's state is its own. Rates: the block's are the world's
-seat's; lid and its heater take what the driver's module states.
+Replies are worded as its firmware words them (see there for the sources). Lid, block, hold and lid heater are those of
+the world, so they outlive this object: a cycler does not notice that its controller died. Rates: the block's are the
+world's seat's; lid and its heater take what the driver's module states.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from dataclasses import dataclass
 
@@ -34,26 +35,7 @@ _BLOCK = re.compile(r"M104 S(-?[\d.]+)(?: H([\d.]+))?(?: V(-?[\d.]+))?$")
 _LID = re.compile(r"M140(?: S(-?[\d.]+))?$")
 
 
-@dataclass(slots=True)
-class _LidHeater:
-    """Linear up to its target, exponential back to the room."""
-
-    target_c: float | None = None
-    since_s: float = 0.0
-    start_c: float = ROOM_C
-
-    def at(self, now_s: float) -> float:
-        elapsed = now_s - self.since_s
-        if self.target_c is not None and self.target_c >= self.start_c:
-            return min(self.target_c, self.start_c + LID_HEATING_C_PER_S * elapsed)
-        floor_c = ROOM_C if self.target_c is None else self.target_c
-        return floor_c + (self.start_c - floor_c) * 2.718281828459045 ** (-elapsed / LID_COOLING_S)
-
-    def told(self, now_s: float, target_c: float | None) -> _LidHeater:
-        return _LidHeater(target_c=target_c, since_s=now_s, start_c=self.at(now_s))
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Hold:
     """A set temperature and how long it is to be held; 0 is for ever."""
 
@@ -80,8 +62,6 @@ class ThermocyclerTwin:
         self._name = name
         self._position = position
         self._serial = serial
-        self._lid_heater = _LidHeater(since_s=world.clock.now())
-        self._hold: _Hold | None = None
         self._lid_moving = False
 
     async def reply(self, line: str) -> str:
@@ -100,7 +80,7 @@ class ThermocyclerTwin:
             case Gcode.BLOCK:
                 return self._block()
             case Gcode.LID:
-                return f"M141 T:{_or_none(self._lid_heater.target_c)} C:{self._lid_heater.at(self._now()):.2f} OK"
+                return f"M141 T:{_or_none(self._lid_target_c())} C:{self._lid_c():.2f} OK"
             case Gcode.OFF:
                 return self._off(lid=True, block=True, code="M18")
             case "M14":
@@ -137,47 +117,80 @@ class ThermocyclerTwin:
         lowest, highest = OpentronsThermocycler.maker_limits["temperature_c"]
         if not lowest <= target_c <= highest:
             return "ERR407:thermal:Invalid target temperature OK"
-        now_s, start_c = self._now(), self._world.temperature_c(self._position)
         self._world.act(
-            self._name, "set_temperature", position=self._position, temperature_c=target_c, ramp_c_per_s=None
+            self._name,
+            "set_temperature",
+            position=self._position,
+            temperature_c=target_c,
+            ramp_c_per_s=None,
+            hold_s=hold_s,
         )
-        seat = self._world.state.climates[self._position]
-        way_s = time_to_reach_s(
-            start_c=start_c,
-            set_c=target_c,
-            tolerance_c=AT_TARGET_C,
-            heating_c_per_s=seat.heating_c_per_s,
-            cooling_c_per_s=seat.cooling_c_per_s,
-            settling_s=seat.seat.settling_s,
-        )
-        self._hold = _Hold(target_c=target_c, hold_s=hold_s, arrival_s=now_s + way_s)
         return "M104 OK"
 
     def _set_lid(self, target_c: float) -> str:
         lowest, highest = OpentronsThermocycler.maker_limits["lid_temperature_c"]
         if not lowest <= target_c <= highest:
             return "ERR407:thermal:Invalid target temperature OK"
-        self._lid_heater = self._lid_heater.told(self._now(), target_c)
+        self._tell_lid(target_c)
         return "M140 OK"
+
+    def _tell_lid(self, target_c: float | None) -> None:
+        self._world.act(
+            self._name,
+            "heat_lid",
+            position=self._position,
+            temperature_c=target_c,
+            start_c=self._lid_c(),
+        )
+
+    def _lid_target_c(self) -> float | None:
+        told = self._world.state.lid_heats.get(self._position)
+        return None if told is None else told.target_c
+
+    def _lid_c(self) -> float:
+        """Linear up to its target, exponential back to the room."""
+        told = self._world.state.lid_heats.get(self._position)
+        if told is None:
+            return ROOM_C
+        elapsed = self._now() - told.since_s
+        if told.target_c is not None and told.target_c >= told.start_c:
+            return min(told.target_c, told.start_c + LID_HEATING_C_PER_S * elapsed)
+        floor_c = ROOM_C if told.target_c is None else told.target_c
+        return floor_c + (told.start_c - floor_c) * math.exp(-elapsed / LID_COOLING_S)
+
+    def _hold(self) -> _Hold | None:
+        """What the block was told, and when it arrives there."""
+        climate = self._world.state.climates[self._position]
+        if climate.set_c is None:
+            return None
+        way_s = time_to_reach_s(
+            start_c=climate.start_c,
+            set_c=climate.set_c,
+            tolerance_c=AT_TARGET_C,
+            heating_c_per_s=climate.seat.heating_c_per_s,
+            cooling_c_per_s=climate.seat.cooling_c_per_s,
+            settling_s=climate.seat.settling_s,
+        )
+        hold_s = self._world.state.holds_s.get(self._position, 0.0)
+        return _Hold(target_c=climate.set_c, hold_s=hold_s, arrival_s=climate.since_s + way_s)
 
     def _block(self) -> str:
         now_s, block_c = self._now(), self._world.temperature_c(self._position)
-        if self._hold is None:
+        hold = self._hold()
+        if hold is None:
             return f"M105 T:none C:{block_c:.2f} H:none Total_H:none At_target?:0 OK"
-        there = int(now_s >= self._hold.arrival_s)
+        there = int(now_s >= hold.arrival_s)
         return (
-            f"M105 T:{self._hold.target_c:.2f} C:{block_c:.2f} H:{self._hold.remaining_s(now_s):.2f} "
-            f"Total_H:{self._hold.hold_s:.2f} At_target?:{there} OK"
+            f"M105 T:{hold.target_c:.2f} C:{block_c:.2f} H:{hold.remaining_s(now_s):.2f} "
+            f"Total_H:{hold.hold_s:.2f} At_target?:{there} OK"
         )
 
     def _off(self, *, lid: bool, block: bool, code: str) -> str:
-        if lid:
-            self._lid_heater = self._lid_heater.told(self._now(), None)
-        if block:
-            self._hold = None
-            # Telling an idle block again that it is off is no event.
-            if self._world.state.climates[self._position].set_c is not None:
-                self._world.act(self._name, "set_temperature", position=self._position, temperature_c=None)
+        # Telling what is idle again that it is off is no event.
+        if lid and self._lid_target_c() is not None:
+            self._tell_lid(None)
+        if block and self._world.state.climates[self._position].set_c is not None:
+            self._world.act(self._name, "set_temperature", position=self._position, temperature_c=None)
         return f"{code} OK"
 
 

@@ -111,12 +111,34 @@ def test_the_adapter_warms_at_its_own_pace(talk: Talk) -> None:
     talk.clock.run(body())
 
 
-def test_a_world_that_was_left_shaking_comes_to_rest_when_its_shaker_is_made_again(talk: Talk) -> None:
+def test_made_again_over_a_world_that_shakes_it_shakes_on_until_its_runtime_is_over(talk: Talk) -> None:
     async def body() -> None:
-        await talk("setElmLockPos", "shakeOn")
+        await talk("setElmLockPos", "setShakeTargetSpeed800", "shakeOnWithRuntime30")
+        began_s = talk.clock.now()
+        await asyncio.sleep(10.0)
         again = BioShakeTwin(talk.world, name="shaker", position="shaker")
-        assert talk.world.state.shaking_rpm["shaker"] == 0.0
-        assert await again.reply("getShakeState") == "3"
+        assert await again.reply("getShakeState") == "0"
+        assert await again.reply("getShakeActualSpeed") == "800"
         assert await again.reply("getElmState") == "1"
+        await asyncio.sleep(60.0)
+        assert await again.reply("getShakeState") == "3"
+        stops = [
+            a for a in talk.world.ledger.actions if a.action == "shake" and a.arguments["rpm"] == 0.0
+        ]
+        assert [round(stop.lab_time_s - began_s) for stop in stops] == [30]
+
+    talk.clock.run(body())
+
+
+def test_made_again_it_still_heats_and_still_stops_when_told(talk: Talk) -> None:
+    async def body() -> None:
+        await talk("setElmLockPos", "setTempTarget370", "tempOn", "shakeOn")
+        again = BioShakeTwin(talk.world, name="shaker", position="shaker")
+        assert await again.reply("getTempState") == "1"
+        assert await again.reply("getTempTarget") == "37.0"
+        await asyncio.sleep(600.0)
+        assert talk.world.state.shaking_rpm["shaker"] == 500.0
+        assert await again.reply("shakeOff") == "ok"
+        assert talk.world.state.shaking_rpm["shaker"] == 0.0
 
     talk.clock.run(body())
