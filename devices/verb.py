@@ -178,10 +178,10 @@ class Verb(Device, Generic[C]):
         self._broken_off = ""
 
     def break_off(self, reason: str) -> AsyncStatus[None] | None:
-        """End the command under way in its midst; one that is engaged and not set yet is refused when it is. Loop thread only.
+        """End the command under way in its midst; one that is engaged and not set yet is refused when it is.
 
-        The command gets to clean up after itself, so it may take a moment to end, as :class:`CommandBrokenOff`. Harmless when
-        the verb is idle; safe to repeat.
+        Loop thread only; harmless when the verb is idle; safe to repeat. The command gets to clean up after itself, so it
+        may take a moment to end, as :class:`CommandBrokenOff`.
 
         Returns:
             The command's status, to wait for its end; None where none was under way.
@@ -200,8 +200,8 @@ class Verb(Device, Generic[C]):
         """Start the command. Must be called on the loop.
 
         The status fails with :class:`OutOfRange` past a limit and :class:`StaleLease` when the device was leased to another
-        since (nothing was sent), with :class:`CommandTimeout` when the watchdog ends it, with :class:`CommandBrokenOff` after
-        :meth:`break_off`, and with whatever fault the driver raises.
+        since (nothing was sent), with :class:`CommandTimeout` when the watchdog ends it, with :class:`CommandBrokenOff`
+        after :meth:`break_off`, and with whatever fault the driver raises.
         """
         if self._terms is None:
             self._broken_off = ""

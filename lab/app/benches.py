@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from lab.app.drivers import build_device, seats
+from lab.app.stopping import in_time, reach_safe_states
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine import BenchSession
-from lab.errors import BadInput
+from lab.errors import BadInput, DeviceFault
 from lab.files import CANDIDATES, CampaignFile, Material, WorkcellSpec
 from lab.interfaces import Clock, Command, Workcell
+from lab.recovery import SAFE_BOUND_S
 from lab.store import Store
 from lab.types import Origin, new_id
 
@@ -82,13 +84,16 @@ class OpenBench:
         session: that lanes work on.
         world: of the twin; None for hardware.
         used: it was used before, and may have been left in any state.
+
+    Attributes:
+        connected: role -> device, as far as they are by now.
     """
 
     def __init__(self, session: BenchSession, world: World | None, *, used: bool) -> None:
         self.session = session
         self._world = world
         self._used = used
-        self._connected: list[Any] = []
+        self.connected: dict[str, Any] = {}
 
     async def connect(self) -> None:
         """Connect every device, one after the other, and see who answers; on a bench that was used before, make it safe.
@@ -99,7 +104,7 @@ class OpenBench:
         """
         for role, device in self.session.workcell.devices.items():
             await device.connect()
-            self._connected.append(device)
+            self.connected[role] = device
             self._check_origin(role, await device.identify())
         if self._used:
             await self.session.come_back()
@@ -113,8 +118,11 @@ class OpenBench:
         with ExitStack() as closing:
             if self._world is not None:
                 closing.callback(self._world.close)
-            for device in self._connected:
-                closing.callback(self._retire, device)
+            closing.callback(self._disconnect)
+            unsafe = [one for one in reach_safe_states(self.session.clock, self.connected) if not one.safe]
+            if unsafe:
+                whys = "; ".join(f"{one.device}: {one.error}" for one in unsafe)
+                raise DeviceFault(f"Not known to be in the safe state, look at the bench: {whys}")
 
     def _check_origin(self, role: str, identity: Identity) -> None:
         """A twin that stands in for an instrument, or the other way round, is never used unnoticed."""
@@ -127,9 +135,15 @@ class OpenBench:
                 field=f"devices.{role}",
             )
 
-    def _retire(self, device: Any) -> None:
-        self.session.clock.run(device.safe())
-        self.session.clock.run(device.disconnect())
+    def _disconnect(self) -> None:
+        with ExitStack() as closing:
+            for device in self.connected.values():
+                closing.callback(self._let_go_of, device)
+
+    def _let_go_of(self, device: Any) -> None:
+        late = in_time(self.session.clock, device.disconnect(), SAFE_BOUND_S)
+        if late:
+            raise DeviceFault(f"disconnecting: {late}", device=device.name)
 
 
 def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Path) -> OpenBench:

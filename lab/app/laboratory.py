@@ -14,15 +14,15 @@ from typing import Self
 from lab.app.benches import lab_time_of
 from lab.app.prepare import Prepared, refuse, rehearse
 from lab.app.settings import Settings
+from lab.app.stopping import StopReport
 from lab.app.team import Assignment, Team
 from lab.clock import LabClock
-from lab.engine import Lane
 from lab.engine.progress import Progress, Watcher
 from lab.errors import BadInput, DrywetError
 from lab.store import CampaignRecord, Store
 from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation, RunStatus
 
-__all__ = ["Laboratory", "Outcome"]
+__all__ = ["Laboratory", "Outcome", "Standing"]
 
 UNFINISHED = (CampaignStatus.RUNNING, CampaignStatus.STOPPED, CampaignStatus.HELD)
 
@@ -77,6 +77,23 @@ class Outcome:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a campaign under way stands.
+
+    Args:
+        at_work: it has not ended yet.
+        pausing: it is to stand still.
+        paused: it does, between two steps.
+    """
+
+    name: str
+    at_work: bool
+    pausing: bool
+    paused: bool
+    status: str
+
+
 class Laboratory:
     """Composes store, benches, lanes and loops, and runs campaigns on them.
 
@@ -92,8 +109,8 @@ class Laboratory:
         self._twin_folder = twin_folder
         self._pace = pace
         self._stop: str | None = None
+        self._working: Team | None = None
         self._at_work = threading.Lock()
-        self._lanes: list[Lane] = []
         self._campaigns: dict[str, Campaign] = {}
 
     @classmethod
@@ -121,11 +138,54 @@ class Laboratory:
         """Those under way, by id; baselines after what they are for."""
         return self._campaigns
 
-    def request_stop(self, reason: str) -> None:
-        """Stop every campaign before its next step. Any thread, also a signal handler; safe to repeat."""
-        self._stop = self._stop or reason
-        for lane in self._lanes:
-            lane.request_stop(self._stop)
+    def request_stop(self, reason: str, campaign: str | None = None) -> None:
+        """Stop every campaign, or one, before its next step. Any thread, also a signal handler; safe to repeat."""
+        if campaign is None:
+            self._stop = self._stop or reason
+        for assignment in self._chosen(campaign):
+            assignment.lane.request_stop(reason)
+
+    def stop_now(self, reason: str, campaign: str | None = None) -> StopReport:
+        """Stop in the midst of the step under way, and bring the devices to their safe state. Any thread; safe to repeat.
+
+        Returns within :data:`lab.recovery.SAFE_BOUND_S` and a moment of wall time; what could not be done is in the report.
+        """
+        if campaign is None:
+            self._stop = self._stop or reason
+        team = self._working
+        return StopReport(reason=reason) if team is None else team.stop_now(self._chosen(campaign), reason)
+
+    def pause(self, reason: str, campaign: str | None = None) -> None:
+        """Begin no more steps for a while; the devices stay connected. Any thread; safe to repeat."""
+        for assignment in self._chosen(campaign):
+            assignment.lane.request_pause(reason)
+
+    def let_go_on(self, campaign: str | None = None) -> None:
+        """Begin steps again. Any thread; safe to repeat."""
+        for assignment in self._chosen(campaign):
+            assignment.lane.let_go_on()
+
+    def standings(self, campaign: str | None = None) -> tuple[Standing, ...]:
+        """How campaigns under way stand, for whoever asked one of them to stop or to pause; empty while they get ready."""
+        return tuple(
+            Standing(
+                name=one.campaign.name,
+                at_work=one.status is CampaignStatus.RUNNING,
+                paused=one.lane.at_rest,
+                pausing=one.lane.pausing is not None,
+                status=str(one.status),
+            )
+            for one in self._chosen(campaign)
+        )
+
+    def _chosen(self, campaign: str | None) -> list[Assignment]:
+        """All campaigns under way, or one with its baseline."""
+        team = self._working
+        assignments = [] if team is None else list(team.assignments)
+        if campaign is None:
+            return assignments
+        ids = {one.campaign.id for one in assignments if campaign in (one.campaign.id, one.campaign.name)}
+        return [one for one in assignments if {one.campaign.id, one.campaign.baseline_of} & ids]
 
     def run(
         self, prepared: Sequence[Prepared], *, new: bool = False, baseline: bool = True
@@ -244,12 +304,14 @@ class Laboratory:
 
     def _carry_out(self, team: Team) -> tuple[Outcome, ...]:
         self._campaigns = {a.campaign.id: a.campaign for a in team.assignments}
-        self._lanes = [a.lane for a in team.assignments]
+        self._working = team
         if self._stop is not None:
             self.request_stop(self._stop)
         began_wall, began_lab = time.monotonic(), team.clock.now()
-        team.work()
-        self._lanes = []
+        try:
+            team.work()
+        finally:
+            self._working = None
         wall_s, lab_s = time.monotonic() - began_wall, team.clock.now() - began_lab
         return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
 

@@ -10,8 +10,9 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from lab.clock import LabClock
@@ -19,7 +20,7 @@ from lab.engine.standstill import Breaking
 from lab.recovery import SAFE_BOUND_S
 from lab.types import JsonValue
 
-__all__ = ["BrokenOff", "Charge", "DeviceStop", "StopReport", "in_time", "reach_safe_states", "told"]
+__all__ = ["BrokenOff", "DeviceStop", "StopReport", "in_time", "kept", "reach_safe_states", "told"]
 
 log = logging.getLogger("drywet.stop")
 
@@ -99,26 +100,12 @@ class StopReport:
         return {**asdict(self), "safe": self.safe, "sentence": self.sentence}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """A device that is to reach its safe state.
-
-    Args:
-        role: what it is called in the report.
-        device: connected.
-        breaking: asked on the loop for the command that is broken off on it, if there is one.
-    """
-
-    role: str
-    device: Any
-    breaking: Callable[[], Breaking | None] = lambda: None
-
-
 def reach_safe_states(
     clock: LabClock,
-    charges: Sequence[Charge],
+    devices: Mapping[str, Any],
     *,
-    begin: Callable[[], object] = lambda: None,
+    break_off: Callable[[], Mapping[str, Breaking]] = dict,
+    shared: Mapping[str, Any] = MappingProxyType({}),
     bound_s: float = SAFE_BOUND_S,
 ) -> tuple[DeviceStop, ...]:
     """Bring devices to their safe state, side by side; returns within ``bound_s`` of wall time, and a moment, in any case.
@@ -126,14 +113,21 @@ def reach_safe_states(
     Blocking, from any thread but the clock's. Lab time goes on for it, whatever holds it.
 
     Args:
-        begin: called first, on the loop.
+        devices: role -> device, connected.
+        break_off: called first, on the loop: ends the commands under way; role -> what was broken off on it.
+        shared: role -> device that others use too: told its safe state only where a command was broken off on it.
         bound_s: of lab time for each device, and of wall time for all of them.
     """
     reached: dict[str, DeviceStop] = {}
+    concerned = dict(devices)
 
     async def everyone() -> None:
-        begin()
-        tasks = [asyncio.ensure_future(_one(charge, reached)) for charge in charges]
+        broken = break_off()
+        concerned.update({role: device for role, device in shared.items() if role in broken})
+        tasks = [
+            asyncio.ensure_future(_one(role, device, broken.get(role), reached))
+            for role, device in concerned.items()
+        ]
         if tasks:
             # No timeout around each: what hangs may not even let itself be cancelled.
             _, late = await asyncio.wait(tasks, timeout=bound_s)
@@ -143,39 +137,36 @@ def reach_safe_states(
     with clock.urgently():
         failure = in_time(clock, everyone(), bound_s)
     missing = failure or f"it did not say within {bound_s:.0f} s that it is in its safe state."
-    outcome = tuple(
-        reached.get(charge.role, DeviceStop(device=charge.role, error=missing)) for charge in charges
-    )
+    outcome = tuple(reached.get(role) or DeviceStop(device=role, error=missing) for role in list(concerned))
     for one in outcome:
         if not one.safe:
             log.error("Safe state of %s: %s", one.device, one.error)
     return outcome
 
 
-async def _one(charge: Charge, reached: dict[str, DeviceStop]) -> None:
-    breaking = charge.breaking()
+async def _one(role: str, device: Any, broken: Breaking | None, reached: dict[str, DeviceStop]) -> None:
     try:
-        if breaking is not None:
+        if broken is not None:
             # Its command may clean up, and its lane look at it, so that it can be asked later what came of the command.
-            await _at_most(breaking.cleared_up(), CLEAR_UP_S)
-        await charge.device.safe()
+            await _at_most(broken.cleared_up(), CLEAR_UP_S)
+        await device.safe()
     except Exception as error:  # noqa: BLE001  Told and kept; the other devices go on.
-        reached[charge.role] = DeviceStop(device=charge.role, error=told(error))
+        reached[role] = DeviceStop(device=role, error=told(error))
     else:
-        reached[charge.role] = DeviceStop(device=charge.role)
+        reached[role] = DeviceStop(device=role)
     finally:
-        if breaking is not None:
-            breaking.made_safe.set()
+        if broken is not None:
+            broken.made_safe.set()
 
 
-async def _at_most(work: Awaitable[None], limit_s: float) -> None:
+async def _at_most(work: Coroutine[Any, Any, None], limit_s: float) -> None:
     task = asyncio.ensure_future(work)
     _, late = await asyncio.wait([task], timeout=limit_s)
     for one in late:
         one.cancel()
 
 
-def in_time(clock: LabClock, work: Any, bound_s: float) -> str:
+def in_time(clock: LabClock, work: Coroutine[Any, Any, object], bound_s: float) -> str:
     """Do work on the loop, and wait for it no longer than ``bound_s`` of wall time.
 
     Returns:

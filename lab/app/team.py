@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lab.app.benches import OpenBench, new_bench, reopen_bench
 from lab.app.prepare import Loaded, Prepared, load_stored
+from lab.app.stopping import BrokenOff, StopReport, kept, reach_safe_states
 from lab.campaign import CampaignLoop
 from lab.clock import LabClock
 from lab.engine import Lane
 from lab.engine.progress import Watcher
 from lab.engine.session import BenchSession
+from lab.engine.standstill import Breaking
 from lab.errors import DrywetError
 from lab.interfaces import Planner
 from lab.store import CampaignRecord, Store
 from lab.types import Campaign, CampaignStatus, PlannerChoice, RunStatus, new_id
 
 __all__ = ["Assignment", "Team"]
+
+log = logging.getLogger("drywet.stop")
+
+STORE_S = 5.0
+"""Wall time that the store has to take what a stop did, after all devices were told."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,6 +170,85 @@ class Team:
         for assignment in self.assignments:
             if assignment.bug is not None:
                 raise assignment.bug
+
+    def stop_now(self, chosen: Sequence[Assignment], reason: str) -> StopReport:
+        """Break off the steps of some campaigns and bring their devices to the safe state; those of nobody else.
+
+        A bench that only these campaigns work on is brought there as a whole; of a shared one, the devices that their steps
+        were broken off on. Any thread but the clock's; bounded, whatever fails.
+        """
+        broken: dict[str, Breaking] = {}
+        devices, shared = self._concerned(chosen)
+
+        def break_off() -> dict[str, Breaking]:
+            for one in chosen:
+                breaking = one.lane.break_off(reason)
+                if breaking is not None:
+                    broken[one.campaign.id] = breaking
+            return {
+                self._label(one.session, broken[one.campaign.id].device): broken[one.campaign.id]
+                for one in chosen
+                if one.campaign.id in broken
+            }
+
+        outcome = reach_safe_states(self.clock, devices, break_off=break_off, shared=shared)
+        report = StopReport(
+            reason=reason,
+            campaigns=tuple(one.campaign.name for one in chosen),
+            broken_off=tuple(
+                BrokenOff(campaign=one.campaign.name, device=it.device, action=it.action, error=it.error)
+                for one in chosen
+                if (it := broken.get(one.campaign.id)) is not None
+            ),
+            devices=outcome,
+        )
+        log.warning("%s %s %s", reason, report.sentence, report.to_json())
+        return self._kept(chosen, report)
+
+    def _concerned(self, chosen: Sequence[Assignment]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Devices of benches that only these campaigns work on, and of benches that others work on too."""
+        theirs = {one.session.bench_id for one in chosen}
+        others = {
+            one.session.bench_id
+            for one in self.assignments
+            if one not in chosen and one.status is CampaignStatus.RUNNING
+        }
+        devices: dict[str, Any] = {}
+        shared: dict[str, Any] = {}
+        for bench in self._open:
+            if bench.session.bench_id in theirs:
+                (shared if bench.session.bench_id in others else devices).update(
+                    {
+                        self._label(bench.session, role): device
+                        for role, device in dict(bench.connected).items()
+                    }
+                )
+        return devices, shared
+
+    def _label(self, session: BenchSession, role: str) -> str:
+        if len(self._open) == 1:
+            return role
+        users = [one.campaign.name for one in self.assignments if one.session is session]
+        return f"{role} ({', '.join(users)})"
+
+    def _kept(self, chosen: Sequence[Assignment], report: StopReport) -> StopReport:
+        """The report in the store, if that can be written; else with why not."""
+
+        def write() -> None:
+            for one in chosen:
+                self._store.log(
+                    one.campaign.id,
+                    "stop",
+                    f"{report.reason} {report.sentence}",
+                    self.clock.now(),
+                    report.to_json(),
+                )
+
+        failure = kept(write, STORE_S) if chosen else ""
+        if not failure:
+            return report
+        log.error("The stop is not in the store: %s", failure)
+        return replace(report, errors=(*report.errors, f"This is not in the store: {failure}"))
 
     async def _connect(self) -> None:
         """All benches at once, so that one takes no lab time of another."""
