@@ -8,6 +8,7 @@ from dataclasses import replace
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine.arbiter import Arbiter, Lease
+from lab.engine.belief import believe_step
 from lab.engine.safety import make_safe
 from lab.engine.settle import STATUS, doubtful, look, part_of, sentence_of, what_came_of
 from lab.errors import DeviceFault
@@ -202,7 +203,7 @@ class BenchSession:
 
     def _believe(self, run_id: str, command: Command, status: StepStatus, part: JsonValue) -> None:
         if status is not StepStatus.DONE:
-            self._believe_part(command, status, part)
+            believe_step(self.bench, command, status, part)
             return
         if waiting := self._expected.get(run_id):
             waiting.pop(0)
@@ -215,15 +216,6 @@ class BenchSession:
                 self._holder.pop(item.id, None)
             else:
                 self._holder[item.id] = run_id
-
-    def _believe_part(self, command: Command, status: StepStatus, part: JsonValue) -> None:
-        """Of two possible courses of events the worse is believed: it was done, or only what is certain was."""
-        done = self.bench.copy() if status is StepStatus.UNKNOWN else None
-        if part is not None:
-            command.believe_part(self.bench, part)
-        if done is not None:
-            command.believe(done)
-            self.bench.doubt(done)
 
     def enter(self, run_id: str, name: str, priority: int = 0) -> None:
         """A run begins to work here.

@@ -1,0 +1,25 @@
+"""How one settled step changes what is believed of a bench."""
+
+from __future__ import annotations
+
+from lab.bench import Bench
+from lab.interfaces import Command
+from lab.types import JsonValue, StepStatus
+
+__all__ = ["believe_step"]
+
+
+def believe_step(bench: Bench, command: Command, status: StepStatus, part: JsonValue) -> None:
+    """Change a belief by a step that is DONE, or that is not and has used something up or may have been done.
+
+    Of two possible courses of events the worse is believed: it was done, or only what is certain was.
+    """
+    if status is StepStatus.DONE:
+        command.believe(bench)
+        return
+    done = bench.copy() if status is StepStatus.UNKNOWN else None
+    if part is not None:
+        command.believe_part(bench, part)
+    if done is not None:
+        command.believe(done)
+        bench.doubt(done)
