@@ -8,16 +8,20 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import ClassVar, TypeVar
 
 from devices.declarative import LineDevice
+from devices.fence import mark
 from devices.plate_hotel.commands import Move, PutLid, TakeLid
 from devices.transport import Transport
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.types import JsonValue
+from lab.errors import GripFault, InstrumentError, NonsenseReply
+from lab.interfaces import Answer, Reconciliation
+from lab.types import JsonValue, Mark
 
-__all__ = ["PlateArm", "Stop"]
+__all__ = ["Grip", "PlateArm", "Stop"]
 
 Transfer = Move | PutLid | TakeLid
 T = TypeVar("T", Move, PutLid, TakeLid)
@@ -34,6 +38,14 @@ class Stop:
 
     position: str
     lid: bool = False
+
+
+class Grip(Enum):
+    """What is between the fingers, as far as they can feel it."""
+
+    EMPTY = auto()
+    HOLDS = auto()
+    UNCLEAR = auto()
 
 
 def _journey(command: Transfer, bench: Bench) -> tuple[Stop, Stop] | None:
@@ -61,6 +73,10 @@ def _journey(command: Transfer, bench: Bench) -> tuple[Stop, Stop] | None:
 class PlateArm(LineDevice):
     """An arm that carries labware between hotel slots and nests, all of which are stations taught to it.
 
+    A transfer is a pick and a place, marked ``pick`` and ``place``. One that was broken off between the two is gone on with:
+    :meth:`reconcile` finds the gripper full, and the next try of the same command begins with the place. Full when no
+    transfer was broken off, or asked for anything else, the gripper is for a person to empty.
+
     Args:
         name: of the device in the workcell.
         transport: the wire.
@@ -86,6 +102,8 @@ class PlateArm(LineDevice):
         super().__init__(name, transport)
         self._bench = bench
         self._stations = dict(stations)
+        self._in_hand: Transfer | None = None
+        self._lost: Transfer | None = None
         narrowed(self.maker_limits, limits)
         self.move = self._verb(Move)
         self.put_lid = self._verb(PutLid)
@@ -93,7 +111,11 @@ class PlateArm(LineDevice):
 
     def _verb(self, command: type[T]) -> Verb[T]:
         return Verb(
-            self._carry_out, command=command, estimate=self._estimate_s, objections=self._out_of_reach
+            self._carry_out,
+            command=command,
+            estimate=self._estimate_s,
+            objections=self._out_of_reach,
+            reconcile=self._reconcile,
         )
 
     async def _carry_out(self, command: Transfer) -> JsonValue:
@@ -102,14 +124,89 @@ class PlateArm(LineDevice):
         if journey is None:
             return None
         start, end = (self._station(stop) for stop in journey)
+        self._lost = None
         try:
-            await self._ready()
-            await self._pick(start)
+            held = await self._still_in_hand(command)
+            await self._ready(holding=held)
+            if not held:
+                await mark("pick", station=start)
+                await self._pick(start)
+                if await self._grip() is not Grip.HOLDS:
+                    self._lost = command
+                    raise GripFault(f"what was picked up at station {start} is no longer in the gripper.")
+            await mark("place", start=start, station=end)
             await self._place(end)
+            self._in_hand = None
         except asyncio.CancelledError as given_up:
             await self._safe_after(given_up)
             raise
         return None
+
+    async def _still_in_hand(self, command: Transfer) -> bool:
+        """Whether the gripper holds what this very command picked up in an earlier try.
+
+        Raises:
+            InstrumentError: it holds what another command picked up; nothing was done.
+        """
+        if self._in_hand is None:
+            return False
+        grip = await self._grip()
+        if grip is Grip.EMPTY:
+            # A person took it out.
+            self._in_hand = None
+            return False
+        if grip is Grip.UNCLEAR or self._in_hand != command:
+            raise InstrumentError(
+                f"the gripper holds what it was carrying for {self._in_hand}; take it out.", nothing_done=True
+            )
+        return True
+
+    async def _reconcile(self, command: Transfer, marks: Sequence[Mark]) -> Reconciliation:
+        """What the gripper says. The arm must stand still, as after :meth:`safe`.
+
+        ========================  =====================================================================================
+        no mark                   not done: the arm was not told to pick up or put down
+        gripper holds something   not done: it is what was picked up, as the gripper was empty before the pick; the next
+                                  try goes straight to the place
+        empty, mark ``pick``      not done: nothing is put down before ``place`` is marked, so it stands where it stood
+        empty, mark ``place``     done, when the arm stands at the destination: that is where it let go. Anywhere else
+                                  it dropped it, or a person took it out, and nobody knows
+        unclear                   nobody knows; so too when it was felt in the gripper, and then no more
+        ========================  =====================================================================================
+        """
+        if not marks:
+            return Reconciliation(
+                answer=Answer.NOT_DONE, sentence="The arm was not told to pick anything up yet."
+            )
+        grip, last = await self._grip(), marks[-1]
+        self._in_hand = command if grip is Grip.HOLDS else None
+        if grip is Grip.HOLDS:
+            return Reconciliation(
+                answer=Answer.NOT_DONE,
+                sentence="The gripper holds it; the next try goes on with putting it down.",
+            )
+        if grip is Grip.UNCLEAR:
+            return Reconciliation(
+                answer=Answer.UNKNOWN, sentence="The gripper is neither open nor closed on a plate."
+            )
+        if self._lost == command:
+            return Reconciliation(
+                answer=Answer.UNKNOWN, sentence="The gripper had it, and dropped it or had it taken."
+            )
+        if last.name == "pick":
+            return Reconciliation(
+                answer=Answer.NOT_DONE,
+                sentence="The gripper is empty, and the arm was not told to put anything down yet.",
+            )
+        start, end = _stations_of(last)
+        if await self._stands_at(end, rather_than=start):
+            return Reconciliation(
+                answer=Answer.DONE, sentence="The gripper is empty, and the arm stands at the destination."
+            )
+        return Reconciliation(
+            answer=Answer.UNKNOWN,
+            sentence="The gripper is empty, and the arm does not stand at the destination.",
+        )
 
     def _station(self, stop: Stop) -> int:
         number = self._stations[stop.position]
@@ -136,21 +233,37 @@ class PlateArm(LineDevice):
         """The station at the height of the lid of a plate that stands at a station."""
 
     @abstractmethod
-    async def _ready(self) -> None:
-        """Make sure that the arm is powered, referenced and holds nothing.
+    async def _ready(self, *, holding: bool) -> None:
+        """Make sure that the arm is powered and referenced, and holds nothing, or what it is meant to hold.
 
         Raises:
-            InstrumentError: it holds something; a person must look.
+            InstrumentError: it holds what nobody knows of; a person must look.
         """
+
+    @abstractmethod
+    async def _grip(self) -> Grip:
+        """What is in the gripper, once the arm stands still."""
+
+    @abstractmethod
+    async def _stands_at(self, station: int, *, rather_than: int) -> bool:
+        """Whether the arm stands where it let go of something at a station, and not at another one."""
 
     @abstractmethod
     async def _pick(self, station: int) -> None:
         """Close the gripper on what stands at a station and lift it.
 
         Raises:
-            InstrumentError: nothing is there.
+            GripFault: nothing is there.
         """
 
     @abstractmethod
     async def _place(self, station: int) -> None:
         """Put what is held down at a station."""
+
+
+def _stations_of(placing: Mark) -> tuple[int, int]:
+    """From which station to which, as the mark ``place`` has it."""
+    match placing.details:
+        case {"start": int(start), "station": int(end)}:
+            return start, end
+    raise NonsenseReply(f"the mark {placing.name} names no stations: {placing.details!r}.")

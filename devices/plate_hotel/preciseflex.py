@@ -18,10 +18,18 @@ attach              -1 when this connection commands the robot  ``0 -1``
 GraspData w s f     width mm, finger speed %, force N           ``0``
 PickPlate n 0 0     -1 gripped, 0 nothing there                 ``0 -1``
 PlacePlate n 0 0    put down                                    ``0``
+hp 1 30             power on, wait 30 s for it                  ``0``
+waitForEom          answered when the arm stands still          ``0``
+wherej              joints; the fifth is the fingers' width mm  ``0 350.0 10.0 90.0 -45.0 85.5``
+wherec              x y z mm, yaw pitch roll, configuration     ``0 400.0 0.0 130.0 0.0 90.0 180.0 1``
+locXyz n            0, station, and its taught x y z y p r      ``0 0 5 400.0 0.0 80.0 0.0 90.0 180.0``
+StationType n       n, access (1 from above), kind, clearance,  ``0 5 1 0 50.0 0.0 10.0``
+                    height above, more of both with a plate mm
 halt                stop, stay powered                          ``0``
 ==================  ==========================================  =========================================
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -30,13 +38,13 @@ from ophyd_async.core import StandardReadableFormat as Format
 
 from devices.declarative import Query
 from devices.identity import Identity, origin_of
-from devices.plate_hotel.arm import PlateArm
+from devices.plate_hotel.arm import Grip, PlateArm
 from devices.transport import Framing, Transport
 from devices.verb import Limits
 from lab.bench import Bench
-from lab.errors import DeviceFault, InstrumentError, NonsenseReply
+from lab.errors import DeviceFault, GripFault, InstrumentBusy, InstrumentError, NonsenseReply
 
-__all__ = ["FRAMING", "HOMING_S", "LID_LEVEL", "MOTION_S", "PreciseFlexArm"]
+__all__ = ["FRAMING", "HOMING_S", "LID_LEVEL", "MOTION_S", "PLATE_MM", "PreciseFlexArm"]
 
 FRAMING = Framing(request_end="\n", reply_end="\r\n")
 
@@ -54,8 +62,23 @@ HOMING_S = 20.0
 SLOWEST = 6.0
 """A motion may take this many times its estimate before its reply counts as missing."""
 
-GRIP = "GraspData 85.5 50 10"
-"""Across the 85.48 mm side of an SBS plate (ANSI SLAS 1-2004), half speed, 10 N as PyLabRobot's default."""
+PLATE_MM = 85.5
+"""The 85.48 mm side of an SBS plate (ANSI SLAS 1-2004) and of its lid."""
+
+GRIP = f"GraspData {PLATE_MM} 50 10"
+"""Half speed, 10 N as PyLabRobot's default."""
+
+HOLDING_MM = 1.5
+"""Fingers as near to a plate's width as this hold one; a force-controlled grip of nothing ends a few mm inside it."""
+
+OPEN_MM = 5.0
+"""Fingers that are further than this outside a plate's width are open."""
+
+NEAR_MM = 5.0
+"""Closeness at which two places are the same; slots of a hotel are some tens of mm apart."""
+
+BUSY = -2852
+"""*Invalid robot state to execute command*: it is in the middle of another motion."""
 
 
 class TcsDialect:
@@ -70,6 +93,8 @@ class TcsDialect:
             number = int(code)
         except ValueError as bad:
             raise NonsenseReply(f"{reply!r} is no answer to {request!r}.") from bad
+        if number == BUSY:
+            raise InstrumentBusy(f"error {number} {data.strip()} (asked {request!r}).")
         if number != 0:
             raise InstrumentError(f"error {number} {data.strip()} (asked {request!r}).")
         return data.strip()
@@ -103,7 +128,10 @@ class PreciseFlexArm(PlateArm):
         self._is_ready = False
 
     async def safe(self) -> None:
-        """Stop where it is; power stays on, so that what is held is not dropped."""
+        """Stop where it is; power stays on, so that what is held is not dropped.
+
+        The server has no watchdog: a motion that it was told goes on to its end though nobody is connected any more.
+        """
         self._is_ready = False
         await self._link.ask("halt")
 
@@ -125,26 +153,62 @@ class PreciseFlexArm(PlateArm):
     def _lid_station(self, station: int) -> int:
         return station + LID_LEVEL
 
-    async def _ready(self) -> None:
+    async def _ready(self, *, holding: bool) -> None:
         if self._is_ready:
             return
+        # A connection begins in the mode of the server's settings.
+        await self._link.ask("mode 0")
         if await self._number("hp") == 0:
-            # The robot must be free for this; it powers up and finds its reference, unless that could break a
-            # plate.
-            await self._link.ask("attach 0")
-            if await self._number("HomeAll_IfNoPlate", timeout_s=SLOWEST * HOMING_S) == 0:
-                raise InstrumentError("the gripper holds something; take it out, then reference the arm.")
+            await self._power_up(holding=holding)
+        elif not holding and await self._grip() is not Grip.EMPTY:
+            raise InstrumentError("the gripper holds something; take it out.", nothing_done=True)
         if await self._number("attach") == 0:
             await self._link.ask("attach 1")
         await self._link.ask(GRIP)
         self._is_ready = True
 
+    async def _power_up(self, *, holding: bool) -> None:
+        """Power on. With an empty gripper the arm is referenced too; with a full one it must be already."""
+        if holding:
+            await self._link.ask("hp 1 30", timeout_s=40.0)
+            return
+        # The robot must be free for this; it powers up and finds its reference, unless that could break a plate.
+        await self._link.ask("attach 0")
+        if await self._number("HomeAll_IfNoPlate", timeout_s=SLOWEST * HOMING_S) == 0:
+            raise InstrumentError(
+                "the gripper holds something; take it out, then reference the arm.", nothing_done=True
+            )
+
+    async def _grip(self) -> Grip:
+        await self._link.ask("waitForEom", timeout_s=SLOWEST * MOTION_S)
+        apart_mm = (await self._numbers("wherej", least=5))[4] - PLATE_MM
+        if abs(apart_mm) <= HOLDING_MM:
+            return Grip.HOLDS
+        return Grip.EMPTY if not 0.0 <= apart_mm <= OPEN_MM else Grip.UNCLEAR
+
+    async def _stands_at(self, station: int, *, rather_than: int) -> bool:
+        """Within what the station's clearances leave: from the nest itself to the end of the retreat."""
+        here = (await self._numbers("wherec", least=6))[:3]
+        there = (await self._numbers(f"locXyz {station}", least=8))[2:5]
+        other = (await self._numbers(f"locXyz {rather_than}", least=8))[2:5]
+        _, access, _, clearance_mm, above_mm, _ = (await self._numbers(f"StationType {station}", least=6))[:6]
+        sideways_mm, upwards_mm = (0.0, clearance_mm) if access == 1.0 else (clearance_mm, above_mm)
+        return (
+            math.dist(here[:2], there[:2]) <= sideways_mm + NEAR_MM
+            and -NEAR_MM <= here[2] - there[2] <= upwards_mm + NEAR_MM
+            and math.dist(here, there) < math.dist(here, other)
+        )
+
     async def _pick(self, station: int) -> None:
         if await self._moving(f"PickPlate {station} 0 0") == "0":
-            raise InstrumentError(f"the gripper found nothing at station {station}.")
+            raise GripFault(f"the gripper found nothing at station {station}.", nothing_done=True)
 
     async def _place(self, station: int) -> None:
-        await self._moving(f"PlacePlate {station} 0 0")
+        try:
+            await self._moving(f"PlacePlate {station} 0 0")
+        except InstrumentBusy as busy:
+            # Something was done already: it was picked up.
+            raise InstrumentError(f"{busy}") from busy
 
     async def _moving(self, request: str) -> str:
         """Send a motion and wait until it is over; after a fault nothing is taken for granted."""
@@ -153,6 +217,16 @@ class PreciseFlexArm(PlateArm):
         except DeviceFault:
             self._is_ready = False
             raise
+
+    async def _numbers(self, request: str, *, least: int) -> list[float]:
+        text = await self._link.ask(request)
+        try:
+            numbers = [float(word) for word in text.split()]
+        except ValueError as bad:
+            raise NonsenseReply(f"{text!r} are no numbers (asked {request!r}).") from bad
+        if len(numbers) < least or not all(map(math.isfinite, numbers)):
+            raise NonsenseReply(f"{text!r} are not {least} numbers (asked {request!r}).")
+        return numbers
 
     async def _number(self, request: str, **timing: float) -> int:
         text = await self._link.ask(request, **timing)
