@@ -269,7 +269,7 @@ class Laboratory:
             return False  # What is held waits for a person.
         batch = self.store.open_batch(record.campaign.id)
         run = None if batch is None else self.store.last_run(batch.id)
-        return run is not None and run.status is not RunStatus.DONE
+        return run is not None and run.status not in (RunStatus.DONE, RunStatus.ABANDONED)
 
     def _newest_unfinished(self) -> CampaignRecord:
         waiting = [r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of]

@@ -154,7 +154,7 @@ class Team:
         """The run that a stopped campaign is in the middle of, if it is."""
         batch = self._store.open_batch(campaign.id)
         run = None if batch is None else self._store.last_run(batch.id)
-        return () if run is None or run.status is RunStatus.DONE else (run.id,)
+        return () if run is None or run.status in (RunStatus.DONE, RunStatus.ABANDONED) else (run.id,)
 
     def work(self) -> None:
         """Connect all benches, then run all campaigns side by side until the last one ends."""

@@ -24,7 +24,8 @@ app = typer.Typer(
         "Runs a self-driving laboratory: chooses experiments, carries them out on a twin or on instruments, "
         "reads the results and chooses again.\n\n"
         "Start with [bold]drywet new my_campaign.yaml[/bold], look at it with [bold]drywet dry-run[/bold], then "
-        "[bold]drywet run[/bold] it. Ctrl-C stops between two steps; [bold]drywet resume[/bold] goes on from there."
+        "[bold]drywet run[/bold] it. Ctrl-C stops between two steps; [bold]drywet resume[/bold] goes on from there, also "
+        "after a crash."
     ),
     epilog=(
         "Exit codes: 0 done; 1 a run is held or an instrument failed; 2 something you gave can't be used, and nothing was "
@@ -120,6 +121,37 @@ def resume(
 
     wishes = Wishes(store=store, report=report, pace=pace, as_json=as_json)
     raise typer.Exit(resume_campaign(campaign, wishes, out=out, err=err))
+
+
+@app.command()
+def resolve(
+    step: Annotated[
+        str | None,
+        typer.Argument(
+            help="The step, or the end of its id; without it, those that wait are listed.", show_default=False
+        ),
+    ] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Option("--as", help="What you found: done, not-done or discard.", show_default=False),
+    ] = None,
+    why: Annotated[str, typer.Option("--why", help="How you know.", show_default=False)] = "",
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who says so; you, if left out.", show_default=False)
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Say what came of a step that no instrument could tell.
+
+    A step that was being carried out when the program or an instrument broke off may be done or not. drywet never
+    guesses: the samples it touches are barred, and the run waits for you.
+
+    [bold]done[/bold]: all of it was done. [bold]not-done[/bold]: none of it was, and it may be sent again.
+    [bold]discard[/bold]: something in between; the material is thrown away and the batch done again on fresh material.
+    """
+    from lab.cli.resolving import resolve_step
+
+    resolve_step(step, verdict, by=by, why=why, store=store, out=out)
 
 
 @app.command()

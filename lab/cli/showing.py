@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.app import Settings
+from lab.app.resolving import unresolved
 from lab.cli import text
 from lab.cli.choosing import chosen, open_to_read
+from lab.cli.resolving import show_unresolved
 from lab.cli.summary import how_to_go_on, show_finding
 from lab.report.reading import read_contents
 from lab.report.wording import standing
@@ -91,6 +93,10 @@ def _show_one(store: Store, record: CampaignRecord, store_option: str | None, ou
     writer = "" if "://" in store.url else writer_of(Path(store.url)) or ""
     if record.status is CampaignStatus.RUNNING and not writer and "://" not in store.url:
         out.print("No process carries it on: the one that did has ended.", style="yellow", highlight=False)
+    waiting = unresolved(store, record.bench_id)
+    if waiting:
+        out.print()
+        show_unresolved(waiting, out)
     events = store.events(campaign.id)[-_EVENTS_SHOWN:]
     if events:
         table = Table.grid(padding=(0, 2))

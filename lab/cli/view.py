@@ -16,6 +16,7 @@ from lab.engine.progress import (
     BatchProposed,
     CampaignEnded,
     CampaignOpened,
+    FaultMet,
     Progress,
     ResultsRecorded,
     RunOpened,
@@ -114,6 +115,8 @@ class LiveView:
             case StepEnded(number=number, action=action, device=device):
                 row.step = number
                 row.doing = f"{action.replace('_', ' ')} ({device})"
+            case FaultMet(sentence=sentence):
+                self._stay(Text(f"{self._name(row.campaign.name)}{sentence}", style="yellow"))
             case ResultsRecorded():
                 self._batch_done(row, event)
             case CampaignEnded(status=status):

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import Msg
 from ophyd_async.core import AsyncStatus
 
+from devices.fence import Fence
 from lab.bench import Bench, Labware, LabwareType, Position, WellContents
 from lab.clock import LabClock
 from lab.engine import BenchSession
-from lab.errors import InstrumentError
-from lab.interfaces import Command, Workcell
+from lab.errors import DeviceFault
+from lab.interfaces import Answer, Command, Marker, Reconciliation, Workcell
 from lab.store import Store
 from lab.types import (
     Batch,
@@ -26,6 +26,7 @@ from lab.types import (
     Goal,
     JsonValue,
     Layout,
+    Mark,
     PlannerChoice,
     Proposal,
     ProtocolChoice,
@@ -33,6 +34,7 @@ from lab.types import (
     Run,
     new_id,
 )
+from protocols.steps import act
 
 PLATE = LabwareType(name="plate", kind="plate", rows=8, columns=12, max_volume_ul=200)
 
@@ -51,6 +53,16 @@ class Stamp:
     def believe(self, bench: Bench) -> None:
         bench.fill("plate_1", self.well, {"ink": 1.0})
 
+    transfers: ClassVar[tuple[()]] = ()
+    draws: ClassVar[tuple[()]] = ()
+
+    @property
+    def touches(self) -> tuple[tuple[str, str], ...]:
+        return (("plate_1", self.well),)
+
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        bench.fill("plate_1", self.well, {"ink": float(part["ink_ul"])})
+
     def duration_s(self, bench: Bench) -> float:
         return 30.0
 
@@ -64,23 +76,57 @@ class Stamp:
 
 @dataclass(eq=False)
 class Press:
-    """A device with one verb. ``sent`` is what really happened; ``fail_at`` makes the n-th action fail."""
+    """A device with one verb. ``sent`` is what really happened; the n-th command fails as ``faults`` says, and ``answers``
+    says what came of it when it is asked.
+    """
 
     name: str = "press"
     device: str = "press"
     parent: None = None
     sent: list[str] = field(default_factory=list)
     restored: list[JsonValue] = field(default_factory=list)
-    fail_at: int | None = None
+    faults: dict[int, Exception] = field(default_factory=dict)
+    answers: list[Reconciliation] = field(default_factory=list)
+    soft: DeviceFault | None = None
+    commands: int = 0
+    looked: int = 0
+    made_safe: int = 0
     last: JsonValue = None
+    fence: Fence = field(default_factory=Fence)
+
+    @property
+    def stamp(self) -> Press:
+        return self
+
+    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
+        self.fence.admit(token)
+        self.mark = mark
+
+    def break_off(self, reason: str) -> None:
+        return None
+
+    def remark(self) -> DeviceFault | None:
+        return self.soft
+
+    async def look(self) -> None:
+        self.looked += 1
+
+    async def safe(self) -> None:
+        self.made_safe += 1
+
+    async def reconcile(self, command: Stamp, marks: Sequence[Mark]) -> Reconciliation:
+        if self.answers:
+            return self.answers.pop(0)
+        return Reconciliation(answer=Answer.UNKNOWN, sentence="The press can't tell.")
 
     def set(self, value: Stamp) -> AsyncStatus:
         return AsyncStatus(self._stamp(value))
 
     async def _stamp(self, command: Stamp) -> None:
         await asyncio.sleep(30)
-        if self.fail_at is not None and len(self.sent) + 1 >= self.fail_at:
-            raise InstrumentError("the ink is dry.", device="press")
+        self.commands += 1
+        if self.commands in self.faults:
+            raise self.faults[self.commands]
         self.sent.append(command.well)
         self.last = {"count": len(self.sent)}
 
@@ -98,20 +144,10 @@ class Press:
 
 
 def stamp_plan(press: Press, wells: Sequence[str]) -> Generator[Msg, Any, list[JsonValue]]:
-    """Stamps wells one after the other, as the protocols' stubs do."""
+    """Stamps wells one after the other."""
     results = []
     for well in wells:
-        command = Stamp(well=well)
-        ticket = yield Msg("step_begin", press, command)
-        if ticket.done:
-            results.append(ticket.result)
-            continue
-        try:
-            yield from bps.abs_set(press, command, wait=True)
-        except Exception as error:
-            yield Msg("step_end", press, ticket, error=error)
-            raise
-        results.append((yield Msg("step_end", press, ticket, error=None)))
+        results.append((yield from act(press, Stamp(well=well))))
     return results
 
 

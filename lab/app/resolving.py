@@ -1,0 +1,108 @@
+"""A person's answer to what no instrument could say: was this step done?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from lab.errors import BadInput
+from lab.recovery import Recovery
+from lab.store import Store
+from lab.types import CampaignStatus, Step, StepStatus
+
+__all__ = ["Verdict", "resolve", "unresolved"]
+
+
+class Verdict(StrEnum):
+    """What a person found on the bench."""
+
+    DONE = "done"
+    """The whole step was done; nothing of it is left to do."""
+    NOT_DONE = "not-done"
+    """Nothing of it was done that matters; it may be sent again."""
+    DISCARD = "discard"
+    """Something in between, or nobody can tell: the material is thrown away and the batch done again."""
+
+
+def unresolved(store: Store, bench_id: str) -> tuple[Step, ...]:
+    """Steps of a bench that wait for a person."""
+    return tuple(step for step in store.open_steps(bench_id) if step.status is StepStatus.UNKNOWN)
+
+
+def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str = "") -> str:
+    """Settle a step of unknown outcome; its campaign can be resumed afterwards.
+
+    Args:
+        step_id: or enough of its end to tell it from the others.
+        who: says so.
+        why: how they know.
+
+    Returns:
+        What follows from it, in a sentence.
+
+    Raises:
+        BadInput: no such step, or one that is settled, or that can't be settled so.
+    """
+    step = store.step(step_id)
+    run = store.run(step.run_id)
+    campaign = store.campaign(run.campaign_id)
+    if step.status is StepStatus.DISPATCHED:
+        raise BadInput(
+            f"{_name(step)} was sent when the program was cut off, and its instrument has not been asked yet.",
+            way_out=f"Let it be asked first: drywet resume {campaign.campaign.name}",
+        )
+    if step.status is not StepStatus.UNKNOWN or step.recovery:
+        settled = f"was given up ({step.recovery})" if step.recovery else f"is {step.status}"
+        raise BadInput(f"{_name(step)} {settled}; there is nothing to resolve.", way_out="See: drywet status")
+    if verdict is Verdict.DONE and _is_reading(step):
+        raise BadInput(
+            f"{_name(step)} is a reading, and what it read is not known.",
+            way_out="Reading harms nothing, so let it be read again: --as not-done",
+        )
+    said = f"{who} says that {_name(step)} was {verdict.replace('-', ' ')}.{f' {why}' if why else ''}"
+    _settle(store, step, verdict, said)
+    if verdict is not Verdict.DISCARD:
+        _lift_bars(store, step, campaign.bench_id, who, said)
+    store.log(
+        run.campaign_id,
+        "resolve",
+        said,
+        None,
+        {"step": step.id, "verdict": str(verdict), "who": who, "why": why},
+    )
+    if campaign.status is CampaignStatus.HELD:
+        store.set_campaign_status(run.campaign_id, CampaignStatus.HELD, f"{said} It waits to be resumed.")
+    follows = {
+        Verdict.DONE: "It is not sent again.",
+        Verdict.NOT_DONE: "It is sent again.",
+        Verdict.DISCARD: "Its run is given up, and the batch done again on fresh material.",
+    }[verdict]
+    return f"{said} {follows}"
+
+
+def _settle(store: Store, step: Step, verdict: Verdict, said: str) -> None:
+    ended = step.ended_lab_s or 0.0
+    match verdict:
+        case Verdict.DONE:
+            store.end_step(step.id, StepStatus.DONE, None, "", ended)
+        case Verdict.NOT_DONE:
+            store.end_step(step.id, StepStatus.FAILED, None, said, ended, fault=step.fault, part=step.part)
+        case Verdict.DISCARD:
+            store.decide_step(step.id, str(Recovery.REDO_BATCH))
+
+
+def _lift_bars(store: Store, step: Step, bench_id: str, who: str, why: str) -> None:
+    """What nobody knew of is known now."""
+    in_force = store.barred(bench_id)
+    for bar in store.bars(bench_id):
+        if bar.step_id == step.id and (bar.labware, bar.well) in in_force:
+            store.lift_bar(bench_id, (bar.labware, bar.well), who=who, why=why)
+
+
+def _is_reading(step: Step) -> bool:
+    from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
+
+    return step.action in (ReadAbsorbance.verb, ReadFluorescence.verb)
+
+
+def _name(step: Step) -> str:
+    return f"{step.action} on {step.device} ({step.id})"
