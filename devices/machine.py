@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from ophyd_async.core import (
     Device,
@@ -60,24 +60,30 @@ class MachineDriver:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class Progress:
     """How far the command under way has got.
 
-    Args:
+    Attributes:
         marks: name and details of each part that was about to be sent, oldest first.
+        in_air: whether the last of them was sent and has not ended.
     """
 
-    marks: list[tuple[str, JsonValue]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.marks: list[tuple[str, JsonValue]] = []
+        self.in_air = False
 
-    async def mark(self, name: str, **details: JsonValue) -> None:
-        """Put on record which part is sent next; on disk when this returns, where a journal is kept.
+    @asynccontextmanager
+    async def part(self, name: str, **details: JsonValue) -> AsyncIterator[None]:
+        """One part of the command: on record before it is sent, on disk where a journal is kept.
 
         Raises:
             StaleLease: the lease has run out; nothing more may be sent.
         """
         await mark(name, **details)
         self.marks.append((name, details))
+        self.in_air = True
+        yield
+        self.in_air = False
 
 
 class _Connector(DeviceConnector):

@@ -9,7 +9,10 @@ from typing import ClassVar, Self
 
 from devices.command import CommandValue
 from devices.liquid_handler import timing
+from devices.liquid_handler.checks import source_problems, target_problems, tip_problems
+from devices.liquid_handler.parts import bring, use_up
 from lab.bench import Bench
+from lab.interfaces import Place
 from lab.types import JsonValue
 
 __all__ = ["CHANNELS", "AddReagent", "Distribute", "Mix", "by_column"]
@@ -73,6 +76,24 @@ class Distribute(CommandValue):
         return tuple(volume_ul for _, _, volume_ul in self.targets)
 
     @property
+    def transfers(self) -> tuple[tuple[Place, Place, float], ...]:
+        """From the source to each target, in the order of giving."""
+        return tuple((self._source, place, volume_ul) for place, volume_ul in self._portions)
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """The targets; of the source no more than its volume can be in doubt."""
+        return tuple(dict.fromkeys(place for place, _ in self._portions))
+
+    @property
+    def _source(self) -> Place:
+        return (self.source_labware, self.source_well)
+
+    @property
+    def _portions(self) -> tuple[tuple[Place, float], ...]:
+        return tuple(((labware, well), volume_ul) for labware, well, volume_ul in self.targets)
+
+    @property
     def drawn_ul(self) -> float:
         """What is drawn in all."""
         total_ul = sum(self.volume_ul)
@@ -87,9 +108,9 @@ class Distribute(CommandValue):
         if not self.targets:
             return ("There is nothing to distribute to.",)
         found = [
-            *_source(bench, self.source_labware, self.source_well, self.drawn_ul),
-            *_targets(bench, self.targets),
-            *_tips(bench, 1, self.tip_volume_ul),
+            *source_problems(bench, self.source_labware, self.source_well, self.drawn_ul),
+            *target_problems(bench, self.targets),
+            *tip_problems(bench, 1, self.tip_volume_ul),
         ]
         if self.drawn_ul > self.tip_volume_ul:
             found.append(f"{self.drawn_ul:g} ul do not fit a tip of {self.tip_volume_ul:g} ul.")
@@ -100,9 +121,13 @@ class Distribute(CommandValue):
     def believe(self, bench: Bench) -> None:
         """One tip is used; the source gave all that was drawn, the wells have their portions, the rest is waste."""
         bench.use_tips(bench.next_tips(1, self.tip_volume_ul))
-        taken = bench.draw(self.source_labware, self.source_well, self.drawn_ul)
-        for labware, well, volume_ul in self.targets:
-            bench.fill(labware, well, _portion(taken, volume_ul, self.drawn_ul))
+        bring(bench, self._source, self.drawn_ul, self._portions)
+
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        """What a broken-off one did: ``tips``, ``drawn_ul``, and ``given``, the number of targets served, in their order."""
+        if part:
+            use_up(bench, part["tips"])
+            bring(bench, self._source, part["drawn_ul"], self._portions[: part["given"]])
 
     def duration_s(self, bench: Bench) -> float:
         """A first estimate, from the work to be done."""
@@ -142,6 +167,23 @@ class AddReagent(CommandValue):
         return (self.source_labware, self.labware)
 
     @property
+    def transfers(self) -> tuple[tuple[Place, Place, float], ...]:
+        """From the source to each well."""
+        return tuple((self._source, place, volume_ul) for place, volume_ul in self._portions(self.wells))
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """Its wells; of the source no more than its volume can be in doubt."""
+        return tuple((self.labware, well) for well in self.wells)
+
+    @property
+    def _source(self) -> Place:
+        return (self.source_labware, self.source_well)
+
+    def _portions(self, wells: Iterable[str]) -> tuple[tuple[Place, float], ...]:
+        return tuple(((self.labware, well), self.volume_ul) for well in wells)
+
+    @property
     def rows(self) -> tuple[str, ...]:
         """Rows that occur, from the top; each has a tip of its own."""
         return tuple(sorted({well[0] for well in self.wells}))
@@ -173,7 +215,17 @@ class AddReagent(CommandValue):
     @property
     def drawn_ul(self) -> float:
         """What is drawn in all: every portion, and one overage a tip."""
-        return len(self.wells) * self.volume_ul + len(self.rows) * self.overage_ul
+        return sum(self.drawn_each_ul(fill) for fill in range(len(self.fills())))
+
+    def drawn_each_ul(self, fill: int) -> float:
+        """What one filling of the tips draws in all (from 0); the first one draws the overage too."""
+        return sum(self.tip_volumes_ul(fill))
+
+    def tip_volumes_ul(self, fill: int) -> tuple[float, ...]:
+        """What one filling (from 0) draws into each tip, in the order of :attr:`rows`; 0 for those that it leaves out."""
+        served = [well[0] for column in self.fills()[fill] for well in column]
+        reserve_ul = self.overage_ul if fill == 0 else 0.0
+        return tuple(served.count(row) * self.volume_ul + reserve_ul for row in self.rows)
 
     def problems(self, bench: Bench) -> Sequence[str]:
         """Why this cannot be done."""
@@ -182,9 +234,9 @@ class AddReagent(CommandValue):
         if len(set(self.wells)) != len(self.wells):
             return ("A well is named twice.",)
         found = [
-            *_source(bench, self.source_labware, self.source_well, self.drawn_ul),
-            *_targets(bench, tuple((self.labware, well, self.volume_ul) for well in self.wells)),
-            *_tips(bench, len(self.rows), self.tip_volume_ul),
+            *source_problems(bench, self.source_labware, self.source_well, self.drawn_ul),
+            *target_problems(bench, tuple((self.labware, well, self.volume_ul) for well in self.wells)),
+            *tip_problems(bench, len(self.rows), self.tip_volume_ul),
         ]
         if self.columns_per_fill < 1:
             found.append(
@@ -198,9 +250,13 @@ class AddReagent(CommandValue):
     def believe(self, bench: Bench) -> None:
         """One tip a row is used; the source gave every portion and the overage, which is waste."""
         bench.use_tips(bench.next_tips(len(self.rows), self.tip_volume_ul))
-        taken = bench.draw(self.source_labware, self.source_well, self.drawn_ul)
-        for well in self.wells:
-            bench.fill(self.labware, well, _portion(taken, self.volume_ul, self.drawn_ul))
+        bring(bench, self._source, self.drawn_ul, self._portions(self.wells))
+
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        """What a broken-off one did: ``tips``, ``drawn_ul``, and ``given``, the wells that have their portion."""
+        if part:
+            use_up(bench, part["tips"])
+            bring(bench, self._source, part["drawn_ul"], self._portions(part["given"]))
 
     def duration_s(self, bench: Bench) -> float:
         """A first estimate, from the work to be done."""
@@ -237,6 +293,16 @@ class Mix(CommandValue):
         """What must stand on the device."""
         return (self.labware,)
 
+    @property
+    def draws(self) -> tuple[Place, ...]:
+        """Its wells: each gives what it gets back."""
+        return tuple((self.labware, well) for well in self.wells)
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """Its wells."""
+        return self.draws
+
     def problems(self, bench: Bench) -> Sequence[str]:
         """Why this cannot be done."""
         if not self.wells or self.volume_ul <= 0.0 or self.cycles < 1:
@@ -244,8 +310,8 @@ class Mix(CommandValue):
         if len(set(self.wells)) != len(self.wells):
             return ("A well is named twice.",)
         found = [
-            *_targets(bench, tuple((self.labware, well, 0.0) for well in self.wells)),
-            *_tips(bench, len(self.wells), self.tip_volume_ul),
+            *target_problems(bench, tuple((self.labware, well, 0.0) for well in self.wells)),
+            *tip_problems(bench, len(self.wells), self.tip_volume_ul),
         ]
         if self.volume_ul > self.tip_volume_ul:
             found.append(f"{self.volume_ul:g} ul do not fit a tip of {self.tip_volume_ul:g} ul.")
@@ -254,7 +320,8 @@ class Mix(CommandValue):
                 f"{well} of {self.labware} holds {bench.well(self.labware, well).volume_ul:g} ul, too little to draw up "
                 f"{self.volume_ul:g} ul."
                 for well in self.wells
-                if bench.available_ul(self.labware, well) < self.volume_ul
+                if bench.available_ul(self.labware, well) + bench.well(self.labware, well).unknown_ul
+                < self.volume_ul
             ]
         return found
 
@@ -262,65 +329,16 @@ class Mix(CommandValue):
         """A tip a well is used; volumes stay."""
         bench.use_tips(bench.next_tips(len(self.wells), self.tip_volume_ul))
 
+    def believe_part(self, bench: Bench, part: JsonValue) -> None:
+        """What a broken-off one did: ``tips``, and ``short``, wells whose last stroke may have gone with the tip."""
+        if part:
+            use_up(bench, part["tips"])
+            for well in part["short"]:
+                bench.well(self.labware, well).unknown_ul += sum(
+                    bench.draw(self.labware, well, self.volume_ul).values()
+                )
+
     def duration_s(self, bench: Bench) -> float:
         """A first estimate, from the work to be done."""
         each_s = timing.PICK_UP_S + timing.ASPIRATE_S + timing.DROP_S
         return len(by_column(self.wells)) * (each_s + timing.mixing_s(self.volume_ul, self.cycles))
-
-
-def _portion(taken: Mapping[str, float], volume_ul: float, of_ul: float) -> dict[str, float]:
-    """The parts in a portion of what was drawn."""
-    scale = volume_ul / of_ul if of_ul else 0.0
-    return {content: amount * scale for content, amount in taken.items()}
-
-
-def _source(bench: Bench, labware: str, well: str, volume_ul: float) -> tuple[str, ...]:
-    """Why so much cannot be drawn there."""
-    wrong = _well(bench, labware, well)
-    if wrong:
-        return wrong
-    available_ul = bench.available_ul(labware, well)
-    if volume_ul > available_ul + 1e-9:
-        return (f"{well} of {labware} is asked for {volume_ul:g} ul and can give {available_ul:g} ul.",)
-    return ()
-
-
-def _targets(bench: Bench, targets: Sequence[tuple[str, str, float]]) -> tuple[str, ...]:
-    """Why these portions cannot be given."""
-    wrong: dict[str, None] = {}
-    filled: dict[tuple[str, str], float] = defaultdict(float)
-    for labware, well, volume_ul in targets:
-        wrong.update(dict.fromkeys(_well(bench, labware, well)))
-        filled[labware, well] += volume_ul
-        if volume_ul < 0.0:
-            wrong[f"{volume_ul:g} ul for {well} of {labware} is no volume."] = None
-    if wrong:
-        return tuple(wrong)
-    return tuple(
-        f"{well} of {labware} would hold {bench.well(labware, well).volume_ul + added_ul:g} ul, more than its "
-        f"{bench.labware[labware].type.max_volume_ul:g} ul."
-        for (labware, well), added_ul in filled.items()
-        if bench.well(labware, well).volume_ul + added_ul > bench.labware[labware].type.max_volume_ul + 1e-9
-    )
-
-
-def _well(bench: Bench, labware: str, well: str) -> tuple[str, ...]:
-    """Why a tip cannot go there."""
-    item = bench.labware.get(labware)
-    if item is None:
-        return (f"There is no {labware} on this bench.",)
-    if not item.wells:
-        return (f"{labware} has no wells.",)
-    if well not in item.wells:
-        return (f"{labware} has no well {well}.",)
-    if item.lid is not None:
-        return (f"The lid {item.lid} on {labware} is in the way of the tips.",)
-    return ()
-
-
-def _tips(bench: Bench, count: int, tip_volume_ul: float) -> tuple[str, ...]:
-    """Why there are not so many tips."""
-    left = bench.tips_left(tip_volume_ul)
-    if left >= count:
-        return ()
-    return (f"{count} tips of {tip_volume_ul:g} ul are needed and {left} are left.",)

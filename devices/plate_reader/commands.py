@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from devices.command import CommandValue, not_here
 from lab.bench import Bench
+from lab.interfaces import Place
 
 __all__ = ["DOOR_S", "READ_S", "ReadAbsorbance", "ReadFluorescence"]
 
@@ -30,6 +31,11 @@ class _Read(CommandValue):
     def stands_here(self) -> tuple[str, ...]:
         """What must stand on the device."""
         return (self.plate,)
+
+    @property
+    def touches(self) -> tuple[Place, ...]:
+        """Nothing: light leaves the wells as they are."""
+        return ()
 
     def problems(self, bench: Bench) -> Sequence[str]:
         """Why this cannot be done."""

@@ -18,6 +18,7 @@ from pylabrobot.plate_reading import PlateReader
 from pylabrobot.plate_reading.backend import PlateReaderBackend
 from pylabrobot.resources import Plate
 
+from devices.fence import check_lease
 from devices.labware import make_resource
 from devices.machine import MachineDevice, MachineDriver, Progress
 from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
@@ -220,17 +221,17 @@ class Reader(MachineDevice):
         with self.as_faults(progress=progress):
             self._load(command.plate)
             try:
-                await progress.mark("close")
-                with self.as_faults(LidFault):
-                    await self._front.close()
+                async with progress.part("close"):
+                    with self.as_faults(LidFault):
+                        await self._front.close()
                 begun_s = loop.time()
                 for cycle in range(command.cycles):
                     await asyncio.sleep(max(0.0, begun_s + cycle * command.interval_s - loop.time()))
-                    await progress.mark("read", cycle=cycle, begun_lab_s=begun_s)
-                    passes.append(_flat((await one())[0]["data"], self._wells(command)))
-                await progress.mark("open")
-                with self.as_faults(LidFault):
-                    await self._front.open()
+                    async with progress.part("read", cycle=cycle, begun_lab_s=begun_s):
+                        passes.append(_flat((await one())[0]["data"], self._wells(command)))
+                async with progress.part("open"):
+                    with self.as_faults(LidFault):
+                        await self._front.open()
             except Exception as failure:
                 await self._open_after(failure)
                 raise
@@ -300,10 +301,11 @@ class Reader(MachineDevice):
 
         Not where the reader is another's by now: it may hold their plate.
         """
-        if isinstance(failure, StaleLease):
-            return
         try:
+            check_lease()
             await self.safe()
+        except StaleLease:
+            return
         except DeviceFault as second:
             failure.add_note(f"The drawer could not be put out either: {second}")
 

@@ -23,7 +23,7 @@ from digital_twin.instruments.liquid_handler import star_twin
 from digital_twin.world import World
 from lab.bench import Bench, Position
 from lab.clock import LabClock
-from lab.errors import BadInput, InstrumentError, OutOfRange
+from lab.errors import BadInput, InstrumentError, LostTip, OutOfRange
 from lab.interfaces import Verb
 from lab.types import Origin
 from tests.twin_bench import SEATS, small_bench
@@ -185,7 +185,7 @@ def test_after_a_fault_no_tip_is_left_on_and_the_next_command_works(rig: Rig) ->
 def test_a_tip_that_is_believed_but_not_there_is_a_fault(rig: Rig) -> None:
     rig.world.act("handler", "pick_up_tips", channels=[0], tips=[["tips_1", "A1"]])
     rig.world.act("handler", "drop_tips", channels=[0])
-    with pytest.raises(InstrumentError, match="no tip at A1 of tips_1"):
+    with pytest.raises(LostTip, match="no tip at A1 of tips_1"):
         rig.do(rig.handler.distribute, DISTRIBUTE)
 
 

@@ -1,0 +1,99 @@
+"""What the errors of PyLabRobot's liquid handlers mean for a recovery policy.
+
+A machine with channels answers for each channel; what the worst of them says is the fault. Hamilton's codes and what they
+stand for: PyLabRobot 0.2.2, ``STAR_backend.py``, which cites the firmware's documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pylabrobot.liquid_handling.backends.hamilton import STAR_backend as hamilton
+from pylabrobot.liquid_handling.errors import ChannelizedError
+from pylabrobot.resources.errors import HasTipError, NoTipError, TooLittleLiquidError
+
+from lab.errors import (
+    CloggedTip,
+    DeviceFault,
+    FailedAspirate,
+    InstrumentError,
+    LidFault,
+    LostTip,
+    ShortVolume,
+)
+
+__all__ = ["channels_of", "fault_of"]
+
+FaultClass = type[DeviceFault]
+
+_KINDS: Mapping[type[Exception], FaultClass] = {
+    NoTipError: LostTip,
+    HasTipError: LostTip,
+    TooLittleLiquidError: FailedAspirate,
+    hamilton.HamiltonNoTipError: LostTip,
+    hamilton.TipAlreadyFittedError: LostTip,
+    hamilton.ClotDetectedError: CloggedTip,
+    hamilton.TipTooLittleVolumeError: FailedAspirate,
+    hamilton.AspirationError: FailedAspirate,
+    hamilton.LiquidLevelError: FailedAspirate,
+    hamilton.UnexpectedLLDError: FailedAspirate,
+    hamilton.NotAspiratedError: ShortVolume,
+    hamilton.ImproperDispensationError: ShortVolume,
+    hamilton.TADMMeasurementError: ShortVolume,
+    hamilton.AntiDropControlError: ShortVolume,
+    hamilton.CoverCloseError: LidFault,
+    hamilton.StopError: LidFault,
+}
+"""A hood that is open, or was opened, stops a STAR."""
+
+_TRACES: Mapping[int, FaultClass] = {
+    **dict.fromkeys((70, 71, 73, 80, 87, 88), FailedAspirate),
+    **dict.fromkeys((75, 76, 77, 78), LostTip),
+    81: CloggedTip,
+    **dict.fromkeys((82, 83), ShortVolume),
+}
+"""Trace information of a STAR's pipetting channel, which says more than the code above it."""
+
+_WORST_FIRST: tuple[FaultClass, ...] = (LidFault, LostTip, CloggedTip, ShortVolume, FailedAspirate)
+"""Where channels fail in different ways. A lid or a tip stands in the way of all; a clog or a short volume leaves more in
+doubt than a tip that drew nothing.
+"""
+
+
+def channels_of(error: BaseException | None) -> frozenset[int] | None:
+    """Channels (from 0) that an error names, so that the others did what they should; None where it names none."""
+    return frozenset(error.errors) if isinstance(error, ChannelizedError) and error.errors else None
+
+
+def fault_of(error: Exception, otherwise: FaultClass) -> DeviceFault:
+    """The fault that an error stands for, saying for each channel what it says.
+
+    Args:
+        otherwise: what it is a case of when it says no more than that the machine failed.
+    """
+    if isinstance(error, ChannelizedError):
+        said = [f"channel {channel + 1}: {_words(one)}" for channel, one in sorted(error.errors.items())]
+        return _worst(error.errors.values(), otherwise)(f"{'; '.join(said)}.")
+    if isinstance(error, hamilton.STARFirmwareError):
+        said = [f"{module}: {_words(one)}" for module, one in sorted(error.errors.items())]
+        return _worst(error.errors.values(), otherwise)(f"{'; '.join(said) or error.raw_response}.")
+    return _worst([error], otherwise)(f"{type(error).__name__}: {error}")
+
+
+def _worst(errors: Iterable[Exception], otherwise: FaultClass) -> FaultClass:
+    kinds = {_kind(error) for error in errors}
+    return next((kind for kind in _WORST_FIRST if kind in kinds), otherwise)
+
+
+def _kind(error: Exception) -> FaultClass:
+    if isinstance(error, hamilton.STARModuleError) and error.raw_module.startswith("P"):
+        traced = _TRACES.get(error.trace_information)
+        if traced is not None:
+            return traced
+    return next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), InstrumentError)
+
+
+def _words(error: Exception) -> str:
+    """What an error says; PyLabRobot's own are often empty, and Hamilton's keep their text in a field."""
+    said = error.message if isinstance(error, hamilton.STARModuleError) else str(error)
+    return said or type(error).__name__
