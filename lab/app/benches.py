@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from devices.identity import Identity
     from digital_twin.world import World
 
-__all__ = ["OpenBench", "belief_of", "build_devices", "lab_time_of", "new_bench", "reopen_bench", "sketch"]
+__all__ = [
+    "OpenBench",
+    "belief_of",
+    "build_devices",
+    "lab_time_of",
+    "new_bench",
+    "reopen_bench",
+    "sketch",
+    "sketch_over",
+]
 
 
 def belief_of(spec: WorkcellSpec, material: Iterable[Material]) -> Bench:
@@ -70,7 +79,11 @@ def build_devices(spec: WorkcellSpec, bench: Bench, world: World | None) -> Mapp
 
 def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
     """A workcell to try plans out on: nothing of it is ever connected or kept."""
-    bench = belief_of(spec, material)
+    return sketch_over(spec, belief_of(spec, material))
+
+
+def sketch_over(spec: WorkcellSpec, bench: Bench) -> Workcell:
+    """The same over a bench that is known already."""
     world = None
     if spec.twin:
         world = _world(spec, bench, clock=_StandingClock(), seed=0, ledger=None)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from lab.app.benches import lab_time_of
-from lab.app.prepare import Prepared, refuse, rehearse
+from lab.app.prepare import Prepared, refuse, refuse_together, rehearse
 from lab.app.settings import Settings
 from lab.app.stopping import StopReport
 from lab.app.team import Assignment, Team
@@ -201,15 +201,21 @@ class Laboratory:
         """
         _refuse_clashes(prepared)
         stopped = [None if new else self._unfinished(one) for one in prepared]
-        for one, record in zip(prepared, stopped, strict=True):
-            if record is None:
-                refuse(rehearse(one))
+        rehearsed = {
+            one.file.name: rehearse(one)
+            for one, record in zip(prepared, stopped, strict=True)
+            if record is None
+        }
+        for rehearsal in rehearsed.values():
+            refuse(rehearsal)
+        for sharing in _by_bench([one for one in prepared if one.file.name in rehearsed]):
+            refuse_together([rehearsed[one.file.name] for one in sharing])
         with self._team(
             [r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]
         ) as team:
             for one, record in zip(prepared, stopped, strict=True):
                 if record is None:
-                    team.start(one, baseline=baseline)
+                    team.start(one, rehearsed[one.file.name].claim, baseline=baseline)
                 else:
                     self._go_on(team, [record])
             return self._carry_out(team)
@@ -333,6 +339,14 @@ class Laboratory:
             wall_s=wall_s,
             error=assignment.error,
         )
+
+
+def _by_bench(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
+    """Those that share a workcell file, together."""
+    benches: dict[Path, list[Prepared]] = {}
+    for one in prepared:
+        benches.setdefault(one.file.workcell_path.resolve(), []).append(one)
+    return list(benches.values())
 
 
 def _refuse_clashes(prepared: Sequence[Prepared]) -> None:

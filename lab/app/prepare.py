@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,25 @@ from typing import Any
 import numpy as np
 
 from lab.app.benches import sketch
+from lab.app.stock import Amounts, Claim, batches_left, needs_of, refuse_shortages, shortages, stock_of
 from lab.campaign import Streams
 from lab.dry_run import DryRun, dry_run
 from lab.errors import BadInput, CampaignFileError, Infeasible
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
-from lab.interfaces import Planner, ProtocolModule, Workcell
+from lab.interfaces import Planner, ProtocolModule
 from lab.store import CampaignRecord
 from lab.types import Batch, Campaign, History, JsonValue, Layout, PlannerChoice, ProtocolChoice, new_id
 
-__all__ = ["Loaded", "Prepared", "Rehearsal", "load_stored", "prepare", "rehearse"]
+__all__ = [
+    "Loaded",
+    "Prepared",
+    "Rehearsal",
+    "load_stored",
+    "prepare",
+    "rehearse",
+    "stored_protocol",
+    "stored_workcell",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,8 @@ class Rehearsal:
     Args:
         batches: that the whole budget takes.
         problems: of the first batch, and of having enough for all of them; empty when it can be started.
+        stock: what the bench has of tips, plates and reagents; see :mod:`lab.app.inventory`.
+        needs: what one batch takes of that.
     """
 
     campaign: Campaign
@@ -78,6 +90,13 @@ class Rehearsal:
     dry_run: DryRun
     batches: int
     problems: tuple[str, ...]
+    stock: Amounts
+    needs: Amounts
+
+    @property
+    def claim(self) -> Claim:
+        """What the whole budget takes of the bench."""
+        return Claim(campaign=self.campaign.name, needs=self.needs, batches=self.batches)
 
 
 def prepare(path: Path | str) -> Prepared:
@@ -100,21 +119,33 @@ def prepare(path: Path | str) -> Prepared:
 def load_stored(record: CampaignRecord) -> Loaded:
     """A campaign as the store holds it, whatever its files say by now."""
     from planners import planner
-    from protocols import protocol, read_parameters
 
     campaign = record.campaign
+    module, parameters = stored_protocol(record)
+    return Loaded(
+        campaign=campaign,
+        workcell=stored_workcell(record),
+        planner=planner(campaign.planner.name, campaign.planner.settings),
+        protocol=module,
+        parameters=parameters,
+    )
+
+
+def stored_workcell(record: CampaignRecord) -> WorkcellSpec:
+    """The workcell file of a campaign, as it was when the campaign started."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workcell.yaml"
         path.write_text(record.files["workcell"], encoding="utf-8")
-        workcell = load_workcell(path)
-    module = protocol(campaign.protocol.name)
-    return Loaded(
-        campaign=campaign,
-        workcell=workcell,
-        planner=planner(campaign.planner.name, campaign.planner.settings),
-        protocol=module,
-        parameters=read_parameters(module.Parameters, campaign.protocol.parameters),
-    )
+        return load_workcell(path)
+
+
+def stored_protocol(record: CampaignRecord) -> tuple[ProtocolModule, Any]:
+    """The protocol of a campaign in the store, and its parameters."""
+    from protocols import protocol, read_parameters
+
+    choice = record.campaign.protocol
+    module = protocol(choice.name)
+    return module, read_parameters(module.Parameters, choice.parameters)
 
 
 def rehearse(prepared: Prepared) -> Rehearsal:
@@ -132,40 +163,20 @@ def rehearse(prepared: Prepared) -> Rehearsal:
     layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
     plan = prepared.protocol.plan(batch, campaign, workcell, layout, prepared.parameters)
     walked = dry_run(plan, workcell)
-    batches = -(-campaign.budget // campaign.batch_size)
-    problems = walked.problems or tuple(_shortages(walked, batches, workcell))
+    batches = batches_left(campaign, 0, 0)
+    stock, needs = stock_of(workcell.bench), needs_of(walked, workcell.bench)
+    alone = Claim(campaign=campaign.name, needs=needs, batches=batches)
+    problems = walked.problems or tuple(shortages(stock, {}, [alone]))
     return Rehearsal(
-        campaign=campaign, batch=batch, layout=layout, dry_run=walked, batches=batches, problems=problems
+        campaign=campaign,
+        batch=batch,
+        layout=layout,
+        dry_run=walked,
+        batches=batches,
+        problems=problems,
+        stock=stock,
+        needs=needs,
     )
-
-
-def _shortages(walked: DryRun, batches: int, workcell: Workcell) -> list[str]:
-    """What the bench has enough of for one batch, but not for all of them."""
-    problems = []
-    clean = sum(plate.clean for plate in workcell.bench.of_kind("plate"))
-    if len(walked.plates) * batches > clean:
-        problems.append(
-            f"{batches} batches need {len(walked.plates) * batches} clean plates; the workcell has {clean}."
-        )
-    for tips in walked.tips:
-        there = tips.used + tips.left
-        if tips.used * batches > there:
-            problems.append(
-                f"{batches} batches need about {tips.used * batches} tips of {tips.tip_volume_ul:g} ul; "
-                f"the workcell has {there}."
-            )
-    for use in walked.volumes:
-        there_ul = use.drawn_ul + use.left_ul
-        if _is_reagent(use.labware, workcell) and use.drawn_ul * batches > there_ul:
-            problems.append(
-                f"{batches} batches need about {use.drawn_ul * batches / 1000:.1f} ml of {use.content}; "
-                f"{there_ul / 1000:.1f} ml can be drawn from {use.labware}."
-            )
-    return problems
-
-
-def _is_reagent(labware: str, workcell: Workcell) -> bool:
-    return workcell.bench.labware[labware].type.kind == "trough"
 
 
 def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
@@ -224,3 +235,13 @@ def refuse(rehearsal: Rehearsal) -> None:
     """
     if rehearsal.problems:
         raise Infeasible(rehearsal.problems, way_out="Change the campaign or what the workcell holds.")
+
+
+def refuse_together(rehearsals: Sequence[Rehearsal]) -> None:
+    """Refuse campaigns that are to share a fresh bench, and would not all find enough on it.
+
+    Raises:
+        Infeasible: with one sentence for each thing there is too little of.
+    """
+    if rehearsals:
+        refuse_shortages(rehearsals[0].stock, {}, [rehearsal.claim for rehearsal in rehearsals])

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.app.benches import OpenBench, new_bench, reopen_bench
+from lab.app.inventory import refuse_to_begin
 from lab.app.prepare import Loaded, Prepared, load_stored
+from lab.app.stock import Amounts, Claim
 from lab.app.stopping import BrokenOff, StopReport, kept, reach_safe_states
 from lab.campaign import CampaignLoop
 from lab.clock import LabClock
@@ -82,13 +84,22 @@ class Team:
         self._benches: dict[str, OpenBench] = {}
         self._open: list[OpenBench] = []
 
-    def start(self, prepared: Prepared, *, baseline: bool) -> None:
-        """A new campaign on the bench of its workcell file, and its baseline on one of its own."""
+    def start(self, prepared: Prepared, claim: Claim, *, baseline: bool) -> None:
+        """A new campaign on the bench of its workcell file, and its baseline on one of its own.
+
+        Args:
+            claim: what it needs of that bench, as its rehearsal found.
+
+        Raises:
+            Infeasible: others have reserved too much of it.
+        """
         place = str(prepared.file.workcell_path.resolve())
-        if place not in self._benches:
+        if place in self._benches:
+            refuse_to_begin(self._store, self._benches[place].session.bench_id, claim)
+        else:
             self._benches[place] = self._new_bench(prepared)
         campaign = prepared.file.campaign(new_id("cmp"))
-        self._begin(prepared, campaign, prepared.planner, self._benches[place])
+        self._begin(prepared, campaign, prepared.planner, self._benches[place], claim.needs)
         if baseline and prepared.baseline is not None:
             comparison = replace(
                 campaign,
@@ -97,7 +108,7 @@ class Team:
                 planner=PlannerChoice(name=prepared.file.baseline),
                 baseline_of=campaign.id,
             )
-            self._begin(prepared, comparison, prepared.baseline, self._new_bench(prepared))
+            self._begin(prepared, comparison, prepared.baseline, self._new_bench(prepared), claim.needs)
 
     def go_on(self, record: CampaignRecord) -> None:
         """A campaign of the store, on its bench as the journal and the ledger left it. Safe to repeat."""
@@ -118,8 +129,12 @@ class Team:
         self._open.append(bench)
         return self._stack.enter_context(bench)
 
-    def _begin(self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench) -> None:
-        self._store.create_campaign(campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts)
+    def _begin(
+        self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench, needs: Amounts
+    ) -> None:
+        self._store.create_campaign(
+            campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts, needs=needs
+        )
         self._assign(prepared.load(campaign, planner), bench)
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
