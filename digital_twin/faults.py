@@ -121,9 +121,7 @@ class FaultRule:
     @property
     def key(self) -> str:
         """What the ledger calls it: ``distribute.clog.before``."""
-        return ".".join(
-            (self.where, str(self.kind), str(self.moment), *(("silent",) if self.silent else ()))
-        )
+        return ".".join((self.where, str(self.kind), str(self.moment), *(("silent",) if self.silent else ())))
 
     @property
     def last(self) -> float:
@@ -235,9 +233,7 @@ class Repertoire:
     def meets(self, rule: FaultRule, request: Request) -> bool:
         """Whether a request is an opportunity for a rule."""
         if rule.where in self.verbs:
-            return (
-                rule.where in request.verbs and self.verbs[rule.where].get(rule.kind) == request.part
-            )
+            return rule.where in request.verbs and self.verbs[rule.where].get(rule.kind) == request.part
         return rule.where == request.part and rule.kind in self.parts[request.part]
 
     def check(self, rule: FaultRule) -> None:
@@ -317,7 +313,7 @@ def repertoires() -> dict[str, Repertoire]:
         "plate_reader/clariostar": READER_FAULTS,
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
-        "plate_hotel/preciseflex": PRECISEFLEX.repertoire,
+        "plate_hotel/preciseflex": PRECISEFLEX,
     }
 
 
