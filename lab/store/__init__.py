@@ -1,6 +1,23 @@
 """The store: the only truth about campaigns, runs, steps and results. Tables stay inside; values go in and come out."""
 
-from lab.store.records import BenchRecord, CampaignRecord, EventRecord, Fact, RunOutcome
+from lab.store.records import (
+    AmendmentRecord,
+    BarRecord,
+    BenchRecord,
+    CampaignRecord,
+    EventRecord,
+    Fact,
+    RunOutcome,
+)
 from lab.store.store import Store
 
-__all__ = ["BenchRecord", "CampaignRecord", "EventRecord", "Fact", "RunOutcome", "Store"]
+__all__ = [
+    "AmendmentRecord",
+    "BarRecord",
+    "BenchRecord",
+    "CampaignRecord",
+    "EventRecord",
+    "Fact",
+    "RunOutcome",
+    "Store",
+]

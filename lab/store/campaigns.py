@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlmodel import Session, col, select
 
 from lab.errors import BadInput
 from lab.store import values
 from lab.store.database import Part
+from lab.store.material import add_samples, stock_of
 from lab.store.records import BenchRecord, CampaignRecord, EventRecord
-from lab.store.tables import BenchTable, CampaignTable, EventTable
+from lab.store.tables import BenchTable, CampaignTable, EventTable, next_number
 from lab.types import Campaign, CampaignStatus, JsonValue, new_id
 
 __all__ = ["Campaigns"]
@@ -22,7 +24,7 @@ class Campaigns(Part):
     def create_bench(
         self, *, workcell: str, twin: bool, seed: int, ledger: str, snapshot: JsonValue, bench_id: str = ""
     ) -> BenchRecord:
-        """Keep a new bench.
+        """Keep a new bench, and a sample for each well that is filled.
 
         Args:
             workcell: its name.
@@ -31,22 +33,23 @@ class Campaigns(Part):
             snapshot: of the belief, as the workcell file describes it.
             bench_id: for a caller whose ledger is named after it; else a fresh one.
         """
-        row = BenchTable(
-            id=bench_id or new_id("bch"),
-            workcell=workcell,
-            twin=twin,
-            seed=seed,
-            ledger=ledger,
-            first_snapshot=snapshot,
-            snapshot=snapshot,
-            sequence=0,
-        )
         with self._database.write_session() as session:
+            row = BenchTable(
+                id=bench_id or new_id("bch"),
+                number=next_number(session, BenchTable),
+                workcell=workcell,
+                twin=twin,
+                seed=seed,
+                ledger=ledger,
+                first_snapshot=snapshot,
+            )
             session.add(row)
+            session.flush()
+            add_samples(session.connection(), row.id, stock_of(snapshot))
         return self.bench(row.id)
 
     def bench(self, bench_id: str) -> BenchRecord:
-        """A bench and the latest belief kept of it.
+        """A bench by its identifier.
 
         Raises:
             KeyError: no such bench.
@@ -56,31 +59,19 @@ class Campaigns(Part):
 
     def benches(self, workcell: str | None = None) -> tuple[BenchRecord, ...]:
         """All benches, or those of one workcell, oldest first."""
-        query = select(BenchTable).order_by(col(BenchTable.created_utc), col(BenchTable.id))
+        query = select(BenchTable).order_by(col(BenchTable.number))
         if workcell is not None:
             query = query.where(BenchTable.workcell == workcell)
         with self._database.read_session() as session:
             return tuple(values.bench(row) for row in session.exec(query))
 
-    def save_bench_snapshot(self, bench_id: str, snapshot: JsonValue, sequence: int) -> None:
-        """Keep a later belief, so that fewer steps are replayed at the next start.
-
-        Args:
-            sequence: completion of the last step that the snapshot holds.
-
-        Raises:
-            ValueError: a later snapshot is kept already.
-        """
-        with self._database.write_session() as session:
-            row = _bench_row(session, bench_id)
-            if sequence < row.sequence:
-                raise ValueError(f"{bench_id} has a snapshot at {row.sequence}, later than {sequence}")
-            row.snapshot = snapshot
-            row.sequence = sequence
-            session.add(row)
-
     def create_campaign(
-        self, campaign: Campaign, bench_id: str, content_hash: str, files: Mapping[str, str]
+        self,
+        campaign: Campaign,
+        bench_id: str,
+        content_hash: str,
+        files: Mapping[str, str],
+        needs: Mapping[str, float] = MappingProxyType({}),
     ) -> CampaignRecord:
         """Freeze a campaign. It begins as RUNNING.
 
@@ -88,22 +79,25 @@ class Campaigns(Part):
             bench_id: where it runs.
             content_hash: of ``files``.
             files: name -> text of what it was read from.
+            needs: what one batch of it takes of the bench's inventory; see :class:`CampaignRecord`.
 
         Raises:
             ValueError: its identifier is taken, or there is no such bench.
         """
-        row = CampaignTable(
-            id=campaign.id,
-            name=campaign.name,
-            status=CampaignStatus.RUNNING.value,
-            sentence="",
-            content_hash=content_hash,
-            frozen=campaign,
-            files=dict(files),
-            budget=campaign.budget,
-            bench_id=bench_id,
-        )
         with self._database.write_session() as session:
+            row = CampaignTable(
+                id=campaign.id,
+                number=next_number(session, CampaignTable),
+                name=campaign.name,
+                status=CampaignStatus.RUNNING.value,
+                sentence="",
+                content_hash=content_hash,
+                frozen=campaign,
+                files=dict(files),
+                needs=dict(needs),
+                budget=campaign.budget,
+                bench_id=bench_id,
+            )
             session.add(row)
             session.flush()
             session.add(
@@ -122,8 +116,7 @@ class Campaigns(Part):
         Raises:
             BadInput: no such campaign; names those that there are.
         """
-        newest = (col(CampaignTable.created_utc).desc(), col(CampaignTable.id).desc())
-        query = select(CampaignTable).order_by(*newest)
+        query = select(CampaignTable).order_by(col(CampaignTable.number).desc())
         with self._database.read_session() as session:
             row = session.get(CampaignTable, id_or_name)
             row = row or session.exec(query.where(CampaignTable.name == id_or_name).limit(1)).first()
@@ -137,7 +130,7 @@ class Campaigns(Part):
 
     def campaigns(self) -> tuple[CampaignRecord, ...]:
         """All campaigns, oldest first."""
-        query = select(CampaignTable).order_by(col(CampaignTable.created_utc), col(CampaignTable.id))
+        query = select(CampaignTable).order_by(col(CampaignTable.number))
         with self._database.read_session() as session:
             return tuple(values.campaign(row) for row in session.exec(query))
 

@@ -162,10 +162,17 @@ class Database:
                 ):
                     connection.execute(text(f"SET SESSION {setting}"))
                 locks.take_advisory_lock(connection, faults.name_of(self.url))
+        self._bring_up_to_date()
+        if self.is_sqlite:
+            self._use_write_ahead_log()
+
+    def _bring_up_to_date(self) -> None:
+        if self.is_sqlite:
+            self.pragma("foreign_keys = OFF")
         with self.writing() as connection:
             schema.upgrade(connection, self.url)
         if self.is_sqlite:
-            self._use_write_ahead_log()
+            self.pragma("foreign_keys = ON")
 
     def _use_write_ahead_log(self) -> None:
         mode = self.pragma("journal_mode = WAL")

@@ -6,104 +6,36 @@ r"""The step journal: what is about to be done, what was sent, and what came of 
        \-> FAILED                          UNKNOWN -> DONE | FAILED
 
 What stands at INTENT was certainly not sent; a step that fails there was never sent either. UNKNOWN is settled by asking
-the instrument or a person. Every call is one transaction, on the disk (fsync) when it returns. This is the store's hot
-path: Core statements compiled once, on the one connection, no ORM.
+the instrument or a person. Before each part of a step that changes the world a mark is written; the last one tells what
+was in the air. What changes the belief (DONE, UNKNOWN, FAILED with a part) is numbered in the order of ending. Every call
+is one transaction, on the disk (fsync) when it returns. This is the store's hot path: Core statements compiled once, on
+the one connection, no ORM.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row
 
 from lab.errors import ProtocolDiverged, RunHeld
-from lab.store import values
+from lab.interfaces import Place
+from lab.recovery import AFTER_UNKNOWN, Recovery
+from lab.store import lookup, values
+from lab.store import statements as sql
 from lab.store.database import Database, Part
-from lab.store.tables import RunTable, StepTable, now
-from lab.types import JsonValue, Step, StepStatus, new_id
+from lab.store.quarantine import bar_rows
+from lab.store.tables import now
+from lab.types import JsonValue, Mark, Step, StepStatus, new_id
 
 __all__ = ["Journal"]
 
-_STEP: Table = StepTable.__table__  # type: ignore[attr-defined]  # SQLModel makes it, its types do not say so
-_RUN: Table = RunTable.__table__  # type: ignore[attr-defined]  # the same
+_BY_THE_ENGINE = "drywet"
+"""Who bars what a step leaves in doubt."""
 
-_COUNT = _STEP.alias("count")
-_NEXT_COMPLETION = (
-    select(func.coalesce(func.max(_COUNT.c.completion), 0) + 1)
-    .where(_COUNT.c.bench_id == _STEP.c.bench_id)
-    .scalar_subquery()
-)
-
-_ENDINGS: dict[StepStatus, tuple[StepStatus, ...]] = {
-    StepStatus.DONE: (StepStatus.DISPATCHED, StepStatus.UNKNOWN),
-    StepStatus.FAILED: (StepStatus.INTENT, StepStatus.DISPATCHED, StepStatus.UNKNOWN),
-    StepStatus.UNKNOWN: (StepStatus.DISPATCHED,),
-}
-"""How a step can end -> where it may stand before."""
-
-
-def _bind(name: str, like: Any) -> Any:
-    return bindparam(name, type_=like.type)
-
-
-_BY_ID = select(_STEP).where(_STEP.c.id == _bind("of_id", _STEP.c.id))
-_OF_PLACE = (
-    select(_STEP)
-    .where(_STEP.c.run_id == _bind("of_run", _STEP.c.run_id))
-    .where(_STEP.c.branch == _bind("of_branch", _STEP.c.branch))
-    .where(_STEP.c.ordinal == _bind("of_ordinal", _STEP.c.ordinal))
-)
-_LAST_TRY = _OF_PLACE.order_by(_STEP.c.attempt_number.desc()).limit(1)
-_OF_RUN = select(_STEP).where(_STEP.c.run_id == _bind("of_run", _STEP.c.run_id)).order_by(_STEP.c.number)
-_DONE_SINCE = (
-    select(_STEP)
-    .where(_STEP.c.bench_id == _bind("of_bench", _STEP.c.bench_id))
-    .where(_STEP.c.completion > _bind("sequence", _STEP.c.completion))
-    .order_by(_STEP.c.completion)
-)
-_LAST_COMPLETION = select(func.coalesce(func.max(_STEP.c.completion), 0)).where(
-    _STEP.c.bench_id == _bind("of_bench", _STEP.c.bench_id)
-)
-_BENCH_OF_RUN = select(_RUN.c.bench_id).where(_RUN.c.id == _bind("of_run", _RUN.c.id))
-_INSERT = insert(_STEP)
-_BEGIN_AGAIN = (
-    update(_STEP)
-    .where(_STEP.c.id == _bind("of_id", _STEP.c.id))
-    .values(
-        status=_bind("new_status", _STEP.c.status),
-        begun_lab_s=_bind("begun", _STEP.c.begun_lab_s),
-        intent_utc=_bind("moment", _STEP.c.intent_utc),
-        dispatched_utc=_bind("sent", _STEP.c.dispatched_utc),
-    )
-)
-_DISPATCH = (
-    update(_STEP)
-    .where(_STEP.c.id == _bind("of_id", _STEP.c.id))
-    .where(_STEP.c.status == StepStatus.INTENT.value)
-    .values(status=StepStatus.DISPATCHED.value, dispatched_utc=_bind("moment", _STEP.c.dispatched_utc))
-)
-
-
-def _ending(status: StepStatus) -> Any:
-    changes: dict[str, Any] = {
-        "status": _bind("new_status", _STEP.c.status),
-        "result": _bind("new_result", _STEP.c.result),
-        "error": _bind("new_error", _STEP.c.error),
-        "ended_lab_s": _bind("ended", _STEP.c.ended_lab_s),
-        "ended_utc": _bind("moment", _STEP.c.ended_utc),
-    }
-    if status is StepStatus.DONE:
-        changes["completion"] = _NEXT_COMPLETION
-    return (
-        update(_STEP)
-        .where(_STEP.c.id == _bind("of_id", _STEP.c.id))
-        .where(_STEP.c.status.in_([s.value for s in _ENDINGS[status]]))
-        .values(changes)
-        .returning(_STEP.c.completion)
-    )
-
-
-_END = {status: _ending(status) for status in _ENDINGS}
+_NO_BARS: Mapping[Place, str] = MappingProxyType({})
 
 
 class Journal(Part):
@@ -139,7 +71,8 @@ class Journal(Part):
 
         Returns:
             The step to do, at INTENT (or DISPATCHED): a new one, the one that an interruption left at INTENT, or the next
-            numbered try after one that failed. Or the DONE step of an earlier stretch, unchanged: send nothing.
+            numbered try after one that failed. Or, unchanged, the step of an earlier stretch that is DONE or that was given
+            up (FAILED or UNKNOWN, decided ``skip_sample``): send nothing.
 
         Raises:
             ProtocolDiverged: the journal holds another step at this place.
@@ -150,12 +83,13 @@ class Journal(Part):
         status = StepStatus.DISPATCHED if dispatch else StepStatus.INTENT
         with self._database.writing() as connection:
             last = connection.execute(
-                _LAST_TRY, {"of_run": run_id, "of_branch": branch, "of_ordinal": ordinal}
+                sql.LAST_TRY, {"of_run": run_id, "of_branch": branch, "of_ordinal": ordinal}
             ).first()
             if last is not None:
                 _refuse_other_step(last, key, action, run_id)
-                if last.status == StepStatus.DONE:
+                if last.status == StepStatus.DONE or last.recovery == Recovery.SKIP_SAMPLE:
                     return values.step(last)
+                _refuse_unknown(last, run_id)
                 if last.status == StepStatus.INTENT:
                     return self._begin_again(connection, last.id, status, lab_time_s)
             fresh = {
@@ -171,11 +105,14 @@ class Journal(Part):
                 "arguments": arguments,
                 "status": status.value,
                 "error": "",
+                "fault": "",
+                "recovery": "",
+                "token": 0,
                 "begun_lab_s": lab_time_s,
                 "intent_utc": (moment := now()),
                 "dispatched_utc": moment if dispatch else None,
             }
-            connection.execute(_INSERT, fresh)
+            connection.execute(sql.INSERT, fresh)
         return Step(
             id=fresh["id"],
             run_id=run_id,
@@ -190,74 +127,193 @@ class Journal(Part):
             begun_lab_s=lab_time_s,
         )
 
-    def dispatch_step(self, step_id: str) -> None:
+    def dispatch_step(self, step_id: str, token: int = 0) -> None:
         """Write that the step is being sent. When this returns it is on the disk, and the first byte may go out.
+
+        Args:
+            token: fencing token of the lease that it is sent under.
 
         Raises:
             ValueError: the step does not stand at INTENT.
             StoreUnusable: not written; send nothing.
         """
         with self._database.writing() as connection:
-            written = connection.execute(_DISPATCH, {"of_id": step_id, "moment": now()})
+            written = connection.execute(sql.DISPATCH, {"of_id": step_id, "lease": token, "moment": now()})
             if written.rowcount != 1:
                 raise _illegal(connection, step_id, StepStatus.DISPATCHED)
 
+    def mark_step(self, step_id: str, name: str, details: JsonValue, lab_time_s: float) -> None:
+        """Write how far a step has got. When this returns it is on the disk, and the part may be sent.
+
+        Args:
+            name: of the part that is sent next.
+            details: what the driver wants to know of it after a crash.
+            lab_time_s: now.
+
+        Raises:
+            ValueError: the step is not in the air (any more); send nothing.
+            StoreUnusable: not written; send nothing.
+        """
+        mark = {
+            "of_id": step_id,
+            "part_name": name,
+            "part_details": details,
+            "at": lab_time_s,
+            "moment": now(),
+        }
+        with self._database.writing() as connection:
+            if connection.execute(sql.MARK, mark).rowcount != 1:
+                found = connection.execute(sql.BY_ID, {"of_id": step_id}).first()
+                stands = f"there is no step {step_id}" if found is None else f"{step_id} is {found.status}"
+                raise ValueError(f"{name} cannot be marked: {stands}")
+
+    def marks(self, step_id: str) -> tuple[Mark, ...]:
+        """How far a step had got, oldest first."""
+        with self._database.reading() as connection:
+            return tuple(
+                Mark(name=row.name, details=row.details, lab_time_s=row.lab_time_s)
+                for row in connection.execute(sql.MARKS, {"of_id": step_id})
+            )
+
     def end_step(
-        self, step_id: str, status: StepStatus, result: JsonValue, error: str, lab_time_s: float
+        self,
+        step_id: str,
+        status: StepStatus,
+        result: JsonValue,
+        error: str,
+        lab_time_s: float,
+        *,
+        fault: str = "",
+        part: JsonValue = None,
+        bars: Mapping[Place, str] = _NO_BARS,
     ) -> int | None:
-        """Write what came of a step.
+        """Write what came of a step, and in the same transaction what must not be used because of it.
+
+        An UNKNOWN step is settled with the same call: the new part takes the place of the old one, and the new completion
+        (or none) that of the old one, so whoever keeps a belief works it out again from the first snapshot.
 
         Args:
             status: DONE, FAILED or UNKNOWN.
             result: what the action gave back, when DONE.
             error: a sentence, unless DONE.
             lab_time_s: now.
+            fault: kind of the fault that it ended with, or that a DONE one remarks.
+            part: what a step that is not DONE has used up or done all the same.
+            bars: place -> why what is there must not be used from here on.
 
         Returns:
-            For DONE its completion: a number that grows with each step done on this bench, whatever its run.
+            Its completion, when it is DONE, UNKNOWN, or FAILED with a part: larger than that of any step that ended before
+            it on this bench, whatever its run.
 
         Raises:
             ValueError: the step cannot end so from where it stands.
             StoreUnusable: not written.
         """
-        if status not in _ENDINGS:
+        if status not in sql.ENDINGS:
             raise ValueError(f"a step does not end as {status}")
         done = status is StepStatus.DONE
+        counted = status is not StepStatus.FAILED or part is not None
         outcome = {
             "of_id": step_id,
             "new_status": status.value,
             "new_result": result if done else None,
             "new_error": "" if done else error,
+            "new_fault": str(fault),
+            "new_part": None if done else part,
             "ended": lab_time_s,
             "moment": now(),
         }
         with self._database.writing() as connection:
-            written = connection.execute(_END[status], outcome).first()
+            written = connection.execute(sql.END[status, counted], outcome).first()
             if written is None:
                 raise _illegal(connection, step_id, status)
+            if bars:
+                bar_rows(
+                    connection,
+                    written.bench_id,
+                    bars,
+                    who=_BY_THE_ENGINE,
+                    run_id=written.run_id,
+                    step_id=step_id,
+                    lab_time_s=lab_time_s,
+                )
             return None if written.completion is None else int(written.completion)
+
+    def decide_step(self, step_id: str, recovery: str) -> None:
+        """Write what is done about a step that FAILED or whose outcome is UNKNOWN; a later decision replaces an earlier one.
+
+        Args:
+            recovery: a :class:`lab.recovery.Recovery`; for an UNKNOWN step one of those that do not do it again.
+
+        Raises:
+            ValueError: no such recovery, or the step does not stand where it could be decided about.
+        """
+        decided = Recovery(recovery)
+        with self._database.writing() as connection:
+            found = connection.execute(sql.BY_ID, {"of_id": step_id}).first()
+            if found is None:
+                raise ValueError(f"no step {step_id}")
+            if found.status not in (StepStatus.FAILED, StepStatus.UNKNOWN):
+                raise ValueError(
+                    f"step {step_id} stands at {found.status}: nothing is to be decided about it"
+                )
+            if found.status == StepStatus.UNKNOWN and decided not in AFTER_UNKNOWN:
+                raise ValueError(f"nobody knows whether step {step_id} was done: it is not for {decided}")
+            connection.execute(
+                sql.DECIDE, {"of_id": step_id, "stands": found.status, "decided": decided.value}
+            )
+
+    def step(self, step_id: str) -> Step:
+        """A step by its identifier, or by enough characters of its beginning or end that no other has them.
+
+        Raises:
+            BadInput: no such step, or more than one.
+        """
+        way_out = "`drywet status CAMPAIGN` names the steps that wait for a person."
+        with self._database.reading() as connection:
+            return values.step(lookup.find(connection, sql.STEP, step_id, "step", way_out))
 
     def steps(self, run_id: str) -> tuple[Step, ...]:
         """All steps of a run in the order in which they were begun, every try of them."""
         with self._database.reading() as connection:
-            return tuple(values.step(row) for row in connection.execute(_OF_RUN, {"of_run": run_id}))
+            return tuple(values.step(row) for row in connection.execute(sql.OF_RUN, {"of_run": run_id}))
 
-    def done_steps_since(self, bench_id: str, sequence: int) -> tuple[Step, ...]:
-        """Steps done on a bench with a completion past ``sequence``, in the order in which they ended, across runs."""
+    def settled_steps_since(self, bench_id: str, sequence: int) -> tuple[Step, ...]:
+        """Steps that changed what is believed of a bench, in the order in which they ended, across runs.
+
+        DONE, UNKNOWN, and FAILED with a part.
+
+        Args:
+            sequence: only those with a completion past it.
+        """
         with self._database.reading() as connection:
-            rows = connection.execute(_DONE_SINCE, {"of_bench": bench_id, "sequence": sequence})
+            rows = connection.execute(sql.SETTLED_SINCE, {"of_bench": bench_id, "sequence": sequence})
             return tuple(values.step(row) for row in rows)
+
+    def open_steps(self, bench_id: str) -> tuple[Step, ...]:
+        """Steps on a bench that were sent and of which nobody has said what came of them, in the order of beginning.
+
+        DISPATCHED ones, and UNKNOWN ones about which nothing was decided but to wait for a person, of all runs that are
+        neither done nor abandoned.
+        """
+        with self._database.reading() as connection:
+            return tuple(values.step(row) for row in connection.execute(sql.OPEN, {"of_bench": bench_id}))
 
     def last_completion(self, bench_id: str) -> int:
         """The completion of the step that ended last on a bench; 0 before the first."""
         with self._database.reading() as connection:
-            return int(connection.execute(_LAST_COMPLETION, {"of_bench": bench_id}).scalar_one())
+            return int(connection.execute(sql.LAST_COMPLETION, {"of_bench": bench_id}).scalar_one())
+
+    def last_token(self, bench_id: str) -> int:
+        """The largest fencing token that a step of a bench was sent under; 0 before the first."""
+        with self._database.reading() as connection:
+            return int(connection.execute(sql.LAST_TOKEN, {"of_bench": bench_id}).scalar_one())
 
     def _bench_of(self, connection: Connection, run_id: str) -> str:
         """A run never changes its bench, so it is looked up once."""
         bench_id = self._bench_of_run.get(run_id)
         if bench_id is None:
-            bench_id = connection.execute(_BENCH_OF_RUN, {"of_run": run_id}).scalar_one_or_none()
+            bench_id = connection.execute(sql.BENCH_OF_RUN, {"of_run": run_id}).scalar_one_or_none()
             if bench_id is None:
                 raise ValueError(f"no run {run_id}")
             self._bench_of_run[run_id] = bench_id
@@ -268,7 +324,7 @@ class Journal(Part):
     ) -> Step:
         moment = now()
         connection.execute(
-            _BEGIN_AGAIN,
+            sql.BEGIN_AGAIN,
             {
                 "of_id": step_id,
                 "new_status": status.value,
@@ -277,7 +333,7 @@ class Journal(Part):
                 "sent": moment if status is StepStatus.DISPATCHED else None,
             },
         )
-        return values.step(connection.execute(_BY_ID, {"of_id": step_id}).one())
+        return values.step(connection.execute(sql.BY_ID, {"of_id": step_id}).one())
 
 
 def _refuse_other_step(last: Row[Any], key: str, action: str, run_id: str) -> None:
@@ -286,15 +342,18 @@ def _refuse_other_step(last: Row[Any], key: str, action: str, run_id: str) -> No
             f"Step {last.ordinal} of branch {last.branch} of {run_id} was {last.action} ({last.key}), "
             f"but the plan now asks for {action} ({key})."
         )
+
+
+def _refuse_unknown(last: Row[Any], run_id: str) -> None:
     if last.status in (StepStatus.DISPATCHED, StepStatus.UNKNOWN):
         raise RunHeld(
             f"Step {last.ordinal} ({last.action} on {last.device}) of {run_id} was sent, and what came of it is not known. "
-            "Look at the bench before anything else."
+            f"Look at the bench, then say what came of it: drywet resolve {last.id} --as done|not-done|discard."
         )
 
 
 def _illegal(connection: Connection, step_id: str, wanted: StepStatus) -> ValueError:
-    found = connection.execute(_BY_ID, {"of_id": step_id}).first()
+    found = connection.execute(sql.BY_ID, {"of_id": step_id}).first()
     if found is None:
         return ValueError(f"no step {step_id}")
     return ValueError(f"step {step_id} stands at {found.status} and cannot become {wanted}")

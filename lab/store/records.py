@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from lab.types import Campaign, CampaignStatus, JsonValue, Run
 
-__all__ = ["BenchRecord", "CampaignRecord", "EventRecord", "Fact", "RunOutcome"]
+__all__ = [
+    "AmendmentRecord",
+    "BarRecord",
+    "BenchRecord",
+    "CampaignRecord",
+    "EventRecord",
+    "Fact",
+    "RunOutcome",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRecord:
-    """A bench and what is believed of it.
+    """A bench, and what was believed of it before its first step.
 
     Args:
         seed: of a twin's world.
         ledger: path of a twin's ledger; empty on hardware.
         first_snapshot: of the belief, as the workcell file describes it.
-        snapshot: the latest; it holds every step whose completion is at most ``sequence``.
-        sequence: 0 for the first snapshot.
     """
 
     id: str
@@ -29,8 +36,6 @@ class BenchRecord:
     seed: int
     ledger: str
     first_snapshot: JsonValue
-    snapshot: JsonValue
-    sequence: int
     created_utc: datetime
 
 
@@ -42,6 +47,8 @@ class CampaignRecord:
         sentence: why it stands there; empty while it simply runs.
         content_hash: of the files it was read from.
         files: name -> text of them, as they were when it started.
+        needs: what one batch of it takes of the bench's inventory, name (``tips:50``, ``content:assay_buffer``, ``plates``)
+            -> tips, microlitres or plates.
     """
 
     campaign: Campaign
@@ -51,6 +58,7 @@ class CampaignRecord:
     content_hash: str
     files: Mapping[str, str]
     created_utc: datetime
+    needs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,55 @@ class RunOutcome:
     uid: str
     begun_utc: datetime
     ended_utc: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarRecord:
+    """A place that was barred, or a bar that was lifted.
+
+    Args:
+        number: ever increasing.
+        run_id: on whose account; empty where there was none. So with ``step_id`` and ``sample_id``.
+        lifts: number of the bar that this one lifts; None where it bars.
+        lab_time_s: None where the lab's clock was not running.
+    """
+
+    number: int
+    bench_id: str
+    labware: str
+    well: str
+    run_id: str
+    step_id: str
+    sample_id: str
+    why: str
+    who: str
+    lifts: int | None
+    lab_time_s: float | None
+    utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendmentRecord:
+    """What a person said about a result after it was recorded.
+
+    Args:
+        kind: ``retract``, ``supersede`` or ``replicate``.
+        experiment_id: whose result it is about; of a replicate, the one that measured once more.
+        observation_id: that no longer counts; empty for a replicate.
+        replacement_id: that counts in its place; empty unless superseded.
+        of_experiment_id: the first experiment that the replicate belongs to; empty otherwise.
+    """
+
+    id: str
+    campaign_id: str
+    kind: Literal["retract", "supersede", "replicate"]
+    experiment_id: str
+    observation_id: str
+    replacement_id: str
+    of_experiment_id: str
+    who: str
+    why: str
+    utc: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Runs, the samples they make and the documents they leave."""
+"""Runs, and the documents they leave."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlmodel import Session, col, func, select
 from lab.interfaces import Document
 from lab.store import values
 from lab.store.database import Part
+from lab.store.material import add_samples
 from lab.store.records import RunOutcome
 from lab.store.tables import (
     BatchTable,
@@ -17,8 +18,8 @@ from lab.store.tables import (
     DocumentTable,
     ExperimentTable,
     RunTable,
-    SampleTable,
     StepTable,
+    next_number,
     now,
 )
 from lab.types import Batch, ExperimentStatus, Layout, Run, RunStatus, Sample, StepStatus, new_id
@@ -26,11 +27,16 @@ from lab.types import Batch, ExperimentStatus, Layout, Run, RunStatus, Sample, S
 __all__ = ["Runs"]
 
 _WAITING = (ExperimentStatus.PROPOSED.value, ExperimentStatus.APPROVED.value)
-_IN_THE_AIR = (StepStatus.DISPATCHED.value, StepStatus.UNKNOWN.value)
+_FINAL = (RunStatus.DONE.value, RunStatus.ABANDONED.value)
+_IN_THE_AIR = {
+    RunStatus.DONE: (StepStatus.DISPATCHED.value, StepStatus.UNKNOWN.value),
+    RunStatus.ABANDONED: (StepStatus.DISPATCHED.value,),
+}
+"""How a run ends for good -> where none of its steps may stand then."""
 
 
 class Runs(Part):
-    """The part of :class:`lab.store.Store` that keeps runs, samples and Bluesky documents. Any thread."""
+    """The part of :class:`lab.store.Store` that keeps runs and Bluesky documents. Any thread."""
 
     def create_run(self, batch: Batch, layout: Layout, attempt: int = 1) -> Run:
         """Open a run, its layout and the samples it will make with it; experiments that wait are RUNNING from here on.
@@ -49,6 +55,7 @@ class Runs(Part):
                 raise ValueError(f"no campaign {batch.campaign_id}")
             row = RunTable(
                 id=new_id("run"),
+                number=next_number(session, RunTable),
                 batch_id=batch.id,
                 campaign_id=batch.campaign_id,
                 bench_id=campaign.bench_id,
@@ -66,7 +73,7 @@ class Runs(Part):
                 experiment.status = ExperimentStatus.RUNNING.value
                 session.add(experiment)
             session.flush()
-            _add(session, _samples_of(row.id, layout))
+            add_samples(session.connection(), row.bench_id, _samples_of(row.id, layout))
             session.refresh(row)
             return values.run(row)
 
@@ -92,11 +99,11 @@ class Runs(Part):
             return None if row is None else values.run(row)
 
     def open_runs(self, bench_id: str) -> tuple[Run, ...]:
-        """Runs on a bench that are not done: under way, stopped or failed, in order of opening."""
+        """Runs on a bench that may go on: under way, stopped or failed, in order of opening."""
         query = (
             select(RunTable)
-            .where(RunTable.bench_id == bench_id, RunTable.status != RunStatus.DONE.value)
-            .order_by(col(RunTable.id))
+            .where(RunTable.bench_id == bench_id, col(RunTable.status).not_in(_FINAL))
+            .order_by(col(RunTable.number))
         )
         with self._database.read_session() as session:
             return tuple(values.run(row) for row in session.exec(query))
@@ -117,11 +124,11 @@ class Runs(Part):
 
         Raises:
             KeyError: no such run.
-            ValueError: it is done.
+            ValueError: it is done or abandoned.
         """
         with self._database.write_session() as session:
             row = _run_row(session, run_id)
-            _refuse_done(row)
+            _refuse_final(row)
             row.stretch += 1
             row.status = RunStatus.RUNNING.value
             row.reason, row.error, row.uid, row.ended_utc = "", "", "", None
@@ -135,22 +142,23 @@ class Runs(Part):
         """Say how a run's stretch ended.
 
         Args:
-            status: DONE is final; STOPPED and FAILED can be continued.
+            status: DONE and ABANDONED are final; STOPPED and FAILED can be continued. An abandoned run's batch is done again
+                in the next attempt.
             reason: why it was stopped.
             error: what it failed with.
             uid: of its Bluesky run.
 
         Raises:
             KeyError: no such run.
-            ValueError: it is done already, or would be done while a step of it is in the air.
+            ValueError: it ended for good already; or a step of it is in the air, or, where it would be done, of unknown
+                outcome.
         """
         if status is RunStatus.RUNNING:
             raise ValueError("a run does not end as running")
         with self._database.write_session() as session:
             row = _run_row(session, run_id)
-            _refuse_done(row)
-            if status is RunStatus.DONE:
-                _refuse_in_the_air(session, run_id)
+            _refuse_final(row)
+            _refuse_in_the_air(session, run_id, status)
             row.status = status.value
             row.reason, row.error, row.uid, row.ended_utc = reason, error, uid, now()
             session.add(row)
@@ -192,21 +200,6 @@ class Runs(Part):
             )
             return tuple((row.name, row.body) for row in session.exec(query))
 
-    def add_samples(self, samples: Iterable[Sample]) -> None:
-        """Keep what a run makes. All of them or none.
-
-        Raises:
-            ValueError: one is kept already, or its run is not known.
-        """
-        with self._database.write_session() as session:
-            _add(session, samples)
-
-    def samples(self, run_id: str) -> tuple[Sample, ...]:
-        """What a run made, in the order in which it was added."""
-        query = select(SampleTable).where(SampleTable.run_id == run_id)
-        with self._database.read_session() as session:
-            return tuple(values.sample(row) for row in session.exec(query.order_by(col(SampleTable.number))))
-
 
 def _samples_of(run_id: str, layout: Layout) -> tuple[Sample, ...]:
     """Wells that the layout gives a sample."""
@@ -217,21 +210,6 @@ def _samples_of(run_id: str, layout: Layout) -> tuple[Sample, ...]:
     )
 
 
-def _add(session: Session, samples: Iterable[Sample]) -> None:
-    for sample in samples:
-        session.add(
-            SampleTable(
-                id=sample.id,
-                run_id=sample.run_id,
-                labware=sample.labware,
-                well=sample.well,
-                content=sample.content,
-                parents=sample.parents,
-            )
-        )
-        session.flush()  # one by one, so that numbers follow the order given
-
-
 def _run_row(session: Session, run_id: str) -> RunTable:
     row = session.get(RunTable, run_id)
     if row is None:
@@ -239,16 +217,20 @@ def _run_row(session: Session, run_id: str) -> RunTable:
     return row
 
 
-def _refuse_done(row: RunTable) -> None:
-    if row.status == RunStatus.DONE:
-        raise ValueError(f"{row.id} is done")
+def _refuse_final(row: RunTable) -> None:
+    if row.status in _FINAL:
+        raise ValueError(f"{row.id} is {row.status}")
 
 
-def _refuse_in_the_air(session: Session, run_id: str) -> None:
-    flying = select(StepTable).where(StepTable.run_id == run_id, col(StepTable.status).in_(_IN_THE_AIR))
+def _refuse_in_the_air(session: Session, run_id: str, becomes: RunStatus) -> None:
+    flying = select(StepTable).where(
+        StepTable.run_id == run_id, col(StepTable.status).in_(_IN_THE_AIR.get(becomes, ()))
+    )
     step = session.exec(flying.limit(1)).first()
     if step is not None:
-        raise ValueError(f"{run_id} is not done: its step {step.ordinal} ({step.action}) is {step.status}")
+        raise ValueError(
+            f"{run_id} is not {becomes}: its step {step.ordinal} ({step.action}) is {step.status}"
+        )
 
 
 def _outcome(row: RunTable, batch_number: int) -> RunOutcome:

@@ -16,7 +16,7 @@ from lab.store.tables import METADATA
 
 __all__ = ["HEAD", "VERSION_TABLE", "examine", "revision_of", "upgrade"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision under ``migrations/versions``, held here so that an up-to-date store opens without Alembic."""
 
 VERSION_TABLE = "drywet_schema"
@@ -63,6 +63,8 @@ def examine(connection: Connection, url: URL, *, read_only: bool) -> str | None:
 def upgrade(connection: Connection, url: URL) -> None:
     """Create the tables, or bring them up to :data:`HEAD`, within the transaction that the connection is in.
 
+    On SQLite foreign keys must be off: a table that others refer to is altered by writing it anew, and the old one dropped.
+
     Raises:
         StoreUnusable: as :func:`examine`.
     """
@@ -100,3 +102,7 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, HEAD)
+    if connection.dialect.name == "sqlite":
+        lost = connection.execute(text("PRAGMA foreign_key_check")).all()
+        if lost:
+            raise RuntimeError(f"the upgrade to {HEAD} would leave rows that refer to nothing: {lost[:5]}")

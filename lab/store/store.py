@@ -10,6 +10,8 @@ from lab.store.campaigns import Campaigns
 from lab.store.database import Database
 from lab.store.engines import read_url
 from lab.store.journal import Journal
+from lab.store.material import Material
+from lab.store.quarantine import Quarantine
 from lab.store.records import Fact
 from lab.store.results import Results
 from lab.store.runs import Runs
@@ -17,8 +19,8 @@ from lab.store.runs import Runs
 __all__ = ["Store"]
 
 
-class Store(Campaigns, Results, Runs, Journal):
-    """Campaigns, batches, runs, the step journal, results and documents, in SQLite or PostgreSQL.
+class Store(Campaigns, Results, Runs, Material, Quarantine, Journal):
+    """Campaigns, batches, runs, samples, the step journal, results and documents, in SQLite or PostgreSQL.
 
     What a call has written is on the disk when it returns, all of it or nothing. Calls may come from any thread. One
     program writes at a time; any number may read beside it. A method that cannot reach its disk or server raises

@@ -21,13 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Session, SQLModel, func, select
 
 from lab.store.encoding import from_text, to_text
 from lab.types import JsonValue
 
 __all__ = [
     "METADATA",
+    "AmendmentTable",
+    "BarTable",
     "BatchTable",
     "BenchTable",
     "CampaignTable",
@@ -35,6 +37,7 @@ __all__ = [
     "EventTable",
     "ExperimentTable",
     "Json",
+    "MarkTable",
     "Number",
     "ObservationTable",
     "RunTable",
@@ -42,6 +45,7 @@ __all__ = [
     "Sentence",
     "StepTable",
     "Utc",
+    "next_number",
     "now",
 ]
 
@@ -126,35 +130,49 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     )
 
 
+def _in_order() -> Any:
+    """Order of making, counted by the one writer; a clock that steps back doesn't touch it."""
+    return Field(unique=True, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
+def _said(kind: Any, default: str) -> Any:
+    """A column that an older store does not have, and what its rows are then taken to say."""
+    return Field(sa_type=kind, nullable=False, sa_column_kwargs={"server_default": default})
+
+
 class BenchTable(_Table, table=True):
-    """A bench and what is believed of it: the first snapshot, and a later one that holds all steps up to ``sequence``."""
+    """A bench and what was believed of it at first; its steps tell the rest. ``number`` is the order of making."""
 
     __tablename__ = "bench"
 
     id: str = Field(primary_key=True)
+    number: int = _in_order()
     workcell: str = Field(index=True)
     twin: bool
     seed: int = Field(sa_type=BigInteger)
     ledger: str
     first_snapshot: Any = Field(sa_type=Json, nullable=False)
-    snapshot: Any = Field(sa_type=Json, nullable=False)
-    sequence: int = Field(sa_type=BigInteger)
     created_utc: datetime = Field(sa_type=Utc, default_factory=now)
 
 
 class CampaignTable(_Table, table=True):
-    """A campaign, frozen as JSON, with the text of the files it was read from."""
+    """A campaign, frozen as JSON, with the text of the files it was read from. ``number`` is the order of starting.
+
+    ``needs`` is what one batch of it takes of the bench's inventory: name -> amount.
+    """
 
     __tablename__ = "campaign"
     __table_args__: ClassVar[Any] = (_one_of("status", "running", "stopped", "held", "finished", "aborted"),)
 
     id: str = Field(primary_key=True)
+    number: int = _in_order()
     name: str = Field(index=True)
     status: str
     sentence: str = Field(sa_type=Sentence)
     content_hash: str
     frozen: Any = Field(sa_type=Json, nullable=False)
     files: Any = Field(sa_type=Json, nullable=False)
+    needs: Any = _said(Json, "{}")
     budget: int
     bench_id: str = Field(foreign_key="bench.id", index=True)
     created_utc: datetime = Field(sa_type=Utc, default_factory=now)
@@ -194,15 +212,16 @@ class ExperimentTable(_Table, table=True):
 
 
 class RunTable(_Table, table=True):
-    """One attempt to carry out a batch."""
+    """One attempt to carry out a batch; ``number`` is the order of opening."""
 
     __tablename__ = "run"
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("batch_id", "attempt"),
-        _one_of("status", "running", "stopped", "done", "failed"),
+        _one_of("status", "running", "stopped", "done", "failed", "abandoned"),
     )
 
     id: str = Field(primary_key=True)
+    number: int = _in_order()
     batch_id: str = Field(foreign_key="batch.id")
     campaign_id: str = Field(foreign_key="campaign.id", index=True)
     bench_id: str = Field(foreign_key="bench.id")
@@ -220,8 +239,8 @@ class RunTable(_Table, table=True):
 class StepTable(_Table, table=True):
     """The journal.
 
-    ``number`` is the order of beginning; ``completion`` counts the done steps of a bench in the order in which they ended,
-    across its runs.
+    ``number`` is the order of beginning; ``completion`` counts the steps of a bench that changed what is believed of it
+    (done, unknown, or failed with a part), in the order in which they ended, across its runs.
     """
 
     __tablename__ = "step"
@@ -229,7 +248,7 @@ class StepTable(_Table, table=True):
         UniqueConstraint("run_id", "branch", "ordinal", "attempt_number"),
         Index("uq_step_bench_id_completion", "bench_id", "completion", unique=True),
         _one_of("status", "intent", "dispatched", "done", "failed", "unknown"),
-        CheckConstraint("(status = 'done') = (completion IS NOT NULL)", name="done_is_counted"),
+        CheckConstraint("status <> 'done' OR completion IS NOT NULL", name="done_is_counted"),
     )
 
     number: int | None = Field(default=None, primary_key=True)
@@ -252,20 +271,59 @@ class StepTable(_Table, table=True):
     dispatched_utc: datetime | None = Field(default=None, sa_type=Utc, nullable=True)
     ended_utc: datetime | None = Field(default=None, sa_type=Utc, nullable=True)
     completion: int | None = Field(default=None, sa_type=BigInteger, nullable=True)
+    fault: str = _said(Text, "")
+    recovery: str = _said(Text, "")
+    part: Any = Field(default=None, sa_type=Json, nullable=True)
+    token: int = _said(BigInteger, "0")
+
+
+class MarkTable(_Table, table=True):
+    """How far a step had got, before each part of it was sent. Append-only; ``number`` is the order."""
+
+    __tablename__ = "mark"
+
+    number: int | None = Field(default=None, primary_key=True)
+    step_id: str = Field(foreign_key="step.id", index=True)
+    name: str
+    details: Any = Field(sa_type=Json, nullable=False)
+    lab_time_s: float = Field(sa_type=Double)
+    utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class BarTable(_Table, table=True):
+    """What must not be used, and what may be again: a row bars a place, or lifts the bar whose number it names.
+
+    Append-only; the well ``*`` stands for all of the labware.
+    """
+
+    __tablename__ = "bar"
+
+    number: int | None = Field(default=None, primary_key=True)
+    bench_id: str = Field(foreign_key="bench.id", index=True)
+    labware: str
+    well: str
+    run_id: str | None = Field(default=None, foreign_key="run.id")
+    step_id: str | None = Field(default=None, foreign_key="step.id")
+    sample_id: str | None = Field(default=None, foreign_key="sample.id")
+    why: str = Field(sa_type=Sentence)
+    who: str = Field(sa_type=Sentence)
+    lifts: int | None = Field(default=None, foreign_key="bar.number", unique=True)
+    lab_time_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    utc: datetime = Field(sa_type=Utc, default_factory=now)
 
 
 class SampleTable(_Table, table=True):
-    """Material in one well; ``number`` is the order of adding."""
+    """Material in one well; ``number`` is the order of adding. What stood on the bench from the start has no run."""
 
     __tablename__ = "sample"
 
     number: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
-    run_id: str = Field(foreign_key="run.id", index=True)
+    bench_id: str = Field(foreign_key="bench.id", index=True)
+    run_id: str | None = Field(default=None, foreign_key="run.id", index=True)
     labware: str
     well: str
     content: str
-    parents: Any = Field(sa_type=Json, nullable=False)
 
 
 class ObservationTable(_Table, table=True):
@@ -292,6 +350,29 @@ class ObservationTable(_Table, table=True):
     recorded_utc: datetime = Field(sa_type=Utc, default_factory=now)
 
 
+class AmendmentTable(_Table, table=True):
+    """What a person said about a result after it was recorded. Append-only; ``number`` is the order of saying.
+
+    ``retract``: ``observation_id`` does not count. ``supersede``: ``replacement_id`` stands in its place. ``replicate``:
+    ``experiment_id`` measured once more what ``of_experiment_id`` measured.
+    """
+
+    __tablename__ = "amendment"
+    __table_args__: ClassVar[Any] = (_one_of("kind", "retract", "supersede", "replicate"),)
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    campaign_id: str = Field(foreign_key="campaign.id", index=True)
+    kind: str
+    experiment_id: str = Field(foreign_key="experiment.id")
+    observation_id: str | None = Field(default=None, foreign_key="observation.id", unique=True)
+    replacement_id: str | None = Field(default=None, foreign_key="observation.id", unique=True)
+    of_experiment_id: str | None = Field(default=None, foreign_key="experiment.id")
+    who: str = Field(sa_type=Sentence)
+    why: str = Field(sa_type=Sentence)
+    utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
 class DocumentTable(_Table, table=True):
     """A Bluesky document; ``position`` counts from 1 within its stretch."""
 
@@ -316,3 +397,8 @@ class EventTable(_Table, table=True):
     lab_time_s: float | None = Field(default=None, sa_type=Double, nullable=True)
     utc: datetime = Field(sa_type=Utc, default_factory=now)
     details: Any = Field(sa_type=Json, nullable=False)
+
+
+def next_number(session: Session, table: type[BenchTable | CampaignTable | RunTable]) -> int:
+    """The number of the row that is made next; there is one writer, and it is within its transaction."""
+    return int(session.exec(select(func.coalesce(func.max(table.number), 0) + 1)).one())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import TypeAdapter
+from sqlalchemy import Row
 
 from lab.store.records import BenchRecord, CampaignRecord, EventRecord
 from lab.store.tables import (
@@ -66,8 +67,6 @@ def bench(row: BenchTable) -> BenchRecord:
         seed=row.seed,
         ledger=row.ledger,
         first_snapshot=row.first_snapshot,
-        snapshot=row.snapshot,
-        sequence=row.sequence,
         created_utc=row.created_utc,
     )
 
@@ -81,6 +80,7 @@ def campaign(row: CampaignTable) -> CampaignRecord:
         bench_id=row.bench_id,
         content_hash=row.content_hash,
         files=row.files,
+        needs=row.needs,
         created_utc=row.created_utc,
     )
 
@@ -150,18 +150,21 @@ def step(row: Any) -> Step:
         error=row.error,
         begun_lab_s=row.begun_lab_s,
         ended_lab_s=row.ended_lab_s,
+        fault=row.fault,
+        recovery=row.recovery,
+        part=row.part,
+        token=row.token,
     )
 
 
-def sample(row: SampleTable) -> Sample:
+def sample(row: SampleTable | Row[Any]) -> Sample:
     """A sample from its row."""
     return Sample(
         id=row.id,
         labware=row.labware,
         well=row.well,
         content=row.content,
-        run_id=row.run_id,
-        parents=tuple(row.parents),
+        run_id=row.run_id or "",
     )
 
 

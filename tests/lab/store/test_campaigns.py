@@ -22,27 +22,10 @@ def test_a_bench_comes_back_with_its_snapshot_exactly(store: Store) -> None:
 
     found = store.bench(kept.id)
     assert found == kept
-    assert found.first_snapshot == found.snapshot == snapshot
-    assert (found.workcell, found.twin, found.seed, found.ledger, found.sequence) == (
-        "bench",
-        True,
-        2**62,
-        "w.jsonl",
-        0,
-    )
-    assert Bench.from_json(found.snapshot).well("assay_1", "B3").volume_ul == 0.1 + 0.2
+    assert found.first_snapshot == snapshot
+    assert (found.workcell, found.twin, found.seed, found.ledger) == ("bench", True, 2**62, "w.jsonl")
+    assert Bench.from_json(found.first_snapshot).well("assay_1", "B3").volume_ul == 0.1 + 0.2
     assert datetime.now(UTC) - found.created_utc < timedelta(minutes=1)
-
-
-def test_a_later_snapshot_replaces_an_earlier_one_and_the_first_is_kept(store: Store) -> None:
-    bench = store.create_bench(workcell="bench", twin=False, seed=0, ledger="", snapshot={"tips": 96})
-    store.save_bench_snapshot(bench.id, {"tips": 88}, 4)
-    store.save_bench_snapshot(bench.id, {"tips": 80}, 4)
-    found = store.bench(bench.id)
-    assert (found.first_snapshot, found.snapshot, found.sequence) == ({"tips": 96}, {"tips": 80}, 4)
-    with pytest.raises(ValueError, match="later than 3"):
-        store.save_bench_snapshot(bench.id, {"tips": 88}, 3)
-    assert store.bench(bench.id) == found
 
 
 def test_benches_are_found_by_workcell(store: Store) -> None:

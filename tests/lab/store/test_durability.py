@@ -85,7 +85,7 @@ def test_what_was_acknowledged_survives_kill_9_in_the_middle_of_writing(url: str
             told_documents = [step_id for what, step_id in told if what == "document"]
             assert documents[: len(told_documents)] == told_documents
             assert len(documents) <= len(told_documents) + 1
-            done = store.done_steps_since(store.benches()[0].id, 0)
+            done = store.settled_steps_since(store.benches()[0].id, 0)
             assert [step.id for step in done if step.run_id == run_id] == [
                 step.id for step in steps.values() if step.status is StepStatus.DONE
             ]
@@ -98,8 +98,9 @@ LONG = {"plates": ["assay_1" * 100] * 2000}
 
 
 def writes(store: Store, opened: Opened) -> list[Callable[[], object]]:
-    """One call of each kind, none of which fits on a disk that is full."""
+    """One call of each kind, none of which fits on a disk that is full; a step of the run is in the air."""
     campaign, run, bench = opened.campaign.id, opened.run.id, opened.bench.id
+    in_the_air = next(step.id for step in store.steps(run) if step.status is StepStatus.DISPATCHED)
     observation = replace(an_observation(opened.batch.experiments[0], opened.run), details=LONG)
     experiment = an_experiment(replace(POOL[0], values=LONG))
     return [
@@ -108,7 +109,9 @@ def writes(store: Store, opened: Opened) -> list[Callable[[], object]]:
         lambda: store.record([observation]),
         lambda: store.propose(campaign, Proposal(experiments=(experiment,))),
         lambda: store.log(campaign, "note", "full", None, LONG),
-        lambda: store.save_bench_snapshot(bench, LONG, 1),
+        lambda: store.mark_step(in_the_air, "give", LONG, 1.0),
+        lambda: store.end_step(in_the_air, StepStatus.UNKNOWN, None, "x", 1.0, part=LONG),
+        lambda: store.bar(bench, {("assay_1", "A1"): str(LONG)}, who="Ada"),
         lambda: store.create_bench(workcell="b", twin=True, seed=1, ledger="", snapshot=LONG),
     ]
 
@@ -123,12 +126,15 @@ def held(store: Store, opened: Opened) -> tuple[object, ...]:
         store.documents(run),
         store.events(campaign),
         store.benches(),
+        [store.marks(step.id) for step in store.steps(run)],
+        store.bars(opened.bench.id),
     )
 
 
 def test_a_full_disk_is_said_at_any_write_and_loses_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "lab.db") as store:
         opened = opened_run(store)
+        begin(store, opened.run, 99, dispatch=True)
         before = held(store, opened)
         store._database.pragma(f"max_page_count = {store._database.pragma('page_count')}")
         for write in writes(store, opened):
@@ -138,18 +144,19 @@ def test_a_full_disk_is_said_at_any_write_and_loses_nothing(tmp_path: Path) -> N
         store._database.pragma("max_page_count = 1000000")
         for write in writes(store, opened):
             write()
-        assert store.steps(opened.run.id)[0].arguments == LONG
+        assert store.steps(opened.run.id)[-1].arguments == LONG
 
 
 LIMITED = """
 import resource, sys
 from lab.errors import StoreUnusable
 from lab.store import Store
-from tests.lab.store.examples import opened_run
+from tests.lab.store.examples import begin, opened_run
 from tests.lab.store.test_durability import held, writes
 
 store = Store.open(sys.argv[1])
 opened = opened_run(store)
+begin(store, opened.run, 99, dispatch=True)
 before = held(store, opened)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, resource.RLIM_INFINITY))
 for write in writes(store, opened):
@@ -174,7 +181,7 @@ def test_a_disk_that_refuses_a_write_is_said_and_the_store_goes_on_afterwards(tm
     assert done.stderr == ""
     *refusals, last = done.stdout.splitlines()
     assert last == "went on"
-    assert len(refusals) == 7
+    assert len(refusals) == 9
     assert all(line.startswith("Look at the disk (is it full") for line in refusals)
     with Store.open(path) as store:
         assert all(fact.ok for fact in store.check() if fact.name != "free disk")
@@ -205,6 +212,7 @@ def test_a_disk_that_is_really_full_neither_takes_a_store_nor_breaks_one(tmp_pat
     try:
         with Store.open(disk / "lab.db") as store:
             opened = opened_run(store)
+            begin(store, opened.run, 99, dispatch=True)
             filler = fill(disk)
             before = held(store, opened)
             for write in writes(store, opened):
@@ -296,7 +304,7 @@ def test_four_threads_keep_their_journals_documents_and_results_apart(store: Sto
         list(pool.map(fly, flights))
 
     assert sorted(completions) == list(range(1, 4 * steps_each + 1))
-    assert [s.id for s in store.done_steps_since(bench.id, 0)] == [
+    assert [s.id for s in store.settled_steps_since(bench.id, 0)] == [
         completions[n] for n in sorted(completions)
     ]
     for flight in flights:

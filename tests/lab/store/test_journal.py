@@ -99,13 +99,15 @@ def test_a_step_whose_outcome_is_not_known_holds_the_run(
     assert len(store.steps(opened.run.id)) == 1
 
 
-def test_an_unknown_step_is_settled_later_and_counts_from_then(store: Store, opened: Opened) -> None:
+def test_an_unknown_step_is_settled_later_and_counts_anew_from_then(store: Store, opened: Opened) -> None:
     lost = begin(store, opened.run, 1, dispatch=True)
-    store.end_step(lost.id, StepStatus.UNKNOWN, None, "the wire is gone", 5.0)
-    assert store.last_completion(opened.bench.id) == 0
-    assert store.end_step(lost.id, StepStatus.DONE, {"seen": "by a person"}, "", 900.0) == 1
-    (done,) = store.steps(opened.run.id)
+    assert store.end_step(lost.id, StepStatus.UNKNOWN, None, "the wire is gone", 5.0) == 1
+    other = begin(store, opened.run, 2, dispatch=True)
+    assert store.end_step(other.id, StepStatus.DONE, None, "", 6.0) == 2
+    assert store.end_step(lost.id, StepStatus.DONE, {"seen": "by a person"}, "", 900.0) == 3
+    done = store.step(lost.id)
     assert (done.status, done.error, done.result) == (StepStatus.DONE, "", {"seen": "by a person"})
+    assert [s.id for s in store.settled_steps_since(opened.bench.id, 0)] == [other.id, lost.id]
 
 
 def test_another_step_at_the_same_place_is_a_plan_that_diverged(store: Store, opened: Opened) -> None:
@@ -188,8 +190,8 @@ def test_done_steps_come_in_the_order_of_ending_across_the_runs_of_a_bench(
     completions.append(store.end_step(a1.id, StepStatus.DONE, None, "", 1.0))
 
     bench = opened.bench.id
-    assert [s.id for s in store.done_steps_since(bench, 0)] == [b1.id, a2.id, a1.id]
+    assert [s.id for s in store.settled_steps_since(bench, 0)] == [b1.id, a2.id, a1.id]
     assert completions == [1, 1, 2, 3]
-    assert [s.id for s in store.done_steps_since(bench, completions[2] or 0)] == [a1.id]
-    assert store.done_steps_since(bench, store.last_completion(bench)) == ()
-    assert [s.id for s in store.done_steps_since(elsewhere.bench.id, 0)] == [c1.id]
+    assert [s.id for s in store.settled_steps_since(bench, completions[2] or 0)] == [a1.id]
+    assert store.settled_steps_since(bench, store.last_completion(bench)) == ()
+    assert [s.id for s in store.settled_steps_since(elsewhere.bench.id, 0)] == [c1.id]

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from lab.errors import ProtocolDiverged, RunHeld
+from lab.recovery import AFTER_UNKNOWN, Recovery
 from lab.store import Store
 from lab.types import Run, StepStatus
 from tests.lab.store.examples import begin, opened_run
@@ -50,8 +51,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.bench = first.bench.id
         self.runs: list[Run] = [first.run, opened_run(self.store, first.bench, "second").run]
         self.places: dict[tuple[str, int], Place] = {}
-        self.begun: list[str] = []
-        self.ended: list[str] = []
+        self.marked: dict[str, list[str]] = {}
+        self.decided: dict[str, Recovery] = {}
+        self.settled: list[tuple[int, str]] = []
 
     @rule(
         target=steps,
@@ -68,6 +70,10 @@ class JournalMachine(RuleBasedStateMachine):
         if place is not None and place.key != key:
             with pytest.raises(ProtocolDiverged):
                 begin(self.store, chosen, ordinal, key=key, dispatch=dispatch)
+            return multiple()
+        if place is not None and self.decided.get(place.tries[-1][0]) is Recovery.SKIP_SAMPLE:
+            step = begin(self.store, chosen, ordinal, key=key, dispatch=dispatch)
+            assert [step.id, step.status] == place.tries[-1]
             return multiple()
         if status in (StepStatus.DISPATCHED, StepStatus.UNKNOWN):
             with pytest.raises(RunHeld):
@@ -88,23 +94,59 @@ class JournalMachine(RuleBasedStateMachine):
         assert step.attempt_number == len(place.tries)
         return step.id
 
-    @rule(step_id=steps, becomes=st.sampled_from(list(StepStatus)))
-    def move(self, step_id: str, becomes: StepStatus) -> None:
+    @rule(
+        step_id=steps,
+        becomes=st.sampled_from(list(StepStatus)),
+        part=st.sampled_from([None, {"tips": ["A1"]}]),
+    )
+    def move(self, step_id: str, becomes: StepStatus, part: object) -> None:
         known = next(t for place in self.places.values() for t in place.tries if t[0] == step_id)
         if becomes not in AFTER[StepStatus(known[1])]:
             with pytest.raises(ValueError, match=r"cannot become|does not end as"):
-                self._move(step_id, becomes)
+                self._move(step_id, becomes, part)
             return
-        self._move(step_id, becomes)
+        completion = self._move(step_id, becomes, part)
         known[1] = becomes
-        if becomes is StepStatus.DONE:
-            self.ended.append(step_id)
-
-    def _move(self, step_id: str, becomes: StepStatus) -> None:
         if becomes is StepStatus.DISPATCHED:
-            self.store.dispatch_step(step_id)
+            return
+        before = [number for number, settled in self.settled if settled != step_id]
+        latest = max((number for number, _ in self.settled), default=0)
+        self.settled = [entry for entry in self.settled if entry[1] != step_id]
+        if becomes is StepStatus.FAILED and part is None:
+            assert completion is None
         else:
-            self.store.end_step(step_id, becomes, {"of": step_id}, "why", 1.0)
+            assert completion == latest + 1
+            assert completion not in before
+            self.settled.append((completion, step_id))
+
+    def _move(self, step_id: str, becomes: StepStatus, part: object) -> int | None:
+        if becomes is StepStatus.DISPATCHED:
+            self.store.dispatch_step(step_id, 7)
+            return None
+        return self.store.end_step(step_id, becomes, {"of": step_id}, "why", 1.0, part=part)
+
+    @rule(step_id=steps, name=st.sampled_from(["draw", "give"]))
+    def mark(self, step_id: str, name: str) -> None:
+        known = next(t for place in self.places.values() for t in place.tries if t[0] == step_id)
+        if known[1] != StepStatus.DISPATCHED:
+            with pytest.raises(ValueError, match=f"{name} cannot be marked"):
+                self.store.mark_step(step_id, name, None, 1.0)
+        else:
+            self.store.mark_step(step_id, name, None, 1.0)
+            self.marked.setdefault(step_id, []).append(name)
+        assert [mark.name for mark in self.store.marks(step_id)] == self.marked.get(step_id, [])
+
+    @rule(step_id=steps, recovery=st.sampled_from(list(Recovery)))
+    def decide(self, step_id: str, recovery: Recovery) -> None:
+        known = next(t for place in self.places.values() for t in place.tries if t[0] == step_id)
+        failed = known[1] == StepStatus.FAILED
+        if failed or (known[1] == StepStatus.UNKNOWN and recovery in AFTER_UNKNOWN):
+            self.store.decide_step(step_id, recovery)
+            self.decided[step_id] = recovery
+        else:
+            with pytest.raises(ValueError, match=step_id):
+                self.store.decide_step(step_id, recovery)
+        assert self.store.step(step_id).recovery == self.decided.get(step_id, "")
 
     @rule()
     def restart(self) -> None:
@@ -125,10 +167,22 @@ class JournalMachine(RuleBasedStateMachine):
 
     @invariant()
     def completions_are_in_the_order_of_ending(self) -> None:
-        done = self.store.done_steps_since(self.bench, 0)
-        assert [step.id for step in done] == self.ended
-        assert [step.result for step in done] == [{"of": step_id} for step_id in self.ended]
-        assert self.store.last_completion(self.bench) == len(self.ended)
+        found = self.store.settled_steps_since(self.bench, 0)
+        assert [step.id for step in found] == [step_id for _, step_id in self.settled]
+        for step in found:
+            assert step.result == ({"of": step.id} if step.status is StepStatus.DONE else None)
+        assert self.store.last_completion(self.bench) == max((n for n, _ in self.settled), default=0)
+
+    @invariant()
+    def what_waits_for_an_answer_is_open(self) -> None:
+        waiting = {
+            step_id
+            for place in self.places.values()
+            for step_id, status in place.tries
+            if status == StepStatus.DISPATCHED
+            or (status == StepStatus.UNKNOWN and self.decided.get(step_id, "") in ("", Recovery.HOLD))
+        }
+        assert {step.id for step in self.store.open_steps(self.bench)} == waiting
 
     def teardown(self) -> None:
         self.store.close()

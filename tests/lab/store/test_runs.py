@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lab.store import Store
-from lab.types import ExperimentStatus, RunStatus, Sample, StepStatus, new_id
-from tests.lab.store.examples import Opened, a_layout, begin, opened_run
+from lab.types import ExperimentStatus, RunStatus, StepStatus
+from tests.lab.store.examples import Opened, a_layout, begin
 
 
 def test_a_run_comes_back_with_its_layout_and_its_experiments_are_running(
@@ -132,32 +132,6 @@ def test_documents_that_cannot_be_kept_leave_nothing_behind(store: Store, opened
     assert store.documents(opened.run.id) == ()
     store.append_documents(opened.run.id, 1, [])
     assert store.documents(opened.run.id) == ()
-
-
-def test_samples_come_back_in_the_order_of_adding_with_their_parents(store: Store, opened: Opened) -> None:
-    stock = Sample(id=new_id("smp"), labware="library_1", well="A1", content="T16I", run_id=opened.run.id)
-    made = tuple(
-        Sample(
-            id=new_id("smp"),
-            labware="assay_1",
-            well=f"B{n}",
-            content="T16I",
-            run_id=opened.run.id,
-            parents=(stock.id, "buffer"),
-        )
-        for n in range(12, 0, -1)
-    )
-    of_layout = store.samples(opened.run.id)
-    store.add_samples([stock])
-    store.add_samples(made)
-    assert store.samples(opened.run.id) == (*of_layout, stock, *made)
-    other = opened_run(store, opened.bench, "other")
-    assert {sample.run_id for sample in store.samples(other.run.id)} <= {other.run.id}
-    with pytest.raises(ValueError, match="the store refuses this"):
-        store.add_samples(
-            [Sample(id=new_id("smp"), labware="x", well="A1", content="y", run_id=opened.run.id), stock]
-        )
-    assert len(store.samples(opened.run.id)) == len(of_layout) + 13
 
 
 def test_a_run_opens_with_the_samples_of_its_layout(store: Store, opened: Opened) -> None:
