@@ -47,13 +47,19 @@ from devices.transport import Framing, Transport
 from devices.verb import faults_of
 from lab.errors import DeviceFault, NonsenseReply
 
-__all__ = ["MONITOR_S", "REPLY_S", "Dialect", "LineDevice", "Link", "Query"]
+__all__ = ["MONITOR_S", "PATIENCE_S", "REPLY_S", "Dialect", "LineDevice", "Link", "Query"]
 
 REPLY_S = 5.0
 """Lab time an instrument may take over what it answers at once."""
 
 MONITOR_S = 5.0
 """Lab time between two readings of a signal that somebody subscribed to."""
+
+PATIENCE_S = 60.0
+"""Lab time without any progress after which what an instrument does by itself counts as stuck, at the least."""
+
+PROGRESS = 0.02
+"""Share of what is left that must be gone to count as progress; less is noise of a sensor."""
 
 log = logging.getLogger(__name__)
 
@@ -352,21 +358,44 @@ class LineDevice(StandardReadable):
     async def _introduce(self) -> Identity:
         """Read the identity."""
 
-    async def _wait_out(self, left_s: Callable[[], Awaitable[float]], *, poll_s: float) -> None:
+    async def _wait_out(
+        self, left_s: Callable[[], Awaitable[float]], *, poll_s: float, stuck: Callable[[], DeviceFault]
+    ) -> None:
         """Wait for what an instrument does by itself: ask how long it still takes, sleep that long, ask
         again.
 
-        Lab time only, and few questions. Has no deadline of its own: the verb's watchdog bounds it.
+        Lab time only, and few questions. It has no deadline of its own, which is the verb's watchdog; but what gets no
+        nearer to its end for as long as it should take in all, and for :data:`PATIENCE_S`, is stuck, and that is known
+        before it is late.
 
         Args:
             left_s: asks the instrument; 0 when it is done.
             poll_s: least time between two questions.
+            stuck: the fault of making no progress.
+
+        Raises:
+            DeviceFault: what ``stuck`` gives.
         """
-        while (wait_s := await left_s()) > 0.0:  # noqa: ASYNC110  (a serial line has no events to wait for)
+        now = asyncio.get_running_loop().time
+        best_s, since_s, patience_s = math.inf, now(), PATIENCE_S
+        while (wait_s := await left_s()) > 0.0:
+            if best_s == math.inf:
+                patience_s = max(PATIENCE_S, wait_s)
+            if wait_s < best_s * (1.0 - PROGRESS):
+                best_s, since_s = wait_s, now()
+            elif now() - since_s > patience_s:
+                raise stuck()
             await asyncio.sleep(max(wait_s, poll_s))
 
     async def _safe_after(self, failure: BaseException) -> None:
-        """Reach the safe state because a command failed, and keep both errors if that fails too."""
+        """Reach the safe state because a command failed, and keep both errors if that fails too.
+
+        What the instrument shows is kept before, for ``reconcile``; the safe state would cover it up.
+        """
+        try:
+            await self.look()
+        except DeviceFault as unseen:
+            failure.add_note(f"What it showed before is not known: {unseen}")
         try:
             await self.safe()
         except DeviceFault as second:

@@ -134,7 +134,7 @@ class InProcess:
             try:
                 return task.result()
             except ConnectionError as gone:
-                self._open = False
+                # As over a wire, the next exchange reaches it when it is there again.
                 raise ConnectionLost(f"{self._where}: {gone}") from gone
 
 

@@ -11,7 +11,9 @@ Commands are acknowledged when they are accepted, except those of the clamp, whi
 moved.
 """
 
+import asyncio
 import math
+import re
 from typing import Annotated, ClassVar
 
 from ophyd_async.core import SignalR, StrictEnum
@@ -20,11 +22,18 @@ from ophyd_async.core import StandardReadableFormat as Format
 from devices.declarative import Query
 from devices.identity import Identity, origin_of
 from devices.incubator.commands import Incubate
-from devices.incubator.incubator import ShakingIncubator
+from devices.incubator.incubator import ShakingIncubator, Shown
 from devices.transport import Framing
 from devices.verb import Limits
 from lab.bench import Bench
-from lab.errors import InstrumentError, NonsenseReply
+from lab.errors import (
+    DeviceFault,
+    InstrumentBusy,
+    InstrumentError,
+    LidFault,
+    NonsenseReply,
+    TemperatureNotReached,
+)
 
 __all__ = ["ACCELERATION_S", "CLAMP_S", "FRAMING", "HOMING_S", "BioShake", "Clamp", "Motion"]
 
@@ -48,6 +57,15 @@ ARRIVED_C = 0.5
 
 POLL_S = 5.0
 ROOM_C = 22.0
+
+COMING_HOME_S = 20.0
+"""Longest wait for plate and clamp on the way to the safe state; twice what they need."""
+
+CLAMP_STUCK = frozenset({"306", "307"})
+"""Errors of a clamp that does not get to its locked or unlocked position (control-lab-ly's list)."""
+
+CLAMP_LOST = "303"
+"""The clamp can't tell where it is, as while the plate moves (the same list)."""
 
 
 class Clamp(StrictEnum):
@@ -122,6 +140,7 @@ class BioShakeDialect:
 
 
 MOTION = Query("getShakeState", words=MOTION_CODES)
+CLAMP = Query("getElmState", words=CLAMP_CODES)
 
 
 class BioShake(ShakingIncubator):
@@ -140,12 +159,43 @@ class BioShake(ShakingIncubator):
     temperature_c: Annotated[SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query("getTempActual", units="C")]
     shaking_rpm: Annotated[SignalR[float], Format.UNCACHED_SIGNAL, Query("getShakeActualSpeed", units="rpm")]
     motion: Annotated[SignalR[Motion], Format.UNCACHED_SIGNAL, MOTION]
-    clamp: Annotated[SignalR[Clamp], Format.UNCACHED_SIGNAL, Query("getElmState", words=CLAMP_CODES)]
+    clamp: Annotated[SignalR[Clamp], Format.UNCACHED_SIGNAL, CLAMP]
 
     async def safe(self) -> None:
-        """Heater off, shaker on its way home; the clamp stays as it is."""
+        """Heater off, shaker stopped; once it stands at home the clamp opens, so that an arm can take the plate.
+
+        Shaking ends by itself when its runtime is over; the heater has no watchdog, and without this it goes on though
+        nobody is connected any more.
+
+        Raises:
+            LidFault: the clamp does not open, or the plate does not come home.
+        """
+        await self._off()
+        try:
+            async with asyncio.timeout(COMING_HOME_S):
+                while await self._link.read(MOTION) != Motion.HOME or await self._clamp_moves():  # noqa: ASYNC110  (no events on a serial line)
+                    await asyncio.sleep(1.0)
+        except TimeoutError as late:
+            raise LidFault("the plate does not come home, so the clamp stays shut.") from late
+        if await self._link.read(CLAMP) != Clamp.UNLOCKED:
+            await self._move_clamp("setElmUnlockPos")
+
+    async def _clamp_moves(self) -> bool:
+        return await self._link.read(CLAMP) == Clamp.MOVING
+
+    async def _off(self) -> None:
         await self._link.ask("tempOff")
         await self._link.ask("shakeOff")
+
+    async def _show(self) -> Shown:
+        return Shown(
+            heating=await self._link.ask("getTempState") != "0",
+            adapter_c=await self.temperature_c.get_value(cached=False),
+            clamped=await self._is_clamped(),
+        )
+
+    async def _is_clamped(self) -> bool:
+        return await self._link.read(CLAMP) != Clamp.UNLOCKED
 
     async def _introduce(self) -> Identity:
         serial = await self._link.ask("getSerial")
@@ -163,11 +213,15 @@ class BioShake(ShakingIncubator):
         return 2 * CLAMP_S + warming_s + command.hold_s + 2 * ACCELERATION_S + HOMING_S
 
     async def _clamp(self) -> None:
-        await self._explained("setElmLockPos")
+        await self._move_clamp("setElmLockPos")
 
     async def _release(self) -> None:
-        await self._wait_out(self._until_home, poll_s=1.0)
-        await self._explained("setElmUnlockPos")
+        await self._come_home()
+        try:
+            await self._move_clamp("setElmUnlockPos")
+        except InstrumentBusy as busy:
+            # Something was done already: the incubation.
+            raise InstrumentError(f"{busy}") from busy
 
     async def _reach(self, temperature_c: float) -> None:
         # Tenths of a degree, as the manual has it.
@@ -180,14 +234,25 @@ class BioShake(ShakingIncubator):
                 return 0.0
             return gap_c / WARMING_C_PER_S if gap_c > 0.0 else -gap_c / COOLING_C_PER_S
 
-        await self._wait_out(left_s, poll_s=POLL_S)
+        def stuck() -> DeviceFault:
+            return TemperatureNotReached(f"the adapter does not come to {temperature_c:g} C.")
 
-    async def _shake(self, speed_rpm: float, duration_s: float) -> None:
+        await self._wait_out(left_s, poll_s=POLL_S, stuck=stuck)
+
+    async def _prepare_to_shake(self, speed_rpm: float) -> None:
         await self._explained(f"setShakeTargetSpeed{round(speed_rpm)}")
         await self._explained(f"setShakeAcceleration{ACCELERATION_S}")
+
+    async def _shake(self, duration_s: float) -> None:
         # The instrument stops by itself when its own time is over, whatever becomes of this program.
         await self._explained(f"shakeOnWithRuntime{math.ceil(duration_s)}")
-        await self._wait_out(self._until_home, poll_s=1.0)
+        await self._come_home()
+
+    async def _come_home(self) -> None:
+        """Wait until the plate stands still at home."""
+        await self._wait_out(
+            self._until_home, poll_s=1.0, stuck=lambda: InstrumentError("the shaker does not come home.")
+        )
 
     async def _until_home(self) -> float:
         """How long until the plate stands still at home, s."""
@@ -212,3 +277,18 @@ class BioShake(ShakingIncubator):
         except InstrumentError as refusal:
             errors = await self._link.ask("getErrorList")
             raise InstrumentError(f"{refusal} Its errors: {errors}.") from refusal
+
+    async def _move_clamp(self, request: str) -> None:
+        """Move the clamp. Refused, it is stuck, or busy because the plate moves; its state and last error tell."""
+        try:
+            await self._explained(request)
+        except InstrumentError as refusal:
+            codes = re.findall(r"\be(\d+)", str(refusal))
+            if await self._link.read(CLAMP) == Clamp.ERROR or CLAMP_STUCK & set(codes[-1:]):
+                raise LidFault(f"{refusal}") from refusal
+            if codes[-1:] == [CLAMP_LOST]:
+                raise InstrumentBusy(f"{refusal}") from refusal
+            raise
+        wanted = Clamp.LOCKED if request == "setElmLockPos" else Clamp.UNLOCKED
+        if (where := await self._link.read(CLAMP)) != wanted:
+            raise LidFault(f"the clamp is {where} where it should be {wanted}.")

@@ -201,7 +201,9 @@ class PreciseFlexArm(PlateArm):
 
     async def _pick(self, station: int) -> None:
         if await self._moving(f"PickPlate {station} 0 0") == "0":
-            raise GripFault(f"the gripper found nothing at station {station}.", nothing_done=True)
+            # What it truly holds is felt again before anything else moves.
+            self._is_ready = False
+            raise GripFault(f"the gripper found nothing at station {station}.")
 
     async def _place(self, station: int) -> None:
         try:

@@ -17,11 +17,14 @@ M105   block                                        ``M105 T:95.00 C:77.40 H:600
 M140   S target of the lid                          ``M140 OK``
 M141   lid                                          ``M141 T:105.00 C:77.40 OK``
 M18    everything off                               ``M18 OK``
+M108   lid heater off                               ``M108 OK``
 =====  ===========================================  ====================================================
 """
 
 # Annotations are read by ophyd-async at run time: no deferred evaluation here.
 
+import asyncio
+import logging
 import re
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -32,11 +35,18 @@ from ophyd_async.core import StandardReadableFormat as Format
 from devices.declarative import Query
 from devices.identity import Identity, origin_of
 from devices.thermocycler.commands import CloseLid, Heat, OpenLid
-from devices.thermocycler.thermocycler import Thermocycler
+from devices.thermocycler.thermocycler import Shown, Thermocycler
 from devices.transport import Framing
 from devices.verb import Limits
 from lab.bench import Bench
-from lab.errors import InstrumentError, NonsenseReply
+from lab.errors import (
+    DeviceFault,
+    InstrumentBusy,
+    InstrumentError,
+    LidFault,
+    NonsenseReply,
+    TemperatureNotReached,
+)
 
 __all__ = [
     "COOLING_C_PER_S",
@@ -73,6 +83,14 @@ POLL_S = 2.0
 
 ROOM_C = 22.0
 
+HARMLESS_C = 37.0
+"""A block on its way to this or lower may be left to cool for a while on the way to the safe state."""
+
+COOLING_DOWN_S = 20.0
+"""How long, at most; the safe state is promised within 30 s."""
+
+log = logging.getLogger(__name__)
+
 
 class Gcode(StrEnum):
     """The part of the module's G-codes that is used here."""
@@ -86,6 +104,7 @@ class Gcode(StrEnum):
     SET_LID = "M140"
     LID = "M141"
     OFF = "M18"
+    LID_OFF = "M108"
 
 
 class LidPosition(StrictEnum):
@@ -107,7 +126,11 @@ class OpentronsDialect:
         """The values of a reply, without code and ``OK``."""
         text = reply.strip()
         if error := self._error.match(text):
-            raise InstrumentError(f"error {error[1]}, {error[2]} (asked {request!r}).")
+            # ``number:part:what``; the part is the lid's motor for a lid that does not move.
+            kind: type[DeviceFault] = LidFault if error[2].startswith("lid:") else InstrumentError
+            if "busy" in error[2]:
+                kind = InstrumentBusy
+            raise kind(f"error {error[1]}, {error[2]} (asked {request!r}).")
         code = request.split(maxsplit=1)[0]
         if text == "OK":
             # Acknowledgements without the code are documented too.
@@ -145,8 +168,43 @@ class OpentronsThermocycler(Thermocycler):
     lid: Annotated[SignalR[LidPosition], Format.UNCACHED_SIGNAL, Query(Gcode.LID_STATUS, field="Lid")]
 
     async def safe(self) -> None:
-        """Block and lid heaters off."""
+        """Block and lid heaters off, the lid stays where it is.
+
+        A block that is being cooled to :data:`HARMLESS_C` or lower is left to it for up to :data:`COOLING_DOWN_S`, so that
+        the end of a hold is not drawn out: off, it would take minutes. The module has no watchdog of its own: without this
+        a block goes on holding though nobody is connected any more.
+        """
+        try:
+            async with asyncio.timeout(COOLING_DOWN_S):
+                await self._let_cool()
+        except TimeoutError:
+            log.info("%s: turned off before it had cooled down.", self.name)
+        except DeviceFault as fault:
+            # Off comes next whatever the block says; whether that works is what counts.
+            log.warning("%s", fault)
         await self._link.ask(Gcode.OFF)
+
+    async def _let_cool(self) -> None:
+        block = await self._link.ask(Gcode.BLOCK)
+        target_c = self._target(block)
+        if target_c is None or target_c > HARMLESS_C or self._float(block, "C") <= target_c + ARRIVED_C:
+            return
+        await self._link.ask(Gcode.LID_OFF)
+        while (gap_c := await self._number(Gcode.BLOCK, "C") - target_c) > ARRIVED_C:  # noqa: ASYNC110  (no events on a serial line)
+            await asyncio.sleep(max(gap_c / COOLING_C_PER_S, POLL_S))
+        self._has_cooled(target_c)
+
+    async def _show(self) -> Shown:
+        block = await self._link.ask(Gcode.BLOCK)
+        lid = await self._link.ask(Gcode.LID)
+        return Shown(
+            target_c=self._target(block),
+            block_c=self._float(block, "C"),
+            lid_target_c=self._target(lid),
+        )
+
+    def _target(self, payload: str) -> float | None:
+        return None if self.dialect.pick(payload, "T") == "none" else self._float(payload, "T")
 
     async def _introduce(self) -> Identity:
         about = await self._link.ask(Gcode.IDENTITY)
@@ -170,9 +228,20 @@ class OpentronsThermocycler(Thermocycler):
 
     async def _open(self) -> None:
         await self._link.ask(Gcode.OPEN_LID, timeout_s=5 * LID_MOVES_S)
+        await self._lid_must_be(LidPosition.OPEN)
 
     async def _close(self) -> None:
         await self._link.ask(Gcode.CLOSE_LID, timeout_s=5 * LID_MOVES_S)
+        await self._lid_must_be(LidPosition.CLOSED)
+
+    async def _lid_is_open(self) -> bool | None:
+        where = await self.lid.get_value(cached=False)
+        return {LidPosition.OPEN: True, LidPosition.CLOSED: False}.get(where)
+
+    async def _lid_must_be(self, wanted: LidPosition) -> None:
+        where = await self.lid.get_value(cached=False)
+        if where != wanted:
+            raise LidFault(f"the lid is {where} where it should be {wanted}.")
 
     async def _heat_lid(self, temperature_c: float) -> None:
         await self._link.ask(f"{Gcode.SET_LID} S{temperature_c:.2f}")
@@ -181,7 +250,10 @@ class OpentronsThermocycler(Thermocycler):
             gap_c = temperature_c - await self._number(Gcode.LID, "C")
             return 0.0 if gap_c <= ARRIVED_C else gap_c / LID_HEATING_C_PER_S
 
-        await self._wait_out(left_s, poll_s=POLL_S)
+        def stuck() -> DeviceFault:
+            return TemperatureNotReached(f"the lid does not come to {temperature_c:g} C.")
+
+        await self._wait_out(left_s, poll_s=POLL_S, stuck=stuck)
 
     async def _hold(self, temperature_c: float, hold_s: float) -> float:
         # A hold of 0 would mean for ever to the firmware.
@@ -195,11 +267,15 @@ class OpentronsThermocycler(Thermocycler):
             gap_c = abs(temperature_c - self._float(block, "C"))
             return max(remaining_s + gap_c / HEATING_C_PER_S, POLL_S)
 
-        await self._wait_out(left_s, poll_s=POLL_S)
+        await self._wait_out(left_s, poll_s=POLL_S, stuck=lambda: _not_reached(temperature_c))
         return await self._number(Gcode.BLOCK, "C")
 
     async def _cool(self, temperature_c: float) -> None:
-        await self._link.ask(f"{Gcode.SET_BLOCK} S{temperature_c:.2f}")
+        try:
+            await self._link.ask(f"{Gcode.SET_BLOCK} S{temperature_c:.2f}")
+        except InstrumentBusy as busy:
+            # Something was done already: the hold.
+            raise InstrumentError(f"{busy}") from busy
 
         async def left_s() -> float:
             block = await self._link.ask(Gcode.BLOCK)
@@ -207,7 +283,10 @@ class OpentronsThermocycler(Thermocycler):
                 return 0.0
             return max(abs(temperature_c - self._float(block, "C")) / COOLING_C_PER_S, POLL_S)
 
-        await self._wait_out(left_s, poll_s=POLL_S)
+        await self._wait_out(left_s, poll_s=POLL_S, stuck=lambda: _not_reached(temperature_c))
+
+    async def _off(self) -> None:
+        await self._link.ask(Gcode.OFF)
 
     async def _number(self, request: str, name: str) -> float:
         return self._float(await self._link.ask(request), name)
@@ -218,3 +297,7 @@ class OpentronsThermocycler(Thermocycler):
             return float(text)
         except ValueError as bad:
             raise NonsenseReply(f"{name} is {text!r}, which is no number.") from bad
+
+
+def _not_reached(temperature_c: float) -> DeviceFault:
+    return TemperatureNotReached(f"the block does not come to {temperature_c:g} C.")

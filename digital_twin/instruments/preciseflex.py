@@ -123,7 +123,9 @@ def _teach(world: World, stations: Mapping[str, int]) -> dict[int, _Station]:
         angle = 2.0 * math.pi * place / len(stations)
         for lid in (False, True):
             z = (SLOT_PITCH_MM * place if sideways else 80.0) + LID_HEIGHT_MM * lid
-            pose = _Pose(500.0, 0.0, z) if sideways else _Pose(400 * math.cos(angle), 400 * math.sin(angle), z)
+            pose = (
+                _Pose(500.0, 0.0, z) if sideways else _Pose(400 * math.cos(angle), 400 * math.sin(angle), z)
+            )
             taught[number + LID_LEVEL * lid] = _Station(
                 position, lid, pose, sideways, 150.0 if sideways else 50.0, 20.0 if sideways else 0.0
             )
@@ -156,7 +158,8 @@ class PreciseFlexTwin:
         self._still = asyncio.Event()
         stood = self._arm().station
         self._at: _Pose = next(
-            (known.approach() for known in self._taught.values() if (known.position, known.lid) == stood), AWAY
+            (known.approach() for known in self._taught.values() if (known.position, known.lid) == stood),
+            AWAY,
         )
         self._closed = world.held(name) is not None
 
@@ -200,7 +203,9 @@ class PreciseFlexTwin:
             case "wherej", []:
                 return f"0 {self._at.joints()} {self._fingers_mm():.3f}"
             case "locxyz", [station]:
-                return self._refused(station) or f"0 0 {station:.0f} {self._taught[int(station)].pose.words()}"
+                return (
+                    self._refused(station) or f"0 0 {station:.0f} {self._taught[int(station)].pose.words()}"
+                )
             case "stationtype", [station]:
                 return self._refused(station) or self._station_type(int(station))
             case "pickplate", [station, *_]:

@@ -17,6 +17,7 @@ from lab.errors import (
     ConnectionLost,
     DeviceFault,
     InstrumentError,
+    LidFault,
     NonsenseReply,
     OutOfRange,
 )
@@ -202,7 +203,7 @@ def test_the_instruments_own_error_is_quoted(on_rig: Callable[[Body], None]) -> 
 
         made.wire.instead = answer
         fault = await _fault(made)
-        assert isinstance(fault, InstrumentError)
+        assert isinstance(fault, InstrumentError | LidFault)
         assert str(fault).startswith(f"{made.case.name}: ")
 
     on_rig(body)

@@ -12,7 +12,18 @@ from devices.incubator.bioshake import BioShake
 from devices.plate_hotel import Move, PutLid, TakeLid
 from devices.thermocycler import CloseLid, Heat, OpenLid
 from lab.clock import LabClock
-from lab.errors import BadInput, CommandTimeout, GripFault, InstrumentError, NonsenseReply
+from lab.errors import (
+    BadInput,
+    CommandTimeout,
+    DeviceFault,
+    GripFault,
+    InstrumentBusy,
+    InstrumentError,
+    LidFault,
+    NonsenseReply,
+    TemperatureNotReached,
+)
+from lab.recovery import time_limit_s
 from tests.devices.line_bench import CASES, Case, Rig, rig
 
 CYCLER, SHAKER, ARM = CASES
@@ -81,9 +92,9 @@ def test_a_lid_fault_in_the_middle_of_heating_turns_the_heaters_off(clock: LabCl
 def test_when_turning_off_fails_too_both_errors_are_kept(clock: LabClock) -> None:
     async def body(made: Rig) -> None:
         made.wire.says("ERR502:lid:Lid motor fault OK")
-        with pytest.raises(InstrumentError) as caught:
+        with pytest.raises(LidFault) as caught:
             await made.do("heat", Heat(plate="assay_1", temperature_c=82.0, hold_s=600.0))
-        assert "safe state was not reached" in caught.value.__notes__[0]
+        assert any("safe state was not reached" in note for note in caught.value.__notes__)
 
     run(CYCLER, clock, body)
 
@@ -101,16 +112,134 @@ def test_giving_up_on_a_heating_turns_the_heaters_off(clock: LabClock) -> None:
     run(CYCLER, clock, body)
 
 
-def test_a_block_that_never_arrives_is_ended_by_the_watchdog_with_the_heaters_off(clock: LabClock) -> None:
+def test_a_block_that_stays_short_is_known_before_the_watchdog_and_the_heaters_are_off(
+    clock: LabClock,
+) -> None:
     async def body(made: Rig) -> None:
         async def answer(line: str) -> str:
             if line == "M105":
                 return "M105 T:82.00 C:60.00 H:60.00 Total_H:60.00 At_target?:0 OK"
             return await made.wire.model.reply(line)
 
+        command = Heat(plate="assay_1", temperature_c=82.0, hold_s=60.0)
+        limit_s = time_limit_s(made.device.heat.duration_s(command, made.bench))
+        made.wire.instead = answer
+        with pytest.raises(TemperatureNotReached, match="the block does not come to 82 C"):
+            await made.do("heat", command)
+        assert made.clock.now() < limit_s - 100.0
+        assert made.world.state.climates["thermocycler"].set_c is None
+
+    run(CYCLER, clock, body)
+
+
+def test_a_block_that_gets_nearer_all_too_slowly_is_ended_by_the_watchdog(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        asked: list[float] = []
+
+        async def answer(line: str) -> str:
+            if line != "M105":
+                return await made.wire.model.reply(line)
+            asked.append(made.clock.now())
+            return f"M105 T:82.00 C:{16.0 + 5.6 * len(asked):.2f} H:60.00 Total_H:60.00 At_target?:0 OK"
+
         made.wire.instead = answer
         with pytest.raises(CommandTimeout, match="heat did not end"):
             await made.do("heat", Heat(plate="assay_1", temperature_c=82.0, hold_s=60.0))
+        assert len(asked) > 3
+        assert made.world.state.climates["thermocycler"].set_c is None
+
+    run(CYCLER, clock, body)
+
+
+def test_a_lid_that_stays_cold_is_known_before_the_block_is_told_anything(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        async def answer(line: str) -> str:
+            if line == "M141":
+                return "M141 T:105.00 C:40.00 OK"
+            return await made.wire.model.reply(line)
+
+        made.wire.instead = answer
+        with pytest.raises(TemperatureNotReached, match="the lid does not come to 105 C"):
+            await made.do("heat", Heat(plate="assay_1", temperature_c=82.0, hold_s=60.0))
+        assert not [a for a in made.world.ledger.actions if a.action == "set_temperature"]
+
+    run(CYCLER, clock, body)
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        ("ERR501:lid:Lid motor busy OK", InstrumentBusy),
+        ("ERR502:lid:Lid motor fault OK", LidFault),
+        ("ERR505:seal:Seal motor fault OK", InstrumentError),
+    ],
+)
+def test_what_is_wrong_with_a_lid_is_told_by_the_instruments_words(
+    clock: LabClock, reply: str, fault: type[DeviceFault]
+) -> None:
+    async def body(made: Rig) -> None:
+        made.wire.says(reply)
+        with pytest.raises(DeviceFault) as caught:
+            await made.do("close_lid", CloseLid())
+        assert type(caught.value) is fault
+        assert caught.value.nothing_done is (fault is InstrumentBusy)
+
+    run(CYCLER, clock, body)
+
+
+def test_a_lid_that_says_ok_and_stays_is_a_lid_fault(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        async def answer(line: str) -> str:
+            return "M127 OK" if line == "M127" else await made.wire.model.reply(line)
+
+        made.wire.instead = answer
+        with pytest.raises(LidFault, match="open where it should be closed"):
+            await made.do("close_lid", CloseLid())
+
+    run(CYCLER, clock, body)
+
+
+def test_a_busy_block_at_the_end_of_a_hold_is_no_refusal_of_the_whole(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        async def answer(line: str) -> str:
+            if line == "M104 S25.00":
+                return "ERR401:thermal:Thermal plate busy OK"
+            return await made.wire.model.reply(line)
+
+        made.wire.instead = answer
+        with pytest.raises(InstrumentError) as caught:
+            await made.do("heat", Heat(plate="assay_1", temperature_c=82.0, hold_s=60.0))
+        assert not caught.value.nothing_done
+
+    run(CYCLER, clock, body)
+
+
+@pytest.mark.parametrize(("from_c", "down"), [(60.0, True), (98.0, False)])
+def test_a_block_on_its_way_down_is_left_to_it_for_a_while_before_it_is_turned_off(
+    clock: LabClock, from_c: float, down: bool
+) -> None:
+    async def body(made: Rig) -> None:
+        for line in (f"M104 S{from_c:.2f} H1.00", "M140 S105.00"):
+            await made.wire.model.reply(line)
+        await asyncio.sleep(60.0)
+        await made.wire.model.reply("M104 S25.00")
+        began_s = made.clock.now()
+        await made.device.safe()
+        assert made.clock.now() - began_s < 30.0
+        assert (made.world.temperature_c("thermocycler") < 26.5) is down
+        assert made.world.state.climates["thermocycler"].set_c is None
+        assert made.world.state.lid_heats["thermocycler"].target_c is None
+
+    run(CYCLER, clock, body)
+
+
+def test_a_hot_block_is_turned_off_at_once(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        await made.wire.model.reply("M104 S82.00 H600.00")
+        await asyncio.sleep(60.0)
+        began_s = made.clock.now()
+        await made.device.safe()
+        assert made.clock.now() - began_s < 1.0
         assert made.world.state.climates["thermocycler"].set_c is None
 
     run(CYCLER, clock, body)
@@ -224,13 +353,87 @@ def test_a_still_incubation_never_shakes(clock: LabClock) -> None:
 def test_a_refusal_says_which_errors_the_shaker_has(clock: LabClock) -> None:
     async def body(made: Rig) -> None:
         async def answer(line: str) -> str:
-            return {"getErrorList": "{e304}"}.get(line, "e")
+            if line.startswith("get"):
+                return "{e304}" if line == "getErrorList" else await made.wire.model.reply(line)
+            return "e"
 
         made.wire.instead = answer
         with pytest.raises(InstrumentError, match="e304"):
             await made.do(
                 "incubate", Incubate(plate="assay_1", temperature_c=25.0, hold_s=1.0, shaking_rpm=500.0)
             )
+
+    run(SHAKER, clock, body)
+
+
+@pytest.mark.parametrize(
+    ("errors", "state", "fault"),
+    [("{e306}", "9", LidFault), ("{e303}", "3", InstrumentBusy), ("{e301}", "3", InstrumentError)],
+)
+def test_why_a_clamp_does_not_move_is_told_by_its_state_and_its_last_error(
+    clock: LabClock, errors: str, state: str, fault: type[DeviceFault]
+) -> None:
+    async def body(made: Rig) -> None:
+        answers = {"setElmLockPos": "e", "getErrorList": errors, "getElmState": state}
+
+        async def answer(line: str) -> str:
+            return answers[line] if line in answers else await made.wire.model.reply(line)
+
+        made.wire.instead = answer
+        with pytest.raises(DeviceFault) as caught:
+            await made.do(
+                "incubate", Incubate(plate="assay_1", temperature_c=25.0, hold_s=1.0, shaking_rpm=500.0)
+            )
+        assert type(caught.value) is fault
+
+    run(SHAKER, clock, body)
+
+
+def test_an_adapter_that_stays_short_is_known_before_the_watchdog(clock: LabClock) -> None:
+    async def body(made: Rig) -> None:
+        async def answer(line: str) -> str:
+            return "33.0" if line == "getTempActual" else await made.wire.model.reply(line)
+
+        command = Incubate(plate="assay_1", temperature_c=37.0, hold_s=60.0, shaking_rpm=500.0)
+        limit_s = time_limit_s(made.device.incubate.duration_s(command, made.bench))
+        made.wire.instead = answer
+        with pytest.raises(TemperatureNotReached, match="the adapter does not come to 37 C"):
+            await made.do("incubate", command)
+        assert made.clock.now() < limit_s - 100.0
+        assert made.world.state.climates["shaker"].set_c is None
+
+    run(SHAKER, clock, body)
+
+
+@pytest.mark.parametrize(
+    ("lines", "after_s"),
+    [
+        (("setElmLockPos",), 0.5),
+        (("setElmLockPos", "setTempTarget370", "tempOn"), 40.0),
+        (("setElmLockPos", "shakeOnWithRuntime600"), 6.0),
+        (("setElmLockPos", "shakeOnWithRuntime600"), 100.0),
+        (("setElmLockPos", "shakeOnWithRuntime600", "shakeOff"), 15.0),
+    ],
+    ids=["clamping", "warming", "accelerating", "shaking", "stopping"],
+)
+def test_from_any_state_the_safe_shaker_is_at_home_with_an_open_clamp_within_30_s(
+    clock: LabClock, lines: tuple[str, ...], after_s: float
+) -> None:
+    async def body(made: Rig) -> None:
+        async def told() -> None:
+            for line in lines:
+                await made.wire.model.reply(line)
+
+        task = asyncio.create_task(told())
+        await asyncio.sleep(after_s)
+        began_s = made.clock.now()
+        await made.device.safe()
+        assert made.clock.now() - began_s < 30.0
+        await task
+        assert not made.world.is_shut("shaker")
+        assert made.world.state.shaking_rpm.get("shaker", 0.0) == 0.0
+        assert made.world.state.climates["shaker"].set_c is None
+        assert made.world.act("arm", "pick", position="shaker") == "assay_1"
 
     run(SHAKER, clock, body)
 

@@ -122,9 +122,7 @@ def test_made_again_over_a_world_that_shakes_it_shakes_on_until_its_runtime_is_o
         assert await again.reply("getElmState") == "1"
         await asyncio.sleep(60.0)
         assert await again.reply("getShakeState") == "3"
-        stops = [
-            a for a in talk.world.ledger.actions if a.action == "shake" and a.arguments["rpm"] == 0.0
-        ]
+        stops = [a for a in talk.world.ledger.actions if a.action == "shake" and a.arguments["rpm"] == 0.0]
         assert [round(stop.lab_time_s - began_s) for stop in stops] == [30]
 
     talk.clock.run(body())
