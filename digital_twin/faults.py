@@ -95,25 +95,25 @@ class FaultRule:
     def __post_init__(self) -> None:
         if bool(self.at) == (self.probability > 0.0):
             raise BadInput(
-                "a fault strikes either with a probability or at given opportunities.",
+                "A fault strikes either with a probability or at given opportunities.",
                 way_out="Write probability: 0.02, or at: [3, 17].",
                 field="probability",
             )
         if not 0.0 <= self.probability <= 1.0:
             raise BadInput(f"{self.probability:g} is no probability.", field="probability")
         if any(n < 1 for n in self.at):
-            raise BadInput("opportunities are counted from 1.", field="at")
+            raise BadInput("Opportunities are counted from 1.", field="at")
         if self.count < 1:
-            raise BadInput("a fault strikes at least once.", field="count")
+            raise BadInput("A fault strikes at least once.", field="count")
         if self.moment is Moment.AFTER and self.kind not in BEFORE_OR_AFTER:
             raise BadInput(
-                f"{self.kind} has a moment of its own.",
+                f"A fault of the kind {self.kind} has a moment of its own.",
                 way_out=f"Take it out; before and after are there for {_listed(BEFORE_OR_AFTER)}.",
                 field="moment",
             )
         if self.silent and self.kind not in CAN_BE_SILENT:
             raise BadInput(
-                f"{self.kind} is never silent.",
+                f"A fault of the kind {self.kind} is never silent.",
                 way_out=f"Take it out; silent are only {_listed(CAN_BE_SILENT)}.",
                 field="silent",
             )
@@ -177,7 +177,7 @@ class FaultScript:
         for rule in self.rules:
             if (rule.instrument, rule.key) in seen:
                 raise BadInput(
-                    f"two rules are about {rule.kind} of {rule.instrument} at {rule.where}.",
+                    f"Two rules are about {rule.kind} of {rule.instrument} at {rule.where}.",
                     way_out="Make them one.",
                 )
             seen.add((rule.instrument, rule.key))
@@ -244,14 +244,14 @@ class Repertoire:
         """
         if rule.where not in self.verbs and rule.where not in self.parts:
             raise BadInput(
-                f"{rule.instrument} does nothing called {rule.where!r}.",
+                f"The {rule.instrument} does nothing called {rule.where!r}.",
                 way_out=f"It knows {', '.join((*self.verbs, *self.parts))}.",
                 field="verb",
             )
         kinds = self.verbs[rule.where] if rule.where in self.verbs else self.parts[rule.where]
         if rule.kind not in kinds:
             raise BadInput(
-                f"{rule.kind} does not happen to {rule.where} of {rule.instrument}.",
+                f"The fault {rule.kind} does not happen to {rule.where} of {rule.instrument}.",
                 way_out=f"What does: {_listed(kinds)}.",
                 field="fault",
             )

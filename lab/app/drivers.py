@@ -12,9 +12,11 @@ from lab.files import DeviceSpec, WorkcellSpec
 
 if TYPE_CHECKING:
     from devices.transport import LineInstrument, Transport
+    from digital_twin.faults import FaultScript
+    from digital_twin.instruments.faulty_line import LineFaults
     from digital_twin.world import World
 
-__all__ = ["DRIVERS", "Fitting", "build_device", "seats"]
+__all__ = ["DRIVERS", "Fitting", "build_device", "fault_script", "seats"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,14 @@ class Fitting:
     Args:
         bench: the live belief.
         world: of the twin; None for hardware.
+        script: what goes wrong with a twin of it.
     """
 
     spec: DeviceSpec
     workcell: WorkcellSpec
     bench: Bench
     world: World | None
+    script: FaultScript
 
     @property
     def position(self) -> str:
@@ -47,13 +51,20 @@ class Fitting:
             )
         return names[0]
 
-    def transport(self, twin: Callable[[World], LineInstrument], framing: Any) -> Transport:
-        """The wire to the instrument at its address, or to its twin."""
+    def transport(
+        self, twin: Callable[[World], LineInstrument], framing: Any, faults: LineFaults
+    ) -> Transport:
+        """The wire to the instrument at its address, or to its twin and what goes wrong with it."""
         from devices.addresses import open_transport
         from devices.transport import InProcess
+        from digital_twin.instruments.faulty_line import FaultyLine
 
         if self.world is not None:
-            return InProcess(twin(self.world))
+            model = twin(self.world)
+            if not self.script.rules:
+                return InProcess(model)
+            faulty = FaultyLine(model, faults, world=self.world, name=self.spec.role, script=self.script)
+            return InProcess(faulty, where=f"in process, {type(model).__name__}")
         if not self.spec.address:
             raise self.workcell.error(
                 f"devices.{self.spec.role}",
@@ -65,11 +76,14 @@ class Fitting:
 
 def _thermocycler(fitting: Fitting) -> Any:
     from devices.thermocycler.opentrons import OpentronsThermocycler
+    from digital_twin.instruments.line_faults import THERMOCYCLER
     from digital_twin.instruments.thermocycler import ThermocyclerTwin
 
     role, position = fitting.spec.role, fitting.position
     wire = fitting.transport(
-        lambda world: ThermocyclerTwin(world, name=role, position=position), OpentronsThermocycler.framing
+        lambda world: ThermocyclerTwin(world, name=role, position=position),
+        OpentronsThermocycler.framing,
+        THERMOCYCLER,
     )
     return OpentronsThermocycler(role, wire, limits=fitting.spec.limits)
 
@@ -77,21 +91,25 @@ def _thermocycler(fitting: Fitting) -> Any:
 def _shaker(fitting: Fitting) -> Any:
     from devices.incubator.bioshake import BioShake
     from digital_twin.instruments.bioshake import BioShakeTwin
+    from digital_twin.instruments.line_faults import BIOSHAKE
 
     role, position = fitting.spec.role, fitting.position
     wire = fitting.transport(
-        lambda world: BioShakeTwin(world, name=role, position=position), BioShake.framing
+        lambda world: BioShakeTwin(world, name=role, position=position), BioShake.framing, BIOSHAKE
     )
     return BioShake(role, wire, limits=fitting.spec.limits)
 
 
 def _arm(fitting: Fitting) -> Any:
     from devices.plate_hotel.preciseflex import PreciseFlexArm
+    from digital_twin.instruments.line_faults import preciseflex_faults
     from digital_twin.instruments.preciseflex import PreciseFlexTwin
 
     role, stations = fitting.spec.role, fitting.workcell.stations
     wire = fitting.transport(
-        lambda world: PreciseFlexTwin(world, name=role, stations=stations), PreciseFlexArm.framing
+        lambda world: PreciseFlexTwin(world, name=role, stations=stations),
+        PreciseFlexArm.framing,
+        preciseflex_faults(role, stations),
     )
     return PreciseFlexArm(role, wire, bench=fitting.bench, stations=stations, limits=fitting.spec.limits)
 
@@ -104,7 +122,7 @@ def _handler(fitting: Fitting) -> Any:
     else:
         from digital_twin.instruments.liquid_handler import star_twin
 
-        driver = star_twin(fitting.world, name=fitting.spec.role)
+        driver = star_twin(fitting.world, name=fitting.spec.role, script=fitting.script)
     return star(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
 
 
@@ -116,7 +134,9 @@ def _infinite(fitting: Fitting) -> Any:
     else:
         from digital_twin.instruments.plate_reader import infinite_twin
 
-        driver = infinite_twin(fitting.world, name=fitting.spec.role, position=fitting.position)
+        driver = infinite_twin(
+            fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
+        )
     return infinite(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
 
 
@@ -128,7 +148,9 @@ def _clariostar(fitting: Fitting) -> Any:
     else:
         from digital_twin.instruments.plate_reader import clariostar_twin
 
-        driver = clariostar_twin(fitting.world, name=fitting.spec.role, position=fitting.position)
+        driver = clariostar_twin(
+            fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
+        )
     return clariostar(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
 
 
@@ -154,13 +176,48 @@ def build_device(workcell: WorkcellSpec, spec: DeviceSpec, bench: Bench, world: 
         raise workcell.unknown_name(f"{field}.driver", "driver", spec.driver, DRIVERS)
     _, build = DRIVERS[spec.driver]
     try:
-        return build(Fitting(spec=spec, workcell=workcell, bench=bench, world=world))
+        script = fault_script(workcell, spec)
+        return build(Fitting(spec=spec, workcell=workcell, bench=bench, world=world, script=script))
     except CampaignFileError:
         raise
     except BadInput as wrong:
         raise workcell.error(
             f"{field}.{wrong.field}" if wrong.field else field, wrong.reason, wrong.way_out
         ) from wrong
+
+
+def fault_script(workcell: WorkcellSpec, spec: DeviceSpec) -> FaultScript:
+    """What goes wrong with one device of a twin.
+
+    Raises:
+        CampaignFileError: a rule of the workcell file that could never strike, or makes no sense.
+    """
+    from digital_twin.faults import NO_FAULTS, FaultRule, FaultScript, Moment, repertoires
+
+    written = [rule for rule in workcell.faults.rules if rule.device == spec.role]
+    if not written:
+        return NO_FAULTS
+    rules: list[FaultRule] = []
+    for one in written:
+        field = f"faults.rules[{one.number}]"
+        try:
+            rule = FaultRule(
+                instrument=one.device,
+                kind=one.fault,
+                where=one.verb,
+                probability=one.probability,
+                at=one.at,
+                moment=Moment(one.moment),
+                count=one.count,
+                silent=one.silent,
+            )
+            repertoires()[spec.driver].check(rule)
+            script = FaultScript(workcell.faults.seed, (*rules, rule))
+        except BadInput as wrong:
+            place = f"{field}.{wrong.field}" if wrong.field else field
+            raise workcell.error(place, wrong.reason, wrong.way_out) from wrong
+        rules.append(rule)
+    return script
 
 
 def seats(workcell: WorkcellSpec) -> dict[str, str]:

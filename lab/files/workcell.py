@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from lab.bench import Position, well_names
 from lab.errors import BadInput, CampaignFileError
+from lab.files.faults import NO_FAULTS, FaultsFields, FaultsSpec, read_faults
 from lab.files.source import Problems, SourceFile, read_source
 from lab.files.yaml_text import read_yaml
 from lab.strict import StrictModel, did_you_mean
@@ -80,6 +81,7 @@ class WorkcellSpec:
         labware: in the order of the file, counts written out (``library_1`` to ``library_9``).
         library: ids of the plates that hold candidates, in order.
         library_wells: names of the wells of such a plate.
+        faults: what goes wrong on a twin; nothing unless the file says so.
     """
 
     source: SourceFile
@@ -92,6 +94,7 @@ class WorkcellSpec:
     labware: tuple[LabwareSpec, ...]
     library: tuple[str, ...]
     library_wells: tuple[str, ...]
+    faults: FaultsSpec = NO_FAULTS
 
     def line_of(self, field: str) -> int | None:
         """Line of a field of the file (``devices.shaker.driver``)."""
@@ -145,6 +148,7 @@ class _Workcell(StrictModel):
     devices: dict[str, _Device] = Field(min_length=1)
     positions: dict[str, _Place] = Field(min_length=1)
     labware: list[_Labware] = Field(min_length=1)
+    faults: FaultsFields | None = None
 
 
 def load_workcell(path: Path | str) -> WorkcellSpec:
@@ -163,6 +167,7 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
             "twin", "A twin has to know what its liquids do.", "Add a line such as `chemistry: protein_g`."
         )
     devices = {role: _device(role, device, problems) for role, device in written.devices.items()}
+    faults = read_faults(written.faults, twin=written.twin, devices=devices, problems=problems)
     layout = _Layout(written, problems)
     labware = tuple(layout.stand(n, item) for n, item in enumerate(written.labware, start=1))
     problems.raise_if_any()
@@ -184,6 +189,7 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
         labware=pieces,
         library=tuple(piece.id for piece in library),
         library_wells=_wells_of(library[0].type) if library else (),
+        faults=faults,
     )
 
 
