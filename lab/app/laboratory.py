@@ -178,6 +178,13 @@ class Laboratory:
             for one in self._chosen(campaign)
         )
 
+    @property
+    def real_workcells(self) -> tuple[str, ...]:
+        """Names of the workcells of real instruments that campaigns under way work on."""
+        team = self._working
+        names = [] if team is None else [a.session.workcell.name for a in team.assignments if not a.twin]
+        return tuple(dict.fromkeys(names))
+
     def _chosen(self, campaign: str | None) -> list[Assignment]:
         """All campaigns under way, or one with its baseline."""
         team = self._working

@@ -16,6 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.app import Laboratory, Outcome, Settings, prepare, read_pace, report_campaign
+from lab.app.control import control_folder, store_name
+from lab.app.watching import Controller
 from lab.cli.choosing import refuse_missing
 from lab.cli.explaining import explain
 from lab.cli.logs import logging_to
@@ -27,6 +29,8 @@ from lab.errors import BadInput
 from lab.types import CampaignStatus
 
 __all__ = ["Wishes", "resume_campaign", "run_files"]
+
+_AT_ONCE = "Ctrl-C once more breaks that step off."
 
 EXIT_CODES = {CampaignStatus.FINISHED: 0, CampaignStatus.HELD: 1, CampaignStatus.STOPPED: 3}
 
@@ -87,15 +91,18 @@ def _carry_out(
     if wishes.report is not None:
         refuse_unwritable(wishes.report)  # before the experiments, not after days of them
     with (
-        Laboratory.open(settings, pace=pace) as laboratory,
         logging_to(settings.twin_folder.parent) as log,
+        Controller(control_folder(settings), store_name(settings.store)) as controller,
+        Laboratory.open(settings, pace=pace) as laboratory,
     ):
-        outcomes = _watched(laboratory, lambda: work(laboratory), wishes.as_json, out, err)
+        controller.steer(laboratory)
+        outcomes = _watched(laboratory, controller, lambda: work(laboratory), wishes.as_json, out, err)
         return _conclude(laboratory, outcomes, wishes, log, out, err)
 
 
 def _watched(
     laboratory: Laboratory,
+    controller: Controller,
     work: Callable[[], tuple[Outcome, ...]],
     as_json: bool,
     out: Console,
@@ -114,7 +121,7 @@ def _watched(
             failure.append(error)
 
     worker = threading.Thread(target=target, name="campaigns")
-    with _stop_on_interrupt(laboratory) as notices:
+    with _stop_on_interrupt(laboratory, controller) as notices:
         worker.start()
         _show(laboratory, events, notices, worker, None if as_json else out, err)
         worker.join()
@@ -157,8 +164,8 @@ def _show(
 
 
 @contextmanager
-def _stop_on_interrupt(laboratory: Laboratory) -> Iterator[queue.SimpleQueue[str]]:
-    """Ctrl-C and a polite kill stop between two steps; gives what to tell the person who asked for it."""
+def _stop_on_interrupt(laboratory: Laboratory, controller: Controller) -> Iterator[queue.SimpleQueue[str]]:
+    """Ctrl-C and a polite kill stop between two steps, Ctrl-C once more at once; gives what to tell whoever asked for it."""
     notices: queue.SimpleQueue[str] = queue.SimpleQueue()
     asked: list[int] = []
 
@@ -166,11 +173,13 @@ def _stop_on_interrupt(laboratory: Laboratory) -> Iterator[queue.SimpleQueue[str
         # In the middle of whatever this thread does: nothing here may wait for a lock that it could hold.
         reason = "Stopped by Ctrl-C." if number == signal.SIGINT else "Stopped by a signal."
         laboratory.request_stop(reason)
-        notices.put(
-            "Still stopping: the step under way must end first."
-            if asked
-            else "Stopping after the step under way; nothing is lost."
-        )
+        if number == signal.SIGINT and signal.SIGINT in asked:
+            controller.stop_now("Stopped by Ctrl-C, twice.")
+            notices.put("Breaking the step under way off; every instrument is brought to its safe state.")
+        elif asked:
+            notices.put(f"Still stopping: the step under way must end first. {_AT_ONCE}")
+        else:
+            notices.put(f"Stopping after the step under way; nothing is lost. {_AT_ONCE}")
         asked.append(number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,0 +1,71 @@
+"""Every instrument of a workcell file to its safe state, with no program at work: ``drywet safe``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from lab.app.benches import belief_of, build_devices
+from lab.app.stopping import DeviceStop, in_time, reach_safe_states, told
+from lab.clock import LabClock
+from lab.files import load_workcell
+from lab.recovery import SAFE_BOUND_S
+
+__all__ = ["CONNECT_S", "bring_to_safety", "twin_or_name"]
+
+CONNECT_S = 60.0
+"""Wall time that an instrument has to answer; some initialise themselves when they are connected to."""
+
+
+def twin_or_name(path: Path) -> tuple[bool, str]:
+    """Whether a workcell file describes a twin, and the workcell's name.
+
+    Raises:
+        CampaignFileError: the file is wrong.
+    """
+    spec = load_workcell(path)
+    return spec.twin, spec.name
+
+
+def bring_to_safety(path: Path) -> tuple[DeviceStop, ...]:
+    """Connect to each instrument of a workcell file and bring it to its safe state, side by side.
+
+    Each has :data:`CONNECT_S` to answer and then :data:`lab.recovery.SAFE_BOUND_S`; what one does keeps no other waiting
+    longer than that.
+
+    Raises:
+        CampaignFileError: the file is wrong.
+    """
+    spec = load_workcell(path)
+    devices = build_devices(spec, belief_of(spec, ()), None)
+    failed: dict[str, str] = dict.fromkeys(devices, f"it did not answer within {CONNECT_S:.0f} s.")
+    with LabClock(virtual=False) as clock:
+        late = in_time(clock, _connect_all(devices, failed), CONNECT_S)
+        connected = {role: device for role, device in devices.items() if role not in failed}
+        reached = {one.device: one for one in reach_safe_states(clock, connected)}
+        in_time(clock, _let_go(connected), SAFE_BOUND_S)
+    return tuple(
+        reached.get(role) or DeviceStop(device=role, error=f"not connected: {late or failed[role]}")
+        for role in devices
+    )
+
+
+async def _connect_all(devices: Any, failed: dict[str, str]) -> None:
+    async def one(role: str, device: Any) -> None:
+        try:
+            await device.connect()
+        except Exception as error:  # noqa: BLE001  Told; the other devices go on.
+            failed[role] = told(error)
+        else:
+            del failed[role]
+
+    tasks = [asyncio.ensure_future(one(role, device)) for role, device in devices.items()]
+    _, late = await asyncio.wait(tasks, timeout=CONNECT_S)
+    for task in late:
+        task.cancel()
+
+
+async def _let_go(devices: Any) -> None:
+    """Whoever does not let go is let go of when the program ends, a moment later."""
+    await asyncio.gather(*[device.disconnect() for device in devices.values()], return_exceptions=True)
