@@ -149,8 +149,9 @@ class OpenBench:
             )
 
     def _disconnect(self) -> None:
+        connected, self.connected = self.connected, {}
         with ExitStack() as closing:
-            for device in self.connected.values():
+            for device in connected.values():
                 closing.callback(self._let_go_of, device)
 
     def _let_go_of(self, device: Any) -> None:

@@ -321,10 +321,7 @@ class Laboratory:
         if self._stop is not None:
             self.request_stop(self._stop)
         began_wall, began_lab = time.monotonic(), team.clock.now()
-        try:
-            team.work()
-        finally:
-            self._working = None
+        team.work()
         wall_s, lab_s = time.monotonic() - began_wall, team.clock.now() - began_lab
         return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
 
