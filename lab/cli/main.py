@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
+from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
+from lab.cli.stopping import go_on, pause, safe, stop
+from lab.cli.surgery import inventory, results, samples
 from lab.errors import DrywetError
 
 __all__ = ["app", "main"]
@@ -32,27 +34,6 @@ app = typer.Typer(
         "started; 3 stopped, and can be continued."
     ),
 )
-
-out = Console()
-err = Console(stderr=True)
-
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        help="Where results are kept: a file, or a postgresql:// URL. Default: DRYWET_STORE, else .drywet/drywet.db here.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text.")]
-PaceOption = Annotated[
-    str, typer.Option("--pace", help="How fast a twin's time goes: max, wall, or a factor such as 60.")
-]
-CampaignFiles = Annotated[list[Path], typer.Argument(help="Campaign files (YAML).", show_default=False)]
-CampaignName = Annotated[
-    str | None,
-    typer.Argument(help="Name or id of a campaign in the store; the newest if left out.", show_default=False),
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -154,6 +135,12 @@ def resolve(
     resolve_step(step, verdict, by=by, why=why, store=store, out=out)
 
 
+app.command()(stop)
+app.command()(pause)
+app.command("continue")(go_on)
+app.command()(safe)
+
+
 @app.command()
 def new(
     file: Annotated[Path, typer.Argument(help="The campaign file to write.", show_default=False)],
@@ -213,6 +200,11 @@ def doctor(
     from lab.cli.doctor import examine
 
     raise typer.Exit(examine(workcell, store=store, as_json=as_json, out=out))
+
+
+app.command()(inventory)
+app.add_typer(samples, name="samples")
+app.add_typer(results, name="results")
 
 
 def main() -> NoReturn:
