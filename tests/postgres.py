@@ -15,13 +15,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-__all__ = ["PostgresServer", "postgres_server"]
+__all__ = ["PostgresServer", "postgres_server", "running_server"]
 
 START_LIMIT_S = 30.0
 
@@ -135,14 +136,27 @@ def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A server whose commits do not wait for the disk; tests of durability set ``fsync`` themselves."""
-    binaries = _binaries()
-    if binaries is None:
+    if _binaries() is None:
         sentence = (
             "PostgreSQL is not installed: the store is tested on SQLite only (apt-get install postgresql)"
         )
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
+    with running_server() as server:
+        yield server
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """The same, for programs that are no tests.
+
+    Raises:
+        FileNotFoundError: PostgreSQL is not installed.
+    """
+    binaries = _binaries()
+    if binaries is None:
+        raise FileNotFoundError("PostgreSQL is not installed (apt-get install postgresql).")
     user = _unprivileged()
     # Of its own and short: the path of a Unix socket holds 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="drywet-pg-"))

@@ -1,0 +1,126 @@
+"""One case of the crash tests: which campaign, where it is killed, and what is done about it. A line of text and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.campaign_files import write_campaign
+
+__all__ = ["NAME", "POLICIES", "PROTOCOL", "STORES", "Case", "write_files"]
+
+NAME = "crash"
+PROTOCOL = "every_verb"
+"""Of the harness's own: the thermal challenge, and then the verbs that it does without."""
+
+POLICIES = ("hold", "redo_batch", "skip_sample")
+"""What the campaign file says of unknown outcomes. Where ``skip_sample`` can't be done it holds, as any ladder does."""
+
+STORES = ("sqlite", "postgres")
+
+BUDGET, BATCH_SIZE = 4, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What happens to one campaign.
+
+    Args:
+        seed: of the campaign: what it chooses, and all noise of its twin.
+        at: kill point (``action-after``, ``end_step-before``); empty for a campaign that nobody disturbs.
+        nth: how often the point is passed before the controller is killed at it, this time included.
+        policy: one of :data:`POLICIES`.
+        store: one of :data:`STORES`.
+        again: kill points of all kinds that the first resume gets past, less one, before it is killed too; 0 lets it be.
+        sabotage: a fault built into the controller on purpose (:mod:`tests.crash.sabotage`); empty for none.
+    """
+
+    seed: int = 1
+    at: str = ""
+    nth: int = 1
+    policy: str = "hold"
+    store: str = "sqlite"
+    again: int = 0
+    sabotage: str = ""
+
+    def __str__(self) -> str:
+        words = [f"seed={self.seed}", f"policy={self.policy}", f"store={self.store}"]
+        if self.at:
+            words.append(f"at={self.at}:{self.nth}")
+        if self.again:
+            words.append(f"again={self.again}")
+        if self.sabotage:
+            words.append(f"sabotage={self.sabotage}")
+        return ",".join(words)
+
+    @classmethod
+    def read(cls, text: str) -> Case:
+        """The case that :func:`str` wrote.
+
+        Raises:
+            ValueError: no case.
+        """
+        fields: dict[str, Any] = {}
+        for word in text.split(","):
+            name, _, value = word.partition("=")
+            match name:
+                case "seed" | "again":
+                    fields[name] = int(value)
+                case "at":
+                    fields["at"], _, nth = value.partition(":")
+                    fields["nth"] = int(nth)
+                case "policy" | "store" | "sabotage":
+                    fields[name] = value
+                case _:
+                    raise ValueError(f"{word!r} is no part of a case")
+        return cls(**fields)
+
+    @property
+    def undisturbed(self) -> Case:
+        """The same campaign, left alone."""
+        return replace(self, at="", nth=1, again=0, sabotage="", store="sqlite", policy="hold")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where a case takes place.
+
+    Args:
+        folder: of its own; the store's file and the twin's ledger are under it.
+        store: path or URL.
+        diary: what the harness itself saw, line by line (:mod:`tests.crash.diary`).
+    """
+
+    case: Case
+    folder: Path
+    store: str
+    diary: Path
+    file: Path = field(default=Path())
+
+
+def write_files(folder: Path, case: Case) -> Path:
+    """Write campaign, candidate and workcell file of a case; gives the path of the first.
+
+    Small, so that a case takes a second: two batches of two, short waits. The Sobol planner's choices depend on nothing
+    that is measured, so that two runs of a campaign can be compared whatever was lost of one.
+    """
+    path = write_campaign(
+        folder, NAME, budget=BUDGET, batch_size=BATCH_SIZE, seed=case.seed, baseline="random"
+    )
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("baseline:")]
+    text = "\n".join(lines)
+    for old, new in (
+        ("name: gaussian_process ", "name: sobol "),
+        ("name: thermal_challenge", f"name: {PROTOCOL}"),
+        ("challenge_duration_s: 10 min ", "challenge_duration_s: 60 "),
+        (
+            "replicates: 3",
+            "replicates: 2\n    reference_wells: 3\n    blank_wells: 3\n    binding_duration_s: 60",
+        ),
+        ("repeat_failed: 1 ", f"repeat_failed: 0\n  recovery:\n    unknown_outcome: {case.policy}\n  #"),
+    ):
+        assert text.count(old) == 1, f"{old!r} is not in the campaign file once"
+        text = text.replace(old, new)
+    path.write_text(text + "\n")
+    return path

@@ -1,0 +1,58 @@
+"""A truthful person: goes to the bench, which is the ledger, and says of each step that nobody knows of what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from lab.app.resolving import Verdict, resolve, unresolved
+from lab.store import Store
+from lab.types import Step
+from tests.crash.cases import NAME, Scene
+from tests.crash.deeds import Extent, Past, deed_of
+from tests.crash.diary import Diary, read_diary
+from tests.crash.points import Points
+from tests.crash.truth import read_ledger
+
+__all__ = ["settle"]
+
+READS = ("fluorescence", "absorbance")
+
+
+def settle(scene: Scene, stage: int) -> dict[str, Any]:
+    """Settle all that waits for a person; in a child of its own.
+
+    Returns:
+        ``settled``: step id -> what was said of it; empty where nothing waits.
+    """
+    os.chdir(scene.folder)
+    diary = read_diary(scene.diary)
+    verbs = {note["step"]: note["verb"] for note in diary if note["what"] == "begin"}
+    of_line = {note["index"]: note["step"] for note in diary if note["what"] == "action"}
+    settled: dict[str, str] = {}
+    with Store.open(scene.store) as store:
+        record = store.campaign(NAME)
+        past = Past(*read_ledger(Path(store.bench(record.bench_id).ledger)))
+        points = Points(Diary(scene.diary, stage), verbs=verbs, lines=len(past.acts))
+        points.install()
+        waiting = [step for step in unresolved(store, record.bench_id) if not step.recovery]
+        for step in waiting:
+            verdict = _verdict(step, past, of_line)
+            resolve(store, step.id, verdict, who="a truthful person", why="I looked at the bench.")
+            settled[step.id] = verdict.value
+        points.diary.note("settled", settled=settled)
+    return {"settled": settled}
+
+
+def _verdict(step: Step, past: Past, of_line: dict[int, str]) -> Verdict:
+    if step.action in READS:
+        return Verdict.NOT_DONE  # Nobody can say what it read; reading again harms nothing.
+    acts = [act for act in past.acts if of_line.get(act.index) == step.id]
+    match deed_of(step.action, step.arguments, acts, past, len(past.acts)).extent:
+        case Extent.ALL:
+            return Verdict.DONE
+        case Extent.NOTHING:
+            return Verdict.NOT_DONE
+        case _:
+            return Verdict.DISCARD
