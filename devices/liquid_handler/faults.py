@@ -16,6 +16,7 @@ from lab.errors import (
     CloggedTip,
     DeviceFault,
     FailedAspirate,
+    InstrumentBusy,
     InstrumentError,
     LidFault,
     LostTip,
@@ -47,6 +48,7 @@ _KINDS: Mapping[type[Exception], FaultClass] = {
 """A hood that is open, or was opened, stops a STAR."""
 
 _TRACES: Mapping[int, FaultClass] = {
+    40: InstrumentBusy,
     **dict.fromkeys((70, 71, 73, 80, 87, 88), FailedAspirate),
     **dict.fromkeys((75, 76, 77, 78), LostTip),
     81: CloggedTip,
@@ -54,9 +56,20 @@ _TRACES: Mapping[int, FaultClass] = {
 }
 """Trace information of a STAR's pipetting channel, which says more than the code above it."""
 
-_WORST_FIRST: tuple[FaultClass, ...] = (LidFault, LostTip, CloggedTip, ShortVolume, FailedAspirate)
+_MASTER_BUSY = frozenset(range(40, 54)) - {47}
+"""Trace information of the master: what should work is at another task. 47 is a sensor that fails."""
+
+_WORST_FIRST: tuple[FaultClass, ...] = (
+    LidFault,
+    LostTip,
+    CloggedTip,
+    ShortVolume,
+    FailedAspirate,
+    InstrumentError,
+    InstrumentBusy,
+)
 """Where channels fail in different ways. A lid or a tip stands in the way of all; a clog or a short volume leaves more in
-doubt than a tip that drew nothing.
+doubt than a tip that drew nothing. Busy, which promises that nothing was done, only where all are.
 """
 
 
@@ -81,16 +94,20 @@ def fault_of(error: Exception, otherwise: FaultClass) -> DeviceFault:
 
 
 def _worst(errors: Iterable[Exception], otherwise: FaultClass) -> FaultClass:
-    kinds = {_kind(error) for error in errors}
+    kinds = {_kind(error) or otherwise for error in errors}
     return next((kind for kind in _WORST_FIRST if kind in kinds), otherwise)
 
 
-def _kind(error: Exception) -> FaultClass:
-    if isinstance(error, hamilton.STARModuleError) and error.raw_module.startswith("P"):
-        traced = _TRACES.get(error.trace_information)
-        if traced is not None:
-            return traced
-    return next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), InstrumentError)
+def _kind(error: Exception) -> FaultClass | None:
+    """None for an error that says no more than that the machine failed."""
+    known = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), None)
+    if not isinstance(error, hamilton.STARModuleError):
+        return known
+    trace = error.trace_information
+    if error.raw_module == "C0" and trace in _MASTER_BUSY:
+        return InstrumentBusy
+    traced = _TRACES.get(trace) if error.raw_module.startswith("P") else None
+    return traced or known or InstrumentError
 
 
 def _words(error: Exception) -> str:

@@ -28,7 +28,7 @@ from devices.liquid_handler.work import Work, stirring
 from devices.machine import MachineDevice, MachineDriver
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import DeviceFault, LostTip, StaleLease
+from lab.errors import DeviceFault, InstrumentBusy, LostTip, StaleLease
 from lab.interfaces import Reconciliation
 from lab.types import JsonValue, Mark
 
@@ -219,6 +219,7 @@ class Handler(MachineDevice):
                     marks=tuple(work.progress.marks),
                     in_air=work.progress.in_air,
                     channels=channels_of(failure.__cause__),
+                    refused=isinstance(failure, InstrumentBusy),
                 )
                 if isinstance(failure, Exception):
                     await self._clear_after(failure)

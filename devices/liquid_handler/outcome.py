@@ -12,7 +12,8 @@ never sent, and the last part may or may not have been carried out:
 Mixing brings nothing from one well to another, so all of it may be done again. What it can cost is a stroke of liquid that
 is still in a tip when the tip is thrown away: the wells that were being mixed are believed to hold so much less.
 
-Where the machine itself reported a failure it says more than a cut-off: the channels that it does not name did their part.
+Where the machine itself reported a failure it says more than a cut-off: the channels that it does not name did their part,
+and of what it refused to begin nothing was done.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class Failure:
         marks: name and details of each part that was marked, oldest first.
         in_air: whether the last of them had not ended.
         channels: those (from 0) that failed, where the machine named them.
+        refused: whether the machine refused to begin the last part.
     """
 
     command: Pipetting
     marks: tuple[tuple[str, JsonValue], ...]
     in_air: bool
-    channels: frozenset[int] | None
+    channels: frozenset[int] | None = None
+    refused: bool = False
 
     def is_of(self, command: Pipetting, marks: Sequence[Mark]) -> bool:
         """Whether it is of the try that some marks were written by."""
@@ -70,6 +73,8 @@ class Trail:
         written = tuple((mark.name, mark.details) for mark in marks)
         if failure is not None and not failure.in_air:
             return cls(done=written, in_air=None)
+        if failure is not None and failure.refused:
+            return cls(done=written[:-1], in_air=None)
         failed = None if failure is None else failure.channels
         return cls(done=written[:-1], in_air=written[-1] if written else None, failed=failed)
 
@@ -120,7 +125,7 @@ class Trail:
 def outcome_of(command: Pipetting, trail: Trail) -> Reconciliation:
     """What came of a command; see the top of this module."""
     if not trail.began:
-        return Reconciliation(answer=Answer.NOT_DONE, sentence="Nothing was sent to the machine.")
+        return Reconciliation(answer=Answer.NOT_DONE, sentence="The machine was told nothing that it did.")
     if trail.ended(len(by_column(command.wells)) if isinstance(command, Mix) else 1):
         return Reconciliation(
             answer=Answer.DONE,

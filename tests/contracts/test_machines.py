@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -19,12 +19,17 @@ from pylabrobot.resources.errors import TooLittleLiquidError
 from devices.liquid_handler import AddReagent, Distribute, Mix
 from devices.liquid_handler.handler import Handler
 from devices.liquid_handler.star import star
+from devices.plate_reader import ReadAbsorbance, ReadFluorescence
+from devices.plate_reader.clariostar import clariostar
+from devices.plate_reader.reader import Reader
 from digital_twin.chemistry import chemistry
 from digital_twin.instruments.liquid_handler import star_twin
+from digital_twin.instruments.plate_reader import ReaderRefuses, clariostar_twin
+from digital_twin.instruments.star_faults import busy
 from digital_twin.world import World
 from lab.bench import Bench
 from lab.clock import LabClock
-from lab.errors import StaleLease
+from lab.errors import ConnectionLost, DeviceFault, InstrumentBusy, LidFault, StaleLease
 from lab.interfaces import Answer, Place, Reconciliation
 from tests.devices.broken_off import Breaker, Tried, try_once
 from tests.twin_bench import SEATS, small_bench
@@ -328,5 +333,168 @@ def test_a_lease_that_runs_out_in_the_midst_ends_the_command_before_its_next_par
         assert said.doubtful == (("assay_2", "C3"), ("assay_1", "A1"))
         await device.safe()
         assert rig.world.tips_on("handler") == (False,) * 8
+
+    clock.run(body())
+
+
+def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock) -> None:
+    rig, breaker = Rig(clock), Breaker(at=0, error=lambda channels: busy())
+
+    async def body() -> None:
+        device = await rig.handler(breaker)
+        tried = await try_once(rig.clock, device.distribute, COMMANDS[0], breaker)
+        assert isinstance(tried.fault, InstrumentBusy)
+        said = await device.distribute.reconcile(COMMANDS[0], tried.marks)
+        assert (said.answer, said.part) == (Answer.NOT_DONE, None)
+        # To a new process, which did not hear the refusal, the tips may be gone.
+        told_by_marks = await (await rig.handler()).distribute.reconcile(COMMANDS[0], tried.marks)
+        assert told_by_marks.part["tips"] == [["tips_1", "A1"]]
+
+    clock.run(body())
+
+
+READINGS = (
+    ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=1000.0),
+    ReadAbsorbance(plate="assay_2", wavelength_nm=480.0, cycles=3, interval_s=60.0),
+)
+
+READER_CALLS = ("close", "read_fluorescence", "read_absorbance", "open")
+
+READER_HOW = (
+    HOW[0],
+    HOW[1],
+    How("wire lost", acted=True, error=lambda channels: ConnectionResetError("gone")),
+    How("refused", error=lambda channels: ReaderRefuses("not now")),
+)
+
+
+class ReaderRig:
+    """A world with a plate in its reader, which one process after the other drives."""
+
+    def __init__(self, clock: LabClock, *, remembers: bool) -> None:
+        self.clock = clock
+        self.remembers = remembers
+        self.bench = small_bench()
+        self.bench.move("assay_2", "reader")
+        self.bench.fill("assay_2", "A1", {"reporter": 50.0})
+        self.world = World(
+            clock=clock,
+            seed=7,
+            ledger=None,
+            bench=self.bench,
+            chemistry=chemistry("protein_g"),
+            seats=SEATS,
+        )
+
+    async def reader(self, breaker: Breaker) -> Reader:
+        """As a new process makes it. Setting it up puts the drawer out, before anything can break."""
+        driver = clariostar_twin(self.world, name="reader", position="reader")
+        device = clariostar(
+            "reader",
+            driver if self.remembers else replace(driver, last_reading=None),
+            bench=self.bench,
+        )
+        await device.connect()
+        breaker.stand_before(driver.backend, READER_CALLS)
+        return device
+
+    def cycles(self) -> int:
+        """Readings that the reader truly made."""
+        return sum(action.action.startswith("read") for action in self.world.ledger.actions)
+
+
+@cache
+def reading_of(command: Any) -> tuple[int, Any]:
+    """How many calls of the backend a reading takes, and what it gives back, undisturbed."""
+    with LabClock(virtual=True) as clock:
+        rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
+
+        async def body() -> Any:
+            device = await rig.reader(whole)
+            return (await try_once(clock, getattr(device, command.verb), command, whole)).result
+
+        result = clock.run(body())
+    return len(whole.calls), result
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["remembers", "forgets"])
+@pytest.mark.parametrize("how", READER_HOW, ids=lambda how: how.name)
+@pytest.mark.parametrize("command", READINGS, ids=lambda command: command.verb)
+def test_a_reading_broken_off_anywhere_is_taken_whole_from_the_reader_or_made_again(
+    command: Any, how: How, remembers: bool
+) -> None:
+    calls, result = reading_of(command)
+    answers = set()
+    for at in range(calls):
+        with LabClock(virtual=True) as clock:
+            rig, breaker = ReaderRig(clock, remembers=remembers), how.breaker(at)
+
+            async def body(rig: ReaderRig = rig, breaker: Breaker = breaker) -> Reconciliation:
+                device = await rig.reader(breaker)
+                tried = await try_once(rig.clock, getattr(device, command.verb), command, breaker)
+                assert (tried.fault is None) == (how.error is None)
+                if isinstance(tried.fault, DeviceFault) and breaker.calls[breaker.at or 0] in (
+                    "open",
+                    "close",
+                ):
+                    assert isinstance(tried.fault, LidFault if how.name == "refused" else ConnectionLost)
+                made = rig.cycles()
+                asked = device if how.error is not None else await rig.reader(Breaker(at=None))
+                await asked.look()
+                await asked.safe()
+                assert not rig.world.is_shut("reader")
+                said = await getattr(asked, command.verb).reconcile(command, tried.marks)
+                assert (said.answer is Answer.DONE) == (remembers and made == command.cycles)
+                if said.answer is Answer.NOT_DONE:
+                    assert said.part is None
+                    last = Breaker(at=None)
+                    again = await try_once(rig.clock, getattr(asked, command.verb), command, last)
+                    assert len(again.result["cycles"]) == command.cycles
+                return said
+
+            said = clock.run(body())
+            answers.add(said.answer)
+            if said.answer is Answer.DONE:
+                assert said.result == result
+    assert answers == ({Answer.DONE, Answer.NOT_DONE} if remembers else {Answer.NOT_DONE})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(READINGS[1], wavelength_nm=500.0),
+        replace(READINGS[1], cycles=2),
+        ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=900.0),
+    ],
+    ids=["another wavelength", "fewer cycles", "another mode"],
+)
+def test_a_reading_that_was_set_otherwise_is_not_taken_for_the_one_asked_for(
+    clock: LabClock, other: Any
+) -> None:
+    rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
+
+    async def body() -> None:
+        device = await rig.reader(whole)
+        done = await try_once(rig.clock, device.absorbance, READINGS[1], whole)
+        said = await getattr(device, other.verb).reconcile(other, done.marks)
+        assert said.answer is Answer.NOT_DONE
+
+    clock.run(body())
+
+
+def test_a_reading_made_before_the_step_is_not_taken_for_its_own(clock: LabClock) -> None:
+    rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
+    command = READINGS[0]
+
+    async def body() -> None:
+        device = await rig.reader(whole)
+        await try_once(rig.clock, device.fluorescence, command, whole)
+        broken = Breaker(at=1)
+        broken.stand_before(device._front.backend, READER_CALLS)
+        tried = await try_once(rig.clock, device.fluorescence, command, broken)
+        assert [mark.name for mark in tried.marks] == ["close", "read"]
+        await device.look()
+        said = await device.fluorescence.reconcile(command, tried.marks)
+        assert said.answer is Answer.NOT_DONE
 
     clock.run(body())

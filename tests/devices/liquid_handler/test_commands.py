@@ -168,3 +168,102 @@ def test_belief_keeps_account_of_every_microlitre(portions: list[tuple[str, str,
     for item in bench.labware.values():
         for well in item.wells.values():
             assert sum(well.parts.values()) == pytest.approx(well.volume_ul)
+
+
+PARTS = ((DISTRIBUTE, {"given": 0}), (ADD, {"given": []}), (MIX, {"short": []}))
+
+
+@pytest.mark.parametrize(("command", "rest"), PARTS, ids=lambda value: getattr(value, "verb", ""))
+def test_tips_that_are_gone_already_are_not_missed_by_what_a_broken_off_command_did(
+    command: Command, rest: dict[str, object]
+) -> None:
+    bench = small_bench()
+    bench.use_tips([("tips_1", "A1")])
+    command.believe_part(bench, {"tips": [["tips_1", "A1"]], "drawn_ul": 0.0, **rest})
+    assert bench.tips_left(50.0) == 2 * 96 - 1
+
+
+def test_what_is_brought_where_and_what_is_in_doubt() -> None:
+    source = ("library", "A1")
+    assert DISTRIBUTE.transfers[2] == (source, ("assay_2", "A1"), 5.0)
+    assert DISTRIBUTE.draws == (source,)
+    assert DISTRIBUTE.touches == (("assay_1", "A1"), ("assay_1", "B1"), ("assay_2", "A1"))
+    assert ADD.draws == (("buffer", "A1"),)
+    assert {place for _, place, _ in ADD.transfers} == set(ADD.touches)
+    assert MIX.transfers == ()
+    assert MIX.draws == MIX.touches == (("library", "A1"), ("library", "B1"))
+
+
+def test_a_stroke_that_may_have_gone_with_a_tip_is_unknown_and_mixing_can_be_tried_again() -> None:
+    bench, command = small_bench(), replace(MIX, volume_ul=40.0)
+    command.believe_part(bench, {"tips": [["tips_1", "A1"], ["tips_1", "B1"]], "short": ["B1"]})
+    short, whole = bench.well("library", "B1"), bench.well("library", "A1")
+    assert (short.volume_ul, short.unknown_ul) == (20.0, 40.0)
+    assert (whole.volume_ul, whole.unknown_ul) == (60.0, 0.0)
+    assert not command.problems(bench)
+
+
+@st.composite
+def pipetting(draw: st.DrawFn) -> Distribute | AddReagent:
+    wells = draw(st.lists(st.sampled_from(["A1", "B1", "C2", "A7", "H12"]), min_size=1, unique=True))
+    volume_ul = draw(st.floats(0.5, 8.0))
+    if draw(st.booleans()):
+        return replace(ADD, source_well="A1", wells=tuple(wells), volume_ul=volume_ul, tip_volume_ul=50.0)
+    return replace(DISTRIBUTE, targets=tuple(("assay_1", well, volume_ul) for well in wells))
+
+
+def parts_of(command: Distribute | AddReagent, served: int, drawn_ul: float) -> dict[str, object]:
+    """What a broken-off command did: all its tips used, so much drawn, so many wells served."""
+    tips = small_bench().next_tips(
+        1 if isinstance(command, Distribute) else len(command.rows), command.tip_volume_ul
+    )
+    wells = [well for column in by_column(getattr(command, "wells", ())) for well in column]
+    return {
+        "tips": [list(tip) for tip in tips],
+        "drawn_ul": drawn_ul,
+        "given": served if isinstance(command, Distribute) else wells[:served],
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(command=pipetting())
+def test_believing_every_part_is_believing_the_command(command: Distribute | AddReagent) -> None:
+    whole, in_parts = small_bench(), small_bench()
+    command.believe(whole)
+    part = parts_of(command, len(command.transfers), command.drawn_ul)
+    command.believe_part(in_parts, json.loads(json.dumps(part)))
+    assert in_parts.to_json() == whole.to_json()
+
+
+@settings(max_examples=30, deadline=None)
+@given(command=pipetting())
+def test_believing_no_part_changes_nothing(command: Distribute | AddReagent) -> None:
+    before, after = small_bench(), small_bench()
+    command.believe_part(after, None)
+    command.believe_part(after, {**parts_of(command, 0, 0.0), "tips": []})
+    assert after.to_json() == before.to_json()
+
+
+@settings(max_examples=60, deadline=None)
+@given(command=pipetting(), data=st.data())
+def test_what_a_part_takes_from_the_source_is_in_the_wells_or_waste(
+    command: Distribute | AddReagent, data: st.DataObject
+) -> None:
+    bench = small_bench()
+    before = total_ul(bench)
+    served = data.draw(st.integers(0, len(command.transfers)))
+    given_ul = sum(ul for _, _, ul in command.transfers[:served])
+    drawn_ul = data.draw(st.floats(given_ul, command.drawn_ul)) if served else 0.0
+    command.believe_part(bench, parts_of(command, served, drawn_ul))
+    assert total_ul(bench) == pytest.approx(before - (drawn_ul - given_ul))
+    for item in bench.labware.values():
+        for well in item.wells.values():
+            assert well.volume_ul >= 0.0
+            assert sum(well.parts.values()) == pytest.approx(well.volume_ul)
+
+
+def test_mixing_in_parts_is_mixing() -> None:
+    whole, in_parts = small_bench(), small_bench()
+    MIX.believe(whole)
+    MIX.believe_part(in_parts, {"tips": [list(tip) for tip in in_parts.next_tips(2, 50.0)], "short": []})
+    assert in_parts.to_json() == whole.to_json()

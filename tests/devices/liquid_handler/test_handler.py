@@ -23,9 +23,10 @@ from digital_twin.instruments.liquid_handler import star_twin
 from digital_twin.world import World
 from lab.bench import Bench, Position
 from lab.clock import LabClock
-from lab.errors import BadInput, InstrumentError, LostTip, OutOfRange
+from lab.errors import BadInput, DeviceFault, InstrumentError, LostTip, OutOfRange
 from lab.interfaces import Verb
 from lab.types import Origin
+from tests.devices.broken_off import Breaker, try_once
 from tests.twin_bench import SEATS, small_bench
 
 TARGETS = (*(("assay_1", f"A{column}", 5.0) for column in (1, 2, 3)), ("assay_2", "B1", 5.0))
@@ -322,3 +323,42 @@ def test_jets_from_above_and_contact_below_are_told_apart_by_the_firmware() -> N
         clock.run(carry_out())
     modes = [line.split("dm", 1)[1][0] for line in backend.sent if line.startswith("C0DS")]
     assert modes == ["0"] * 12 + ["2"] * 4
+
+
+def test_only_a_command_that_sent_nothing_says_that_nothing_was_done(rig: Rig) -> None:
+    for rack in ("tips_1", "tips_2"):
+        rig.bench.labware[rack].tips.clear()
+    with pytest.raises(DeviceFault, match="1 tips of 50 ul are needed and 0 are left") as unsent:
+        rig.clock.run(sent(rig.handler.distribute, DISTRIBUTE))
+    assert unsent.value.nothing_done
+    rig.bench.labware["tips_1"].tips.append("A1")
+    rig.world.act("arm", "pick", position="deck_plate_2")
+    with pytest.raises(InstrumentError) as broken:
+        rig.clock.run(sent(rig.handler.distribute, DISTRIBUTE))
+    assert not broken.value.nothing_done
+
+
+async def sent(verb: Any, command: Any) -> None:
+    """Send a command and wait for its end."""
+    await verb.set(command)
+
+
+def test_the_safe_state_goes_by_the_sensors_of_the_machine(rig: Rig) -> None:
+    killed = Breaker(at=1)
+    killed.stand_before(rig.handler._driver.backend, ["pick_up_tips", "aspirate"])
+
+    async def part_way() -> None:
+        await try_once(rig.clock, rig.handler.distribute, DISTRIBUTE, killed)
+
+    # A tip that fell off is not thrown away once more, though PyLabRobot remembers it.
+    rig.clock.run(part_way())
+    assert rig.world.tips_on("handler")[0]
+    rig.world.act("handler", "drop_tips", channels=[0])
+    rig.clock.run(rig.handler.safe())
+    # A tip that is still on goes, though PyLabRobot has forgotten it.
+    rig.world.act("handler", "pick_up_tips", channels=[0], tips=[["tips_1", "B1"]])
+    rig.clock.run(rig.handler.look())
+    told = rig.clock.run(rig.handler.distribute.reconcile(DISTRIBUTE, []))
+    assert "Its sensors saw tips on channels 1." in told.sentence
+    rig.clock.run(rig.handler.safe())
+    assert rig.world.tips_on("handler") == (False,) * 8

@@ -22,9 +22,18 @@ from digital_twin.instruments.plate_reader import ReaderTwin, clariostar_twin, i
 from digital_twin.world import World
 from lab.bench import Bench
 from lab.clock import LabClock
-from lab.errors import BadInput, InstrumentError, MissingData, NonsenseReply, OutOfRange
+from lab.errors import (
+    BadInput,
+    InstrumentError,
+    MissingData,
+    NonsenseReply,
+    OutOfRange,
+    ReaderSaturated,
+    StaleLease,
+)
 from lab.interfaces import Command
 from lab.types import Origin
+from tests.devices.broken_off import Breaker, try_once
 from tests.twin_bench import SEATS, small_bench
 
 FLUORESCENCE = ReadFluorescence(plate="assay_1", excitation_nm=480.0, emission_nm=540.0, gain=1000.0)
@@ -351,3 +360,33 @@ def test_a_well_without_a_number_is_not_a_number_and_flagged(rig: Rig) -> None:
     assert np.isnan(shown["reader-value"]["value"][3])
     assert np.flatnonzero(shown["reader-saturated"]["value"]).tolist() == [3]
     rig.clock.run(reader.disconnect())
+
+
+def test_wells_past_the_detector_s_scale_are_remarked_on_by_name(rig: Rig) -> None:
+    rig.do(rig.reader.fluorescence, FLUORESCENCE)
+    assert rig.reader.fluorescence.remark() is None
+    rig.do(rig.reader.fluorescence, replace(FLUORESCENCE, gain=2500.0))
+    remark = rig.reader.fluorescence.remark()
+    assert isinstance(remark, ReaderSaturated)
+    assert "3 wells of assay_1 (A1, A2, H12)" in str(remark)
+
+
+def test_a_reader_whose_lease_ran_out_is_not_moved_any_more(rig: Rig) -> None:
+    original = rig.world.act
+
+    def act(instrument: str, action: str, **arguments: Any) -> Any:
+        if action == "read_absorbance":
+            rig.reader.fence.admit(2)
+        return original(instrument, action, **arguments)
+
+    rig.world.act = act  # type: ignore[method-assign]
+    tried = rig.clock.run(try_once(rig.clock, rig.reader.absorbance, KINETIC, Breaker(at=None), token=1))
+    assert isinstance(tried.fault, StaleLease)
+    assert not tried.fault.nothing_done
+    assert rig.world.is_shut("reader")
+    rig.clock.run(rig.reader.safe())
+    assert not rig.world.is_shut("reader")
+
+
+def test_a_real_infinite_is_not_asked_for_a_reading_that_pylabrobot_can_t_ask_for() -> None:
+    assert real_infinite().last_reading is None
