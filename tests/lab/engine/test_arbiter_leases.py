@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -44,13 +46,12 @@ def test_tokens_go_on_from_the_last_one_that_the_bench_has_seen(clock: LabClock)
 def test_a_lease_runs_from_when_it_is_granted_not_from_when_it_is_asked_for(clock: LabClock) -> None:
     arbiter = arbiter_of(clock)
 
-    async def scenario() -> Lease:
+    async def scenario() -> tuple[float, float]:
         await arbiter.lease("a", ["reader"], for_s=100)
-        return await arbiter.lease("b", ["reader"], for_s=50)
+        lease = await arbiter.lease("b", ["reader"], for_s=50)
+        return clock.now(), lease.expires_s
 
-    lease = clock.run(scenario())
-    assert clock.now() == 100
-    assert lease.expires_s == 150
+    assert clock.run(scenario()) == (100, 150)
 
 
 def test_the_devices_of_a_lapsed_lease_are_made_safe_before_others_get_them(clock: LabClock) -> None:
@@ -154,6 +155,33 @@ def test_a_renewed_lease_keeps_its_token_and_runs_out_later(clock: LabClock) -> 
     assert clock.now() == 110
 
 
+def test_a_lease_renewed_in_its_last_moment_goes_on(clock: LabClock) -> None:
+    arbiter = arbiter_of(clock)
+
+    async def scenario() -> None:
+        lease = await arbiter.lease("a", ["reader"], for_s=60)
+        await asyncio.sleep(60)
+        arbiter.renew(lease, 40)
+        await arbiter.lease("b", ["reader"])
+
+    clock.run(scenario())
+    assert clock.now() == 100
+
+
+def test_a_renewal_that_comes_too_late_is_refused_even_where_the_loop_was_too_busy_to_notice(
+    clock: LabClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arbiter = arbiter_of(clock)
+
+    async def scenario() -> None:
+        lease = await arbiter.lease("a", ["reader"], for_s=60)
+        monkeypatch.setattr(clock, "now", lambda: 61.0)
+        arbiter.renew(lease, 60)
+
+    with pytest.raises(RunHeld, match="has run out"):
+        clock.run(scenario())
+
+
 def test_a_lease_that_was_given_back_cannot_be_renewed(clock: LabClock) -> None:
     arbiter = arbiter_of(clock)
 
@@ -239,6 +267,9 @@ def test_a_wait_that_is_cancelled_is_forgotten(clock: LabClock) -> None:
 def test_what_is_granted_in_the_moment_of_cancelling_is_given_back(clock: LabClock) -> None:
     arbiter = arbiter_of(clock)
 
+    def cancel(task: asyncio.Task[Any]) -> None:
+        task.cancel()
+
     async def scenario() -> None:
         for ask in (
             lambda owner: arbiter.lease(owner, ["reader"]),
@@ -246,7 +277,7 @@ def test_what_is_granted_in_the_moment_of_cancelling_is_given_back(clock: LabClo
         ):
             waiting = asyncio.ensure_future(ask("a"))
             await asyncio.sleep(0)
-            clock.when_quiet(waiting.cancel)  # right after the arbiter's own look at the queue
+            clock.when_quiet(partial(cancel, waiting))  # right after the arbiter's own look at the queue
             with pytest.raises(asyncio.CancelledError):
                 await waiting
             await asyncio.wait_for(ask("b"), 10)

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import hypothesis.strategies as st
@@ -91,7 +92,7 @@ class ArbiterMachine(RuleBasedStateMachine):
                 await work
             for _ in range(4):
                 quiet = asyncio.get_running_loop().create_future()
-                self.clock.when_quiet(lambda quiet=quiet: quiet.set_result(None))
+                self.clock.when_quiet(partial(quiet.set_result, None))
                 await quiet
 
         self.clock.loop.run_until_complete(until_quiet())
@@ -276,7 +277,7 @@ class ArbiterMachine(RuleBasedStateMachine):
                 self.give_back_claims(owner)
             self.do()
 
-    @precondition(lambda self: set(self.holder.values()) & set(self.idle))
+    @precondition(lambda self: bool(set(self.holder.values()) & set(self.idle)))
     @rule(data=st.data())
     def bring_home(self, data: st.DataObject) -> None:
         mine = sorted(plate for plate, owner in self.holder.items() if owner in self.idle)
