@@ -174,22 +174,21 @@ def resting_on(
         samples: identifiers.
     """
     for record in campaigns:
-        history = store.history(record.campaign.id)
-        experiments = {e.id: e for e in history.experiments if e.status is ExperimentStatus.MEASURED}
-        for observation in history.observations:
-            wells = observation.details.get("wells")
-            if wells is None:
-                counted = [observation.sample_id]
-            else:
-                counted = [well.get("sample_id") for well in wells if not well.get("flags")]
-            mine = [sample_id for sample_id in counted if sample_id in samples]
-            if mine and observation.usable and observation.experiment_id in experiments:
-                yield Resting(
-                    campaign=record,
-                    experiment=experiments[observation.experiment_id],
-                    observation=observation,
-                    wells=len(mine),
-                )
+        experiments = {e.id: e for e in store.history(record.campaign.id).experiments}
+        for recorded in store.all_observations(record.campaign.id):
+            observation, experiment = recorded.observation, experiments[recorded.observation.experiment_id]
+            mine = sum(sample_id in samples for sample_id in _counted(observation))
+            measured = experiment.status is ExperimentStatus.MEASURED
+            if mine and recorded.counts and observation.usable and measured:
+                yield Resting(campaign=record, experiment=experiment, observation=observation, wells=mine)
+
+
+def _counted(observation: Observation) -> list[str]:
+    """Samples that an observation rests on; one for each well where the analysis names them."""
+    wells = observation.details.get("wells")
+    if wells is None:
+        return [observation.sample_id]
+    return [str(well.get("sample_id")) for well in wells if not well.get("flags")]
 
 
 def _pours(bench: Bench, step: Step, command: Command) -> list[Pour]:
