@@ -214,11 +214,15 @@ def reopen_bench(spec: WorkcellSpec, clock: LabClock, store: Store, bench_id: st
 
 
 def lab_time_of(store: Store, bench_id: str) -> float:
-    """Lab time at which a bench was left, in seconds; 0 on hardware, where time is the wall's."""
+    """Lab time at which a bench was left, in seconds: of the last that its journal or its twin's ledger holds.
+
+    Not of the wall clock, which may have been set back since.
+    """
     from digital_twin.world import World
 
     record = store.bench(bench_id)
-    return World.lab_time_of(Path(record.ledger)) if record.twin else 0.0
+    on_ledger_s = World.lab_time_of(Path(record.ledger)) if record.twin else 0.0
+    return max(on_ledger_s, store.last_lab_time(bench_id))
 
 
 def _open(

@@ -23,6 +23,13 @@ class Verdict(StrEnum):
     """Something in between, or nobody can tell: the material is thrown away and the batch done again."""
 
 
+_SAID = {
+    Verdict.DONE: "was done",
+    Verdict.NOT_DONE: "was not done",
+    Verdict.DISCARD: "left material that is to be thrown away",
+}
+
+
 def unresolved(store: Store, bench_id: str) -> tuple[Step, ...]:
     """Steps of a bench that wait for a person."""
     return tuple(step for step in store.open_steps(bench_id) if step.status is StepStatus.UNKNOWN)
@@ -58,7 +65,8 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
             f"{_name(step)} is a reading, and what it read is not known.",
             way_out="Reading harms nothing, so let it be read again: --as not-done",
         )
-    said = f"{who} says that {_name(step)} was {verdict.replace('-', ' ')}.{f' {why}' if why else ''}"
+    because = f" ({why.rstrip('.')})" if why else ""
+    said = f"{who} says that {_name(step)} {_SAID[verdict]}{because}."
     _settle(store, step, verdict, said)
     if verdict is not Verdict.DISCARD:
         _lift_bars(store, step, campaign.bench_id, who, said)

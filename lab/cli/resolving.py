@@ -64,7 +64,7 @@ def show_unresolved(steps: tuple[Step, ...], out: Console) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("step", "what", "on", "of what", "what is known"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "step")
     for step in steps:
         table.add_row(
             step.id,

@@ -107,6 +107,8 @@ def _show_one(store: Store, record: CampaignRecord, store_option: str | None, ou
         out.print("\n[dim]Last events (UTC)[/]")
         out.print(table)
     out.print()
+    if waiting:
+        return  # What to do about those comes first, and stands there.
     out.print(
         how_to_go_on(campaign.name, record.status, store_option, writer),
         markup=False,

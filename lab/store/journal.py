@@ -309,6 +309,11 @@ class Journal(Part):
         with self._database.reading() as connection:
             return int(connection.execute(sql.LAST_TOKEN, {"of_bench": bench_id}).scalar_one())
 
+    def last_lab_time(self, bench_id: str) -> float:
+        """The latest lab time, in seconds, that a step of a bench was begun or ended at; 0 before the first."""
+        with self._database.reading() as connection:
+            return float(connection.execute(sql.LAST_LAB_TIME, {"of_bench": bench_id}).scalar_one())
+
     def _bench_of(self, connection: Connection, run_id: str) -> str:
         """A run never changes its bench, so it is looked up once."""
         bench_id = self._bench_of_run.get(run_id)

@@ -20,6 +20,7 @@ __all__ = [
     "ENDINGS",
     "INSERT",
     "LAST_COMPLETION",
+    "LAST_LAB_TIME",
     "LAST_TOKEN",
     "LAST_TRY",
     "MARK",
@@ -78,6 +79,9 @@ OPEN = (
 LAST_COMPLETION = select(func.coalesce(func.max(STEP.c.completion), 0)).where(
     STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)
 )
+LAST_LAB_TIME = select(
+    func.coalesce(func.max(func.coalesce(STEP.c.ended_lab_s, STEP.c.begun_lab_s)), 0.0)
+).where(STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id))
 LAST_TOKEN = select(func.coalesce(func.max(STEP.c.token), 0)).where(
     STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)
 )
@@ -111,19 +115,23 @@ DECIDE = (
     .values(recovery=_bind("decided", STEP.c.recovery))
 )
 
-MARK = insert(_MARK).from_select(
-    ["step_id", "name", "details", "lab_time_s", "utc"],
-    select(
-        STEP.c.id,
-        _bind("part_name", _MARK.c.name),
-        _bind("part_details", _MARK.c.details),
-        _bind("at", _MARK.c.lab_time_s),
-        _bind("moment", _MARK.c.utc),
+MARK = (
+    insert(_MARK)
+    .from_select(
+        ["step_id", "name", "details", "lab_time_s", "utc"],
+        select(
+            STEP.c.id,
+            _bind("part_name", _MARK.c.name),
+            _bind("part_details", _MARK.c.details),
+            _bind("at", _MARK.c.lab_time_s),
+            _bind("moment", _MARK.c.utc),
+        )
+        .where(STEP.c.id == _bind("of_id", STEP.c.id))
+        .where(STEP.c.status == StepStatus.DISPATCHED.value),
+        include_defaults=False,
     )
-    .where(STEP.c.id == _bind("of_id", STEP.c.id))
-    .where(STEP.c.status == StepStatus.DISPATCHED.value),
-    include_defaults=False,
-).execution_options(preserve_rowcount=True)
+    .execution_options(preserve_rowcount=True)
+)
 MARKS = select(_MARK).where(_MARK.c.step_id == _bind("of_id", _MARK.c.step_id)).order_by(_MARK.c.number)
 
 _COUNT = STEP.alias("count")

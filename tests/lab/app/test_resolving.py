@@ -46,7 +46,7 @@ def test_what_a_person_says_was_done_is_not_sent_again_and_its_wells_may_be_used
 ) -> None:
     said = resolve(lab.store, held.id, Verdict.DONE, who="ada", why="the ink is there")
     assert said.startswith("ada says that stamp on press")
-    assert said.endswith("was done. the ink is there It is not sent again.")
+    assert said.endswith("was done (the ink is there). It is not sent again.")
     carry_out(lab)
     assert lab.press.sent == ["A1", "A3"]
     session = lab.session()
@@ -94,7 +94,7 @@ def test_who_said_so_and_why_is_kept(lab: SmallLab, held: Step) -> None:
 def test_an_instrument_that_was_not_asked_yet_is_asked_first(lab: SmallLab) -> None:
     step = lab.store.begin_step(lab.run.id, "key", "main", 1, "stamp", "press", {"well": "A1"}, 0.0)
     lab.store.dispatch_step(step.id, 1)
-    with pytest.raises(BadInput, match="has not been asked yet.* drywet resume small"):
+    with pytest.raises(BadInput, match=r"has not been asked yet.* drywet resume small"):
         resolve(lab.store, step.id, Verdict.DONE, who="ada")
 
 
