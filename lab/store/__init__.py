@@ -2,6 +2,7 @@
 
 from lab.store.records import (
     AmendmentRecord,
+    AuditedObservation,
     BarRecord,
     BenchRecord,
     CampaignRecord,
@@ -13,6 +14,7 @@ from lab.store.store import Store
 
 __all__ = [
     "AmendmentRecord",
+    "AuditedObservation",
     "BarRecord",
     "BenchRecord",
     "CampaignRecord",

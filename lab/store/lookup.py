@@ -52,4 +52,4 @@ def find(connection: Connection, table: Table, typed: str, what: str, way_out: s
 
 
 def _prefix_of(what: str) -> str:
-    return {"step": "stp", "sample": "smp"}[what]
+    return {"step": "stp", "sample": "smp", "observation": "obs", "experiment": "exp"}[what]

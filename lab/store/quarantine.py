@@ -11,6 +11,7 @@ from lab.errors import BadInput
 from lab.interfaces import Place
 from lab.store.database import Part
 from lab.store.records import BarRecord
+from lab.store.saying import refuse_silence
 from lab.store.tables import BarTable, RunTable, SampleTable, now
 
 __all__ = ["Quarantine", "bar_rows"]
@@ -46,22 +47,34 @@ class Quarantine(Part):
             BadInput: nobody says so, or not why.
             ValueError: no such bench or run.
         """
-        _refuse_silence(who, *bars.values())
+        refuse_silence(who, *bars.values())
         with self._database.writing() as connection:
             bar_rows(connection, bench_id, bars, who=who, run_id=run_id, lab_time_s=lab_time_s)
 
     def lift_bar(
-        self, bench_id: str, place: Place, *, who: str, why: str, lab_time_s: float | None = None
+        self,
+        bench_id: str,
+        place: Place,
+        *,
+        who: str,
+        why: str,
+        step_id: str = "",
+        lab_time_s: float | None = None,
     ) -> None:
         """Let a place be used again, whatever barred it and how often.
+
+        Args:
+            step_id: lift only what was barred on account of this step; what else bars the place stays.
 
         Raises:
             BadInput: it is not barred by itself, or nobody says why it may be used.
         """
-        _refuse_silence(who, why)
+        refuse_silence(who, why)
         with self._database.writing() as connection:
             in_force = _in_force(connection, bench_id)
-            lifted = [row for row in in_force if (row.labware, row.well) == place]
+            lifted = [
+                row for row in in_force if (row.labware, row.well) == place and step_id in ("", row.step_id)
+            ]
             if not lifted:
                 raise _nothing_barred(place, [(row.labware, row.well) for row in in_force])
             rows = [
@@ -182,13 +195,6 @@ def _record(row: Row[Any]) -> BarRecord:
         lab_time_s=row.lab_time_s,
         utc=row.utc,
     )
-
-
-def _refuse_silence(who: str, *whys: str) -> None:
-    if not who.strip():
-        raise BadInput("It must be known who says so.", way_out="Give a name.", field="who")
-    if not all(why.strip() for why in whys):
-        raise BadInput("It must be known why.", way_out="Give the reason in a sentence.", field="why")
 
 
 def _nothing_barred(place: Place, barred: list[Place]) -> BadInput:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lab.types import Campaign, CampaignStatus, JsonValue, Run
+from lab.types import Campaign, CampaignStatus, JsonValue, Observation, Run
 
 __all__ = [
+    "AmendmentKind",
     "AmendmentRecord",
+    "AuditedObservation",
     "BarRecord",
     "BenchRecord",
     "CampaignRecord",
@@ -18,6 +20,10 @@ __all__ = [
     "Fact",
     "RunOutcome",
 ]
+
+
+AmendmentKind = Literal["retract", "supersede", "replicate"]
+"""What can be said about a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ class AmendmentRecord:
 
     id: str
     campaign_id: str
-    kind: Literal["retract", "supersede", "replicate"]
+    kind: AmendmentKind
     experiment_id: str
     observation_id: str
     replacement_id: str
@@ -129,6 +135,21 @@ class AmendmentRecord:
     who: str
     why: str
     utc: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedObservation:
+    """An observation as it was recorded, and what was said about it since.
+
+    Args:
+        counts: whether it is neither retracted nor superseded.
+        amendments: that it is about: those that took it out, the one that it replaces another by, and those that pool it.
+    """
+
+    observation: Observation
+    recorded_utc: datetime
+    counts: bool
+    amendments: tuple[AmendmentRecord, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,16 @@ from sqlmodel import Session, col, func, select
 
 from lab.errors import BadInput
 from lab.store import values
+from lab.store.amended import amended
 from lab.store.database import Part
-from lab.store.tables import BatchTable, CampaignTable, ExperimentTable, ObservationTable
+from lab.store.records import AmendmentRecord
+from lab.store.tables import (
+    AmendmentTable,
+    BatchTable,
+    CampaignTable,
+    ExperimentTable,
+    ObservationTable,
+)
 from lab.types import (
     Batch,
     ExperimentStatus,
@@ -20,7 +28,7 @@ from lab.types import (
     new_id,
 )
 
-__all__ = ["Results", "batch_of"]
+__all__ = ["Results", "amendments_of", "batch_of", "observation_rows", "set_status"]
 
 _OPEN = (ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING)
 
@@ -101,7 +109,7 @@ class Results(Part):
             ValueError: a measured one would lose its result (it can be retracted), or an abandoned or retracted one revive.
         """
         with self._database.write_session() as session:
-            _set_status(session, dict.fromkeys(experiment_ids, status))
+            set_status(session, dict.fromkeys(experiment_ids, status))
 
     def record(
         self,
@@ -131,24 +139,38 @@ class Results(Part):
                 session.add(values.observation_row(observation))
                 session.flush()  # one by one, so that numbers follow the order given
             measured = {e for e in becomes if _is_measured(session, e)}
-            _set_status(
+            set_status(
                 session, {e: s for e, s in becomes.items() if e not in measured} | dict(statuses or {})
             )
 
     def history(self, campaign_id: str) -> History:
-        """What a planner may know: experiments in the order of asking, observations in the order of recording."""
-        experiments = _experiments(campaign_id)
-        observations = (
-            select(ObservationTable)
-            .join(ExperimentTable, col(ExperimentTable.id) == col(ObservationTable.experiment_id))
-            .where(ExperimentTable.campaign_id == campaign_id)
-            .order_by(col(ObservationTable.number))
-        )
+        """What a planner may know: experiments in the order of asking, observations in the order of recording.
+
+        Retracted observations are gone, a superseded one is replaced, and replicates are pooled into one observation of the
+        first experiment (see :mod:`lab.store.amended`).
+        """
         with self._database.read_session() as session:
-            return History(
-                experiments=tuple(values.experiment(row) for row in session.exec(experiments)),
-                observations=tuple(values.observation(row) for row in session.exec(observations)),
-            )
+            experiments = tuple(values.experiment(row) for row in session.exec(_experiments(campaign_id)))
+            recorded = [values.observation(row) for row in observation_rows(session, campaign_id)]
+            said = amendments_of(session, campaign_id)
+        return History(experiments=experiments, observations=amended(experiments, recorded, said))
+
+
+def observation_rows(session: Session, campaign_id: str) -> Sequence[ObservationTable]:
+    """All that was ever recorded in a campaign, in that order."""
+    query = (
+        select(ObservationTable)
+        .join(ExperimentTable, col(ExperimentTable.id) == col(ObservationTable.experiment_id))
+        .where(ExperimentTable.campaign_id == campaign_id)
+        .order_by(col(ObservationTable.number))
+    )
+    return session.exec(query).all()
+
+
+def amendments_of(session: Session, campaign_id: str) -> tuple[AmendmentRecord, ...]:
+    """What was said about a campaign's results, in the order of saying."""
+    query = select(AmendmentTable).where(AmendmentTable.campaign_id == campaign_id)
+    return tuple(values.amendment(row) for row in session.exec(query.order_by(col(AmendmentTable.number))))
 
 
 def batch_of(session: Session, row: BatchTable) -> Batch:
@@ -192,7 +214,8 @@ def _is_measured(session: Session, experiment_id: str) -> bool:
     return row is not None and row.status == ExperimentStatus.MEASURED
 
 
-def _set_status(session: Session, becomes: Mapping[str, ExperimentStatus]) -> None:
+def set_status(session: Session, becomes: Mapping[str, ExperimentStatus]) -> None:
+    """Say how experiments stand, within a transaction that is open."""
     for experiment_id, status in becomes.items():
         row = session.get(ExperimentTable, experiment_id)
         if row is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lab.store import faults, health
+from lab.store.amendments import Amendments
 from lab.store.campaigns import Campaigns
 from lab.store.database import Database
 from lab.store.engines import read_url
@@ -19,7 +20,7 @@ from lab.store.runs import Runs
 __all__ = ["Store"]
 
 
-class Store(Campaigns, Results, Runs, Material, Quarantine, Journal):
+class Store(Campaigns, Results, Amendments, Runs, Material, Quarantine, Journal):
     """Campaigns, batches, runs, samples, the step journal, results and documents, in SQLite or PostgreSQL.
 
     What a call has written is on the disk when it returns, all of it or nothing. Calls may come from any thread. One

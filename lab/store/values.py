@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
-from lab.store.records import BenchRecord, CampaignRecord, EventRecord
+from lab.store.records import AmendmentKind, AmendmentRecord, BenchRecord, CampaignRecord, EventRecord
 from lab.store.tables import (
+    AmendmentTable,
     BatchTable,
     BenchTable,
     CampaignTable,
@@ -38,6 +39,7 @@ from lab.types import (
 )
 
 __all__ = [
+    "amendment",
     "batch",
     "bench",
     "campaign",
@@ -53,6 +55,7 @@ __all__ = [
 
 _CAMPAIGN = TypeAdapter(Campaign)
 _CANDIDATE = TypeAdapter(Candidate)
+_KIND: TypeAdapter[AmendmentKind] = TypeAdapter(AmendmentKind)
 _LAYOUT = TypeAdapter(Layout)
 _QUALITY = TypeAdapter(Quality)
 _REASON = TypeAdapter(Reason)
@@ -90,7 +93,7 @@ def batch(row: BatchTable, experiments: tuple[Experiment, ...]) -> Batch:
     return Batch(id=row.id, campaign_id=row.campaign_id, number=row.number, experiments=experiments)
 
 
-def experiment(row: ExperimentTable) -> Experiment:
+def experiment(row: ExperimentTable | Row[Any]) -> Experiment:
     """An experiment from its row."""
     return Experiment(
         id=row.id,
@@ -168,7 +171,7 @@ def sample(row: SampleTable | Row[Any]) -> Sample:
     )
 
 
-def observation(row: ObservationTable) -> Observation:
+def observation(row: ObservationTable | Row[Any]) -> Observation:
     """An observation from its row."""
     return Observation(
         id=row.id,
@@ -206,6 +209,22 @@ def observation_row(value: Observation) -> ObservationTable:
         replicates=int(value.replicates),
         lab_time_s=value.lab_time_s,
         details=value.details,
+    )
+
+
+def amendment(row: AmendmentTable) -> AmendmentRecord:
+    """An amendment from its row."""
+    return AmendmentRecord(
+        id=row.id,
+        campaign_id=row.campaign_id,
+        kind=_KIND.validate_python(row.kind),
+        experiment_id=row.experiment_id,
+        observation_id=row.observation_id or "",
+        replacement_id=row.replacement_id or "",
+        of_experiment_id=row.of_experiment_id or "",
+        who=row.who,
+        why=row.why,
+        utc=row.utc,
     )
 
 
