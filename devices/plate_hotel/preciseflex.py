@@ -81,6 +81,14 @@ BUSY = -2852
 """*Invalid robot state to execute command*: it is in the middle of another motion."""
 
 
+NOT_HOMED = -1021
+"""*Robot not homed*: powered, but its referencing was broken off."""
+
+
+class _NotHomed(InstrumentError):
+    """The arm refuses to move before it is referenced."""
+
+
 class TcsDialect:
     """Replies of the TCP command server in PC mode."""
 
@@ -96,7 +104,8 @@ class TcsDialect:
         if number == BUSY:
             raise InstrumentBusy(f"error {number} {data.strip()} (asked {request!r}).")
         if number != 0:
-            raise InstrumentError(f"error {number} {data.strip()} (asked {request!r}).")
+            kind = _NotHomed if number == NOT_HOMED else InstrumentError
+            raise kind(f"error {number} {data.strip()} (asked {request!r}).")
         return data.strip()
 
     def pick(self, payload: str, name: str) -> str:
@@ -172,7 +181,11 @@ class PreciseFlexArm(PlateArm):
         if holding:
             await self._link.ask("hp 1 30", timeout_s=40.0)
             return
-        # The robot must be free for this; it powers up and finds its reference, unless that could break a plate.
+        await self._reference()
+
+    async def _reference(self) -> None:
+        """Power up and find the reference of all axes, unless that could break what the gripper holds."""
+        # The robot must be free for this.
         await self._link.ask("attach 0")
         if await self._number("HomeAll_IfNoPlate", timeout_s=SLOWEST * HOMING_S) == 0:
             raise InstrumentError(
@@ -200,7 +213,15 @@ class PreciseFlexArm(PlateArm):
         )
 
     async def _pick(self, station: int) -> None:
-        if await self._moving(f"PickPlate {station} 0 0") == "0":
+        request = f"PickPlate {station} 0 0"
+        try:
+            gripped = await self._moving(request)
+        except _NotHomed:
+            await self._reference()
+            await self._link.ask("attach 1")
+            gripped = await self._moving(request)
+            self._is_ready = True
+        if gripped == "0":
             # What it truly holds is felt again before anything else moves.
             self._is_ready = False
             raise GripFault(f"the gripper found nothing at station {station}.")
