@@ -60,11 +60,11 @@ class Arbiter:
         clock: whose quiet moments are used to grant; leases run out on its loop.
         bench: belief, to see what stands at a position.
         holder: labware id -> owner that last moved it and has not brought it home.
-        rank: owner -> what decides between requests of the same moment; the owner itself where it is not given.
+        rank: owner -> what decides between requests of the same moment, and what a person calls the owner by; the owner
+            itself where it is not given.
         priority: owner -> 0 to 9, 0 where it is not given; each step goes before who asked up to 600 s earlier.
         first_token: the last token that this bench has seen.
         expired: brings the devices of a lease that ran out to their safe state and makes them refuse its token.
-
     """
 
     def __init__(
@@ -271,10 +271,7 @@ class Arbiter:
 
     def _turn(self, request: _Request) -> tuple[bool, float, str]:
         """Whose labware stands there goes first, for the others wait for it to be taken away; then the oldest."""
-        stands_there = request.place and any(
-            (item := self._bench.at(name)) is not None and self._holder.get(item.id) == request.owner
-            for name in request.names
-        )
+        stands_there = request.place and any(self._labware_of(request.owner, n, True) for n in request.names)
         asked_s, rank, _ = self._age(request)
         priority = min(max(self._priority.get(request.owner, 0), 0), HIGHEST_PRIORITY)
         return not stands_there, asked_s - priority * PRIORITY_S, rank
@@ -310,12 +307,14 @@ class Arbiter:
         )
 
     def _stranger(self, position: str, owner: str) -> tuple[Labware, str] | None:
-        """Labware of somebody else that stands at a position where it is not at home, and whose it is."""
-        item = self._bench.at(position)
-        if item is None or item.home == position:
-            return None
-        holder = self._holder.get(item.id, "nobody")
-        return None if holder == owner else (item, holder)
+        """Labware of somebody else that stands, or may stand, where it is not at home, and whose it is."""
+        for item in self._bench.labware.values():
+            if position not in (item.position, item.maybe) or item.home == position:
+                continue
+            holder = self._holder.get(item.id, "nobody")
+            if holder != owner:
+                return item, holder
+        return None
 
     def _in_the_way(self) -> dict[str, list[Wait]]:
         """Who keeps what others wait for. The order of the queue is left out: it gives way, see ``_may_overtake``."""
@@ -332,13 +331,11 @@ class Arbiter:
 
     def _labware_of(self, owner: str, name: str, place: bool) -> tuple[str, ...]:
         """What an owner has standing at a position, or on a device."""
-        positions = self._bench.positions
+        places = {p.name for p in self._bench.positions.values() if name == (p.name if place else p.device)}
         return tuple(
             item.id
             for item in self._bench.labware.values()
-            if self._holder.get(item.id) == owner
-            and item.position in positions
-            and name == (item.position if place else positions[item.position].device)
+            if self._holder.get(item.id) == owner and not places.isdisjoint((item.position, item.maybe))
         )
 
     def _name(self, owner: str) -> str:

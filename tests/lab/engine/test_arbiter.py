@@ -135,6 +135,14 @@ def test_a_plate_that_nobody_will_move_is_said_at_once(clock: LabClock) -> None:
         clock.run(arbiter.claim("run_mine", ["nest"], lambda _: False))
 
 
+def test_a_place_where_somebodys_plate_may_stand_is_not_granted_either(clock: LabClock) -> None:
+    belief = bench()
+    belief.labware["plate_1"].maybe = "nest"
+    arbiter = Arbiter(clock, belief, {"plate_1": "run_gone"})
+    with pytest.raises(RunHeld, match="nest holds plate_1, left there by run_gone"):
+        clock.run(arbiter.claim("run_mine", ["nest"], lambda _: False))
+
+
 def test_waiting_ends_when_whoever_is_in_the_way_gives_up(clock: LabClock) -> None:
     belief = bench()
     belief.move("plate_1", "nest")
