@@ -7,6 +7,7 @@ same suggestions. It knows no files; who read one adds file and line.
 from __future__ import annotations
 
 import difflib
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeGuard, TypeVar
@@ -262,9 +263,16 @@ def _inside(annotation: Any, part: int | str) -> Any:
     """The annotation one step deeper: of a model's field, a dict's value, a list's entry."""
     if _is_model(annotation):
         field = annotation.model_fields.get(str(part))
-        return None if field is None else field.annotation
-    inner = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
-    return inner[-1] if inner else None
+        return None if field is None else _given(field.annotation)
+    inner = typing.get_args(annotation)
+    return _given(inner[-1]) if inner else None
+
+
+def _given(annotation: Any) -> Any:
+    """The annotation of a value that is there: of an optional one, without the None."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    return next(arg for arg in typing.get_args(annotation) if arg is not type(None))
 
 
 def _show(value: Any) -> str:
