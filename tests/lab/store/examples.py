@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lab.bench import Bench, Labware, LabwareType, Position, WellContents
 from lab.store import BenchRecord, Store
 from lab.types import (
     Advice,
@@ -117,6 +119,26 @@ class Opened:
     campaign: Campaign
     batch: Batch
     run: Run
+
+
+def stocked(store: Store, plates: Mapping[str, Mapping[str, Sequence[str]]]) -> BenchRecord:
+    """A bench with some plates: labware id -> well -> what is in it, 10 ul of each."""
+    kind = LabwareType(name="pcr", kind="plate", rows=16, columns=24, max_volume_ul=200.0)
+    labware = [
+        Labware(
+            id=name,
+            type=kind,
+            position=name,
+            home=name,
+            wells={
+                well: WellContents(volume_ul=10.0 * len(parts), parts=dict.fromkeys(parts, 10.0))
+                for well, parts in wells.items()
+            },
+        )
+        for name, wells in plates.items()
+    ]
+    bench = Bench([Position(name=name, device="arm", home=True) for name in plates], labware)
+    return store.create_bench(workcell="bench", twin=True, seed=1, ledger="", snapshot=bench.to_json())
 
 
 def opened_run(store: Store, bench: BenchRecord | None = None, name: str = "thermostable") -> Opened:
