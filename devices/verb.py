@@ -271,7 +271,7 @@ class Verb(Device, Generic[C]):
 
     async def _ended_in_order(self, command: C) -> None:
         """A command that was broken off ends as a fault, which can be told and kept, with what its clean-up met."""
-        if self._broken_off:
+        if self._is_broken_off():
             self._terms = None
             raise CommandBrokenOff(
                 f"{command.verb} was not begun: {self._broken_off}", device=self.device, nothing_done=True
@@ -279,7 +279,7 @@ class Verb(Device, Generic[C]):
         try:
             await self._carry_out(command)
         except asyncio.CancelledError as cancelled:
-            if not self._broken_off:
+            if not self._is_broken_off():
                 raise
             broken = CommandBrokenOff(
                 f"{command.verb} was broken off: {self._broken_off}", device=self.device
@@ -287,6 +287,9 @@ class Verb(Device, Generic[C]):
             for note in getattr(cancelled, "__notes__", ()):
                 broken.add_note(note)
             raise broken from cancelled
+
+    def _is_broken_off(self) -> bool:
+        return bool(self._broken_off)
 
     async def _carry_out(self, command: C) -> None:
         self._result = None

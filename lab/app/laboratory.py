@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,15 +145,26 @@ class Laboratory:
         for assignment in self._chosen(campaign):
             assignment.lane.request_stop(reason)
 
-    def stop_now(self, reason: str, campaign: str | None = None) -> StopReport:
+    def stop_now(
+        self,
+        reason: str,
+        campaign: str | None = None,
+        tell: Callable[[StopReport], None] = lambda report: None,
+    ) -> StopReport:
         """Stop in the midst of the step under way, and bring the devices to their safe state. Any thread; safe to repeat.
 
-        Returns within :data:`lab.recovery.SAFE_BOUND_S` and a moment of wall time; what could not be done is in the report.
+        Bounded: :data:`lab.recovery.SAFE_BOUND_S` of wall time for the devices, then a few seconds for the store to take the
+        report. What could not be done is in the report.
+
+        Args:
+            tell: called with the report before the store is asked to keep it.
         """
         if campaign is None:
             self._stop = self._stop or reason
         team = self._working
-        return StopReport(reason=reason) if team is None else team.stop_now(self._chosen(campaign), reason)
+        if team is None:
+            return StopReport(reason=reason)
+        return team.stop_now(self._chosen(campaign), reason, tell)
 
     def pause(self, reason: str, campaign: str | None = None) -> None:
         """Begin no more steps for a while; the devices stay connected. Any thread; safe to repeat."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -186,7 +186,9 @@ class Team:
             if assignment.bug is not None:
                 raise assignment.bug
 
-    def stop_now(self, chosen: Sequence[Assignment], reason: str) -> StopReport:
+    def stop_now(
+        self, chosen: Sequence[Assignment], reason: str, tell: Callable[[StopReport], None]
+    ) -> StopReport:
         """Break off the steps of some campaigns and bring their devices to the safe state; those of nobody else.
 
         A bench that only these campaigns work on is brought there as a whole; of a shared one, the devices that their steps
@@ -218,6 +220,7 @@ class Team:
             devices=outcome,
         )
         log.warning("%s %s %s", reason, report.sentence, report.to_json())
+        tell(report)  # before the store, which may hang
         return self._kept(chosen, report)
 
     def _concerned(self, chosen: Sequence[Assignment]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -262,8 +265,8 @@ class Team:
         failure = kept(write, STORE_S) if chosen else ""
         if not failure:
             return report
-        log.error("The stop is not in the store: %s", failure)
-        return replace(report, errors=(*report.errors, f"This is not in the store: {failure}"))
+        log.error("The stop may not be in the store: %s", failure)
+        return replace(report, errors=(*report.errors, f"This may not be in the store: {failure}"))
 
     async def _connect(self) -> None:
         """All benches at once, so that one takes no lab time of another."""

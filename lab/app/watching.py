@@ -48,12 +48,14 @@ class _Case:
     Args:
         told: it was said that it is accepted.
         carried_out: the laboratory has been told.
+        early: what a stop did, before it is known whether that could be kept.
     """
 
     request: Request
     told: bool = False
     carried_out: bool = False
     thread: threading.Thread | None = None
+    early: StopReport | None = None
     report: StopReport | None = None
 
 
@@ -225,8 +227,13 @@ class Controller:
 
     def _break_off(self, case: _Case, laboratory: Laboratory) -> None:
         request = case.request
+
+        def tell(report: StopReport) -> None:
+            case.early = report
+            self._answer(case, "accepted", report.sentence)
+
         try:
-            case.report = laboratory.stop_now(request.reason, request.campaign)
+            case.report = laboratory.stop_now(request.reason, request.campaign, tell)
         except Exception as error:  # Told to whoever asked, who has to look at the bench.
             log.exception("The stop failed.")
             case.report = StopReport(
@@ -266,9 +273,10 @@ class Controller:
 
     def _answer(self, case: _Case, state: str, sentence: str) -> None:
         case.told = True
-        report = None if case.report is None else case.report.to_json()
+        report = case.report or case.early
+        answer = Answer(state=state, sentence=sentence, report=None if report is None else report.to_json())
         try:
-            write_answer(self._folder, case.request, Answer(state=state, sentence=sentence, report=report))
+            write_answer(self._folder, case.request, answer)
         except OSError as error:
             log.error("The answer to %s can't be written (%s): %s", case.request, error, sentence)
 

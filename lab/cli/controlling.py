@@ -130,17 +130,18 @@ def _follow(
     """Wait until a process has done what it was asked, or will not; says each new thing that it says."""
     began = time.monotonic()
     reported_at: float | None = None
+    said: set[str] = set()
     with _spinner(out, one.presence):
         while True:
             answer = newest_answer(folder, one.request)
             if answer is not None and answer != one.answer:
                 one.answer = answer
-                if answer.state != "refused":
-                    say(answer.sentence)
                 if answer.report is not None and reported_at is None:
                     reported_at = time.monotonic()
-                    for line in _report_lines(answer.report):
+                for line in _lines(answer):
+                    if line not in said:
                         say(line)
+                        said.add(line)
             if answer is not None and (answer.final or not wait):
                 return
             if not one.presence.alive:
@@ -186,8 +187,12 @@ def _overdue(one: _Asked, action: Action, waited_s: float, reported_at: float | 
     return ""
 
 
-def _report_lines(report: Any) -> list[str]:
-    lines = [f"  {one['device']}: {one['error'] or 'safe'}" for one in report["devices"]]
+def _lines(answer: Answer) -> list[str]:
+    lines = [] if answer.state == "refused" else [answer.sentence]
+    report: Any = answer.report
+    if report is None:
+        return lines
+    lines += [f"  {one['device']}: {one['error'] or 'safe'}" for one in report["devices"]]
     lines += [
         f"  {one['action']} on {one['device']} of {one['campaign']} ended: {one['error'] or 'done'}"
         for one in report["broken_off"]
