@@ -73,9 +73,19 @@ doubt than a tip that drew nothing. Busy, which promises that nothing was done, 
 """
 
 
+_OF_ONE_CHANNEL = frozenset({LostTip, CloggedTip, ShortVolume, FailedAspirate})
+
+
 def channels_of(error: BaseException | None) -> frozenset[int] | None:
-    """Channels (from 0) that an error names, so that the others did what they should; None where it names none."""
-    return frozenset(error.errors) if isinstance(error, ChannelizedError) and error.errors else None
+    """Channels (from 0) that failed, the others having done their part; None where any may have failed.
+
+    A channel that finds no liquid, a clot or no tip reports it and leaves the others at their work, which is how PyLabRobot
+    keeps its accounts too. A drive that is blocked stops them all, whichever of them reports it.
+    """
+    if not isinstance(error, ChannelizedError) or not error.errors:
+        return None
+    by_itself = all(_kind(one) in _OF_ONE_CHANNEL for one in error.errors.values())
+    return frozenset(error.errors) if by_itself else None
 
 
 def fault_of(error: Exception, otherwise: FaultClass) -> DeviceFault:

@@ -12,8 +12,8 @@ never sent, and the last part may or may not have been carried out:
 Mixing brings nothing from one well to another, so all of it may be done again. What it can cost is a stroke of liquid that
 is still in a tip when the tip is thrown away: the wells that were being mixed are believed to hold so much less.
 
-Where the machine itself reported a failure it says more than a cut-off: the channels that it does not name did their part,
-and of what it refused to begin nothing was done.
+Where the machine itself reported a failure it says more than a cut-off: where channels failed for want of liquid or of a
+tip, those that it does not name did their part, and of what it refused to begin nothing was done.
 """
 
 from __future__ import annotations

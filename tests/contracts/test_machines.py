@@ -1,4 +1,4 @@
-"""What a machine behind PyLabRobot must say of a command that was broken off, whatever it is and wherever it was.
+"""What a pipetting machine must say of a command that was broken off, whatever make it is and wherever that was.
 
 Each verb is broken off at each call of its backend: by the death of the controller before the machine acted and after, and
 by errors of the machine. What the device then says is held against the ledger of the world, which knows.
@@ -7,8 +7,7 @@ by errors of the machine. What the device then says is held against the ledger o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -16,58 +15,13 @@ import pytest
 from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.resources.errors import TooLittleLiquidError
 
-from devices.liquid_handler import AddReagent, Distribute, Mix
-from devices.liquid_handler.handler import Handler
-from devices.liquid_handler.star import star
-from devices.plate_reader import ReadAbsorbance, ReadFluorescence
-from devices.plate_reader.clariostar import clariostar
-from devices.plate_reader.reader import Reader
-from digital_twin.chemistry import chemistry
-from digital_twin.instruments.liquid_handler import star_twin
-from digital_twin.instruments.plate_reader import ReaderRefuses, clariostar_twin
-from digital_twin.instruments.star_faults import busy
-from digital_twin.world import World
-from lab.bench import Bench
+from digital_twin.faults import BEFORE_OR_AFTER, FaultRule, FaultScript, Moment
+from digital_twin.instruments.star_faults import STAR_FAULTS, busy
 from lab.clock import LabClock
-from lab.errors import ConnectionLost, DeviceFault, InstrumentBusy, LidFault, StaleLease
-from lab.interfaces import Answer, Place, Reconciliation
-from tests.devices.broken_off import Breaker, Tried, try_once
-from tests.twin_bench import SEATS, small_bench
-
-HANDLER_CALLS = ("pick_up_tips", "drop_tips", "aspirate", "dispense")
-
-COMMANDS = (
-    Distribute(
-        source_labware="library",
-        source_well="A1",
-        targets=(("assay_1", "A1", 5.0), ("assay_2", "C3", 4.0), ("assay_1", "A1", 3.0)),
-        tip_volume_ul=50.0,
-        mix_cycles=2,
-    ),
-    AddReagent(
-        source_labware="buffer",
-        source_well="A1",
-        labware="assay_1",
-        wells=("A1", "B1", "C1", "A2", "C2", "A3", "B3", "B4"),
-        volume_ul=20.0,
-        tip_volume_ul=50.0,
-    ),
-    Mix(labware="assay_2", wells=("A1", "B1", "A5"), volume_ul=20.0, cycles=3, tip_volume_ul=50.0),
-)
-
-
-@dataclass(frozen=True)
-class How:
-    """A way to break a command off; arguments as of :class:`Breaker`."""
-
-    name: str
-    acted: bool = False
-    error: Callable[[Sequence[int]], Exception] | None = None
-    spared: bool = False
-
-    def breaker(self, at: int | None) -> Breaker:
-        return Breaker(at=at, acted=self.acted, error=self.error, spared=self.spared)
-
+from lab.errors import FaultKind, InstrumentBusy, StaleLease
+from lab.interfaces import Answer, Reconciliation
+from tests.devices.broken_off import Breaker, How, Tried, try_once
+from tests.devices.pipetting_bench import COMMANDS, Rig, Truth, check
 
 HOW = (
     How("killed before it acted"),
@@ -86,131 +40,10 @@ HOW = (
 )
 
 
-@dataclass
-class Truth:
-    """What the ledger says of one command.
-
-    Args:
-        tips: (rack, spot) fetched.
-        drawn_ul: by place.
-        given: by place, volumes in order.
-    """
-
-    tips: set[Place]
-    drawn_ul: dict[Place, float]
-    given: dict[Place, list[float]]
-
-    @classmethod
-    def of(cls, world: World, since: int) -> Truth:
-        truth = cls(set(), defaultdict(float), defaultdict(list))
-        for action in world.ledger.actions[since:]:
-            arguments = action.arguments
-            if action.action == "pick_up_tips":
-                truth.tips |= {(rack, spot) for rack, spot in arguments["tips"]}
-            if action.action in ("aspirate", "dispense"):
-                for well, volume_ul in zip(arguments["wells"], arguments["volumes_ul"], strict=True):
-                    place = (arguments["labware"], well)
-                    if action.action == "aspirate":
-                        truth.drawn_ul[place] += volume_ul
-                    else:
-                        truth.given[place].append(volume_ul)
-        return truth
-
-    @property
-    def all_drawn_ul(self) -> float:
-        return sum(self.drawn_ul.values())
-
-    def volume_ul(self, before: Bench, place: Place) -> float:
-        """What a well holds, but for the inaccuracy of pipetting."""
-        return before.well(*place).volume_ul - self.drawn_ul[place] + sum(self.given[place])
-
-
-class Rig:
-    """A world, and the handler that one process after the other drives in it."""
-
-    def __init__(self, clock: LabClock) -> None:
-        self.clock = clock
-        self.bench = small_bench()
-        for well in ("A1", "B1", "A5"):
-            self.bench.fill("assay_2", well, {"reporter": 50.0})
-        self.world = World(
-            clock=clock,
-            seed=7,
-            ledger=None,
-            bench=self.bench,
-            chemistry=chemistry("protein_g"),
-            seats=SEATS,
-        )
-
-    async def handler(self, breaker: Breaker | None = None) -> Handler:
-        """As a new process makes it."""
-        driver = star_twin(self.world, name="handler")
-        if breaker is not None:
-            breaker.stand_before(driver.backend, HANDLER_CALLS)
-        device = star("handler", driver, bench=self.bench)
-        await device.connect()
-        return device
-
-    async def said(self, device: Handler, command: Any, tried: Tried, *, after_death: bool) -> Reconciliation:
-        """What is said once the machine is in its safe state, by a new process after the death of the first."""
-        asked = await self.handler() if after_death else device
-        await asked.look()
-        await asked.safe()
-        assert self.world.tips_on("handler") == (False,) * 8
-        return await getattr(asked, command.verb).reconcile(command, tried.marks)
-
-
 @pytest.fixture
 def clock() -> Iterator[LabClock]:
     with LabClock(virtual=True) as made:
         yield made
-
-
-def believed(before: Bench, command: Any, said: Reconciliation) -> Bench:
-    """Belief after a step, as the store replays it."""
-    after = before.copy()
-    if said.answer is Answer.DONE:
-        command.believe(after)
-    else:
-        command.believe_part(after, said.part)
-    if said.answer is Answer.UNKNOWN:
-        certain, after = after, before.copy()
-        command.believe(after)
-        after.doubt(certain)
-        after.bar(said.doubtful or (), "test")
-    return after
-
-
-def check(before: Bench, command: Any, said: Reconciliation, truth: Truth, result: Any) -> None:
-    """Hold what was said against what is true."""
-    after = believed(before, command, said)
-    asked_for: dict[Place, list[float]] = defaultdict(list)
-    for _, place, volume_ul in command.transfers:
-        asked_for[place].append(volume_ul)
-    if said.answer is Answer.DONE:
-        assert dict(truth.given) == asked_for
-        assert truth.all_drawn_ul == pytest.approx(getattr(command, "drawn_ul", 0.0))
-        assert said.result == result
-        return
-    part = said.part or {"tips": [], "drawn_ul": 0.0}
-    assert {(rack, spot) for rack, spot in part["tips"]} >= truth.tips
-    assert part.get("drawn_ul", 0.0) >= truth.all_drawn_ul - 1e-9
-    if said.answer is Answer.NOT_DONE:
-        assert not truth.given
-    certain = before.copy()
-    command.believe_part(certain, said.part)
-    for place in command.touches:
-        if said.answer is Answer.UNKNOWN:
-            assert place in (said.doubtful or ()) or certain.well(*place).volume_ul == pytest.approx(
-                truth.volume_ul(before, place)
-            )
-            assert (certain.well(*place).volume_ul - before.well(*place).volume_ul) <= sum(
-                truth.given[place]
-            ) + 1e-9
-    for item in after.labware.values():
-        assert set(item.tips) <= {t for t in before.labware[item.id].tips if (item.id, t) not in truth.tips}
-        for well, contents in item.wells.items():
-            assert contents.volume_ul <= truth.volume_ul(before, (item.id, well)) + 1e-6
 
 
 @cache
@@ -353,148 +186,55 @@ def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock) ->
     clock.run(body())
 
 
-READINGS = (
-    ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=1000.0),
-    ReadAbsorbance(plate="assay_2", wavelength_nm=480.0, cycles=3, interval_s=60.0),
-)
-
-READER_CALLS = ("close", "read_fluorescence", "read_absorbance", "open")
-
-READER_HOW = (
-    HOW[0],
-    HOW[1],
-    How("wire lost", acted=True, error=lambda channels: ConnectionResetError("gone")),
-    How("refused", error=lambda channels: ReaderRefuses("not now")),
-)
-
-
-class ReaderRig:
-    """A world with a plate in its reader, which one process after the other drives."""
-
-    def __init__(self, clock: LabClock, *, remembers: bool) -> None:
-        self.clock = clock
-        self.remembers = remembers
-        self.bench = small_bench()
-        self.bench.move("assay_2", "reader")
-        self.bench.fill("assay_2", "A1", {"reporter": 50.0})
-        self.world = World(
-            clock=clock,
-            seed=7,
-            ledger=None,
-            bench=self.bench,
-            chemistry=chemistry("protein_g"),
-            seats=SEATS,
-        )
-
-    async def reader(self, breaker: Breaker) -> Reader:
-        """As a new process makes it. Setting it up puts the drawer out, before anything can break."""
-        driver = clariostar_twin(self.world, name="reader", position="reader")
-        device = clariostar(
-            "reader",
-            driver if self.remembers else replace(driver, last_reading=None),
-            bench=self.bench,
-        )
-        await device.connect()
-        breaker.stand_before(driver.backend, READER_CALLS)
-        return device
-
-    def cycles(self) -> int:
-        """Readings that the reader truly made."""
-        return sum(action.action.startswith("read") for action in self.world.ledger.actions)
-
-
-@cache
-def reading_of(command: Any) -> tuple[int, Any]:
-    """How many calls of the backend a reading takes, and what it gives back, undisturbed."""
-    with LabClock(virtual=True) as clock:
-        rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
-
-        async def body() -> Any:
-            device = await rig.reader(whole)
-            return (await try_once(clock, getattr(device, command.verb), command, whole)).result
-
-        result = clock.run(body())
-    return len(whole.calls), result
-
-
-@pytest.mark.parametrize("remembers", [True, False], ids=["remembers", "forgets"])
-@pytest.mark.parametrize("how", READER_HOW, ids=lambda how: how.name)
-@pytest.mark.parametrize("command", READINGS, ids=lambda command: command.verb)
-def test_a_reading_broken_off_anywhere_is_taken_whole_from_the_reader_or_made_again(
-    command: Any, how: How, remembers: bool
-) -> None:
-    calls, result = reading_of(command)
-    answers = set()
-    for at in range(calls):
-        with LabClock(virtual=True) as clock:
-            rig, breaker = ReaderRig(clock, remembers=remembers), how.breaker(at)
-
-            async def body(rig: ReaderRig = rig, breaker: Breaker = breaker) -> Reconciliation:
-                device = await rig.reader(breaker)
-                tried = await try_once(rig.clock, getattr(device, command.verb), command, breaker)
-                assert (tried.fault is None) == (how.error is None)
-                if isinstance(tried.fault, DeviceFault) and breaker.calls[breaker.at or 0] in (
-                    "open",
-                    "close",
-                ):
-                    assert isinstance(tried.fault, LidFault if how.name == "refused" else ConnectionLost)
-                made = rig.cycles()
-                asked = device if how.error is not None else await rig.reader(Breaker(at=None))
-                await asked.look()
-                await asked.safe()
-                assert not rig.world.is_shut("reader")
-                said = await getattr(asked, command.verb).reconcile(command, tried.marks)
-                assert (said.answer is Answer.DONE) == (remembers and made == command.cycles)
-                if said.answer is Answer.NOT_DONE:
-                    assert said.part is None
-                    last = Breaker(at=None)
-                    again = await try_once(rig.clock, getattr(asked, command.verb), command, last)
-                    assert len(again.result["cycles"]) == command.cycles
-                return said
-
-            said = clock.run(body())
-            answers.add(said.answer)
-            if said.answer is Answer.DONE:
-                assert said.result == result
-    assert answers == ({Answer.DONE, Answer.NOT_DONE} if remembers else {Answer.NOT_DONE})
+SCRIPTED = [
+    (command, FaultRule(instrument="handler", kind=kind, where=command.verb, at=(n,), moment=moment))
+    for command in COMMANDS
+    for kind in STAR_FAULTS.verbs[command.verb]
+    for moment in ((Moment.BEFORE, Moment.AFTER) if kind in BEFORE_OR_AFTER else (Moment.BEFORE,))
+    for n in (1, 2)
+    if not (command.verb == "distribute" and n == 2 and STAR_FAULTS.verbs["distribute"][kind] == "aspirate")
+    if not (command.verb != "mix" and n == 2 and STAR_FAULTS.verbs[command.verb][kind] == "pick_up")
+]
+"""Every fault that the twin of a STAR can have, at the first and the second of its opportunities in each verb."""
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        replace(READINGS[1], wavelength_nm=500.0),
-        replace(READINGS[1], cycles=2),
-        ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=900.0),
-    ],
-    ids=["another wavelength", "fewer cycles", "another mode"],
+    ("command", "rule"), SCRIPTED, ids=lambda value: getattr(value, "key", "") or value.verb
 )
-def test_a_reading_that_was_set_otherwise_is_not_taken_for_the_one_asked_for(
-    clock: LabClock, other: Any
+def test_a_fault_of_the_machine_is_told_by_its_kind_and_never_hides_what_was_done(
+    clock: LabClock, command: Any, rule: FaultRule
 ) -> None:
-    rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
+    rig = Rig(clock)
+    before = rig.bench.copy()
 
-    async def body() -> None:
-        device = await rig.reader(whole)
-        done = await try_once(rig.clock, device.absorbance, READINGS[1], whole)
-        said = await getattr(device, other.verb).reconcile(other, done.marks)
-        assert said.answer is Answer.NOT_DONE
+    async def body() -> tuple[Tried, Reconciliation, Truth]:
+        device = await rig.handler(script=FaultScript(rules=(rule,)))
+        since = len(rig.world.ledger.actions)
+        tried = await try_once(clock, getattr(device, command.verb), command, Breaker(at=None))
+        said = await rig.said(device, command, tried, after_death=False)
+        return tried, said, Truth.of(rig.world, since)
 
-    clock.run(body())
+    tried, said, truth = clock.run(body())
+    assert tried.fault is not None
+    assert tried.fault.kind is rule.kind
+    assert not tried.fault.nothing_done
+    check(before, command, said, truth, result=None)
 
 
-def test_a_reading_made_before_the_step_is_not_taken_for_its_own(clock: LabClock) -> None:
-    rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
-    command = READINGS[0]
+@pytest.mark.parametrize("where", ["pick_up", "aspirate", "dispense", "drop"])
+def test_a_machine_that_falls_silent_is_late_and_what_it_did_is_told(clock: LabClock, where: str) -> None:
+    rig, command = Rig(clock), COMMANDS[0]
+    before = rig.bench.copy()
+    rule = FaultRule(instrument="handler", kind=FaultKind.TIMEOUT, where=where, at=(1,), silent=True)
 
-    async def body() -> None:
-        device = await rig.reader(whole)
-        await try_once(rig.clock, device.fluorescence, command, whole)
-        broken = Breaker(at=1)
-        broken.stand_before(device._front.backend, READER_CALLS)
-        tried = await try_once(rig.clock, device.fluorescence, command, broken)
-        assert [mark.name for mark in tried.marks] == ["close", "read"]
-        await device.look()
-        said = await device.fluorescence.reconcile(command, tried.marks)
-        assert said.answer is Answer.NOT_DONE
+    async def body() -> tuple[Tried, Reconciliation, Truth]:
+        device = await rig.handler(script=FaultScript(rules=(rule,)))
+        since = len(rig.world.ledger.actions)
+        tried = await try_once(clock, device.distribute, command, Breaker(at=None))
+        said = await rig.said(device, command, tried, after_death=False)
+        return tried, said, Truth.of(rig.world, since)
 
-    clock.run(body())
+    tried, said, truth = clock.run(body())
+    assert tried.fault is not None
+    assert tried.fault.kind is FaultKind.TIMEOUT
+    check(before, command, said, truth, result={"tips": [["tips_1", "A1"]]})

@@ -61,6 +61,20 @@ class Breaker:
         return call
 
 
+@dataclass(frozen=True)
+class How:
+    """A way to break a command off; arguments as of :class:`Breaker`."""
+
+    name: str
+    acted: bool = False
+    error: Callable[[Sequence[int]], Exception] | None = None
+    spared: bool = False
+
+    def breaker(self, at: int | None) -> Breaker:
+        """One that breaks a command off in this way."""
+        return Breaker(at=at, acted=self.acted, error=self.error, spared=self.spared)
+
+
 @dataclass
 class Tried:
     """One try of a command.

@@ -170,7 +170,11 @@ def test_belief_keeps_account_of_every_microlitre(portions: list[tuple[str, str,
             assert sum(well.parts.values()) == pytest.approx(well.volume_ul)
 
 
-PARTS = ((DISTRIBUTE, {"given": 0}), (ADD, {"given": []}), (MIX, {"short": []}))
+PARTS: tuple[tuple[Command, dict[str, object]], ...] = (
+    (DISTRIBUTE, {"given": 0}),
+    (ADD, {"given": []}),
+    (MIX, {"short": []}),
+)
 
 
 @pytest.mark.parametrize(("command", "rest"), PARTS, ids=lambda value: getattr(value, "verb", ""))

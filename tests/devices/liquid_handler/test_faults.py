@@ -70,6 +70,12 @@ def test_each_channel_is_quoted_by_the_number_on_the_machine() -> None:
 
 
 def test_channels_that_failed_are_known_only_where_the_machine_names_them() -> None:
-    assert channels_of(said({"P1": "04/81", "P3": "06/70"})) == {0, 2}
+    assert channels_of(said({"P1": "04/81", "P3": "06/70"})) == frozenset({0, 2})
     assert channels_of(STARFirmwareError({}, "C0er03")) is None
     assert channels_of(OSError("gone")) is None
+
+
+def test_a_drive_that_is_blocked_leaves_every_channel_in_doubt() -> None:
+    assert channels_of(said({"P1": "02/62"})) is None
+    assert channels_of(said({"P1": "02/62", "P2": "06/70"})) is None
+    assert channels_of(ChannelizedError({0: RuntimeError("it jams")})) is None
