@@ -4,16 +4,16 @@ A rule says what goes wrong with which requests of one instrument. Each request 
 opportunities are counted; whether the rule strikes at the n-th follows from the seed, the instrument, the rule and n, and
 from nothing else. So it does not depend on how lanes interleave.
 
-Each opportunity is a line of the world's ledger: ``fault`` where a rule struck, ``chance`` where none did. They change
-nothing but the counts, and no noise depends on them. The counts could not be told from the physical actions: a fault may
-prevent the action, and many requests (a question, a lid that is open already) are none. Written down, they survive a crash,
-the rebuilt world goes on with the same script, and no fault is silent.
+Each opportunity is a line of the world's ledger: ``fault`` where a rule struck, ``chance`` where none did, and ``recovered``
+where a fault that lasts is over. They change nothing but the counts, and no noise depends on them. The counts could not be
+told from the physical actions: a fault may prevent the action, and many requests (a question, a lid that is open already)
+are none. Written down, they survive a crash, the rebuilt world goes on with the same script, and no fault is silent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from zlib import crc32
@@ -27,6 +27,7 @@ __all__ = [
     "CHANCE",
     "FAULT",
     "NO_FAULTS",
+    "RECOVERED",
     "FaultRule",
     "FaultScript",
     "Faults",
@@ -40,6 +41,7 @@ __all__ = [
 
 CHANCE = "chance"
 FAULT = "fault"
+RECOVERED = "recovered"
 """Actions of the ledger, see above."""
 
 
@@ -279,8 +281,15 @@ class Faults:
         for rule in self._rules:
             self.repertoire.check(rule)
 
-    def strike(self, request: Request | None) -> Strike | None:
-        """What goes wrong with a request, if anything; on the ledger when this returns."""
+    def strike(
+        self, request: Request | None, *, line: str = "", lasting: Container[FaultKind] = ()
+    ) -> Strike | None:
+        """What goes wrong with a request, if anything; on the ledger when this returns.
+
+        Args:
+            line: the request as it was sent.
+            lasting: kinds that last: the world keeps them, with the line, until they are over.
+        """
         if request is None or not self._rules:
             return None
         counts = self.world.state.opportunities.get(self.instrument, {})
@@ -296,7 +305,15 @@ class Faults:
         if struck is None:
             self.world.act(self.instrument, CHANCE, opportunities=opportunities)
         else:
-            self.world.act(self.instrument, FAULT, opportunities=opportunities, rule=struck.rule.key)
+            kept = {"lasting": line} if struck.kind in lasting else {}
+            self.world.act(
+                self.instrument,
+                FAULT,
+                opportunities=opportunities,
+                rule=struck.rule.key,
+                kind=str(struck.kind),
+                **kept,
+            )
         return struck
 
 

@@ -185,6 +185,7 @@ class State:
         self.channels: dict[str, list[Channel]] = {}
         self.readings: dict[str, Reading] = {}
         self.opportunities: dict[str, dict[str, int]] = {}
+        self.troubles: dict[str, tuple[str, str]] = {}
         self.pieces: dict[str, Piece] = {}
         for item in bench.labware.values():
             piece = Piece(

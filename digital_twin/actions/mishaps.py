@@ -9,7 +9,7 @@ import numpy as np
 from digital_twin.state import Channel, Impossible, State
 from lab.types import JsonValue
 
-__all__ = ["chance", "clog", "drop", "fault", "lose_tips"]
+__all__ = ["chance", "clog", "drop", "fault", "lose_tips", "recovered"]
 
 
 def chance(
@@ -29,10 +29,40 @@ def chance(
 
 
 def fault(
-    state: State, now_s: float, instrument: str, *, opportunities: Mapping[str, int], rule: str
+    state: State,
+    now_s: float,
+    instrument: str,
+    *,
+    opportunities: Mapping[str, int],
+    rule: str,
+    kind: str,
+    lasting: str | None = None,
 ) -> Callable[[np.random.Generator], JsonValue]:
-    """Note that a fault strikes, by the rule named; what it does to the world is an action of its own."""
-    return chance(state, now_s, instrument, opportunities=opportunities)
+    """Note that a fault strikes; what it does to the world is an action of its own.
+
+    Args:
+        rule: by which.
+        kind: of fault.
+        lasting: the request with which a fault begins that lasts until :func:`recovered`.
+    """
+    noted = chance(state, now_s, instrument, opportunities=opportunities)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        if lasting is not None:
+            state.troubles[instrument] = (kind, lasting)
+        return noted(rng)
+
+    return effect
+
+
+def recovered(state: State, now_s: float, instrument: str) -> Callable[[np.random.Generator], JsonValue]:
+    """Note that a fault that lasted is over; nothing physical."""
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.troubles.pop(instrument, None)
+        return None
+
+    return effect
 
 
 def clog(

@@ -108,9 +108,7 @@ def read_absorbance(
         true = true * (1.0 + rng.normal(0.0, _MENISCUS_CV, size=true.size)) + _PLASTIC_ABSORBANCE
         if piece.lid is not None:
             true = np.full_like(true, np.inf)
-        seen = [
-            absorbance_reading(absorbance=float(a), rng=rng, ceiling=_ABSORBANCE_CEILING) for a in true
-        ]
+        seen = [absorbance_reading(absorbance=float(a), rng=rng, ceiling=_ABSORBANCE_CEILING) for a in true]
         if overflow:
             seen = _half_at(seen, _ABSORBANCE_CEILING)
         settings = {"wavelength_nm": wavelength_nm}

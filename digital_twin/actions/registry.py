@@ -40,7 +40,8 @@ ACTIONS: dict[str, Preparation] = {
     "drop": mishaps.drop,
     "chance": mishaps.chance,
     "fault": mishaps.fault,
+    "recovered": mishaps.recovered,
 }
 
-BOOKKEEPING = frozenset({"chance", "fault"})
+BOOKKEEPING = frozenset({"chance", "fault", "recovered"})
 """Actions that do nothing to anything. They are counted apart, so that no noise depends on them."""

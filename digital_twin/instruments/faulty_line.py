@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from devices.transport import LineInstrument
-from digital_twin.faults import Faults, FaultScript, Repertoire, Request, Strike
+from digital_twin.faults import RECOVERED, Faults, FaultScript, Repertoire, Request, Strike
 from digital_twin.world import World
 from lab.errors import FaultKind
 
@@ -83,6 +83,10 @@ class FaultyLine:
         self._name = name
         self._script = Faults(world, name, faults.repertoire, script)
         self._trouble: Trouble | None = None
+        if name in world.state.troubles:
+            # The world was rebuilt from a ledger that ends in the midst of it.
+            kind, line = world.state.troubles[name]
+            self._trouble = faults.troubles[FaultKind(kind)](line)
 
     async def reply(self, line: str) -> str:
         """The answer to one line, if there is one.
@@ -91,7 +95,7 @@ class FaultyLine:
             ConnectionError: the wire is lost.
         """
         request = self._faults.read(line.strip(), self._world)
-        strike = self._script.strike(request)
+        strike = self._script.strike(request, line=line.strip(), lasting=self._faults.troubles)
         if strike is None or request is None:
             return await self._ask(line)
         match strike.kind:
@@ -132,5 +136,6 @@ class FaultyLine:
     async def _ask(self, line: str) -> str:
         if self._trouble is not None and self._trouble.ends(line.strip()):
             self._trouble = None
+            self._world.act(self._name, RECOVERED)
         reply = await self._model.reply(line)
         return reply if self._trouble is None else self._trouble.reply(line.strip(), reply)

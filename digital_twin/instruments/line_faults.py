@@ -79,7 +79,7 @@ class _BlockShort(Trouble):
         return line.startswith(("M104", "M14", "M18"))
 
     def reply(self, line: str, reply: str) -> str:
-        if line != "M105":
+        if line != "M105" or "T:none" in reply:
             return reply
         # It knows what it was asked for, that it is not there, and that the hold has not begun.
         total = re.search(r"Total_H:(\S+)", reply)

@@ -144,7 +144,8 @@ def test_a_rule_that_has_had_its_opportunities_is_written_down_no_more():
 def test_no_noise_depends_on_what_the_script_writes_down():
     plain, noted = hands(), hands()
     noted.world.act("handler", "chance", opportunities={"x": 1})
-    noted.world.act("reader", "fault", opportunities={"x": 2}, rule="x")
+    noted.world.act("reader", "fault", opportunities={"x": 2}, rule="x", kind="lid", lasting="x")
+    noted.world.act("reader", "recovered")
     for lab in (plain, noted):
         lab.transfer(("reporter", "A1"), ("assay_1", "A1"), 50.0)
         lab.carry("deck_plate_1", "reader")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from devices.incubator.bioshake import BioShakeDialect
 from devices.plate_hotel.preciseflex import TcsDialect
 from devices.thermocycler.opentrons import OpentronsDialect
 from devices.transport import InProcess, LineInstrument
+from digital_twin.actions import BOOKKEEPING
+from digital_twin.chemistry import chemistry
 from digital_twin.faults import FaultRule, Moment
 from digital_twin.instruments.faulty_line import NONSENSE
 from digital_twin.instruments.line_faults import short_of
@@ -158,6 +161,31 @@ def test_a_stuck_clamp_moves_when_it_is_told_again_and_its_errors_are_gone():
         assert world.is_shut("shaker")
 
     with_fault(SHAKER, FaultKind.LID, "incubate", converse)
+
+
+def test_a_fault_that_lasts_is_there_still_when_the_world_is_rebuilt_and_over_on_record(tmp_path: Path):
+    ledger = tmp_path / "world.jsonl"
+    rules = script(FaultRule(instrument="shaker", kind=FaultKind.LID, where="incubate", at=(1,)))
+
+    async def jam(shaker: LineInstrument) -> None:
+        assert await shaker.reply("setElmLockPos") == "e"
+
+    async def go_on(shaker: LineInstrument) -> None:
+        assert await shaker.reply("getElmState") == "9"
+        assert await shaker.reply("getErrorList") == "{e306}"
+        assert await shaker.reply("setElmLockPos") == "ok"
+        assert await shaker.reply("getElmState") == "1"
+
+    with LabClock(virtual=True) as clock:
+        world = a_world(clock, ledger=ledger)
+        clock.run(jam(a_line(world, SHAKER, rules)))
+        world.close()
+        again = World.rebuild(ledger, clock=clock, chemistry=chemistry("protein_g"))
+        clock.run(go_on(a_line(again, SHAKER, rules)))
+        again.close()
+    noted = [one.action for one in again.ledger.actions if one.action in BOOKKEEPING]
+    assert noted == ["fault", "recovered"]
+    assert again.state.troubles == {}
 
 
 # ------------------------------------------------------------------------------------------------------------------ arm
