@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from lab.interfaces import Document
+from lab.recovery import Recovery
 from lab.store import values
 from lab.store.database import Part
 from lab.store.material import add_samples
@@ -224,7 +225,9 @@ def _refuse_final(row: RunTable) -> None:
 
 def _refuse_in_the_air(session: Session, run_id: str, becomes: RunStatus) -> None:
     flying = select(StepTable).where(
-        StepTable.run_id == run_id, col(StepTable.status).in_(_IN_THE_AIR.get(becomes, ()))
+        StepTable.run_id == run_id,
+        col(StepTable.status).in_(_IN_THE_AIR.get(becomes, ())),
+        StepTable.recovery != Recovery.SKIP_SAMPLE.value,  # Its samples are barred, and nobody asks any more.
     )
     step = session.exec(flying.limit(1)).first()
     if step is not None:
