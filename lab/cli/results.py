@@ -192,6 +192,7 @@ def _verdict(one: AuditedObservation) -> str:
     quality = one.observation.quality
     flags = ", ".join(flag_words(flag) for flag in quality.flags)
     verdict = f"{'can be used' if quality.ok else 'not to be used'}{f' ({flags})' if flags else ''}"
+    verdict = verdict if one.counts else f"was: {verdict}"
     return ". ".join([verdict, *(_said(said, one.observation) for said in one.amendments)])
 
 

@@ -34,6 +34,9 @@ _SHOWN = 12
 
 _DEPTH = 6
 
+_NAMED = 8
+"""Wells of one piece of labware that a sentence names; of more it says how many."""
+
 
 def show_samples(
     name: str | None, *, everything: bool, store: str | None, as_json: bool, out: Console
@@ -280,11 +283,14 @@ def _grow(
 
 
 def _listed(places: Sequence[Place]) -> str:
-    """``assay_01: A3, B7; assay_02: A3``."""
+    """``assay_01: A3, B7; assay_02: 13 wells``."""
     by_labware: dict[str, list[str]] = {}
     for labware, well in places:
         by_labware.setdefault(labware, []).append(well)
-    return "; ".join(f"{labware}: {', '.join(wells)}" for labware, wells in by_labware.items())
+    return "; ".join(
+        f"{labware}: {', '.join(wells) if len(wells) <= _NAMED else text.count(len(wells), 'well')}"
+        for labware, wells in by_labware.items()
+    )
 
 
 def _show_resting(resting: Sequence[Resting], *, retracted: bool, out: Console) -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lab.interfaces import ModelCard
 from lab.report import wording
+from lab.report.audit import redone
 from lab.report.figures.calibration import calibration
 from lab.report.figures.plates import plate_maps
 from lab.report.figures.progress import best_so_far, top_variants
@@ -90,7 +91,19 @@ def render_page(
         lab_time_s=_lab_time(contents),
         quality_sentence=wording.quality_sentence(contents),
         methods=wording.methods(contents),
+        amended=_amended(contents),
+        redone=redone(contents.runs),
+        ladders=wording.recovery_words(contents.campaign.policies.recovery.ladders),
     )
+
+
+def _amended(contents: Contents) -> dict[str, str]:
+    """Experiment -> what was said about its result since."""
+    found: dict[str, str] = {}
+    for said in contents.amendments:
+        before = found.get(said.experiment_id)
+        found[said.experiment_id] = said.note if before is None else f"{before} {said.note}"
+    return found
 
 
 def _text(name: str) -> str:

@@ -105,7 +105,9 @@ def _reading(
 
 
 def _values(wells: Sequence[WellReading], kind: str) -> list[float]:
-    return [w.value for w in wells if w.kind == kind and w.value is not None and not w.saturated]
+    """Of the wells that count; a control is only ever left out because it is barred."""
+    counting = (w for w in wells if w.kind == kind and not w.saturated and not w.left_out)
+    return [w.value for w in counting if w.value is not None]
 
 
 def _cv(reference: Sequence[float], blank: Sequence[float]) -> float | None:

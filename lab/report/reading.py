@@ -8,6 +8,7 @@ What a protocol's analysis knows better than a report is taken from ``Observatio
 ``reference_standard_error``       without it the report compares nothing with the reference
 ``reference_degrees_of_freedom``   of that; else as many as the observation itself has
 ``wells``                          records with ``labware``, ``well`` and ``flags``; a well with a flag was left out
+``pooled``                         records of the results that one of replicates was made of, written by the store
 =================================  ===================================================================================
 """
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lab.interfaces import Document
 from lab.report import statistics
+from lab.report.audit import amendments, barred_wells, bars
 from lab.report.digest import content_sha256
 from lab.report.plates import plate_readings, versions_of
 from lab.report.sequence import single_substitutions
@@ -67,7 +70,7 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
     outcomes = store.runs(campaign.id)
     steps = {outcome.run.id: store.steps(outcome.run.id) for outcome in outcomes}
     documents = {outcome.run.id: _documents(store, outcome.run) for outcome in outcomes}
-    left_out = _left_out(results)
+    left_out = _left_out(results) | barred_wells(store, outcomes)
     plates = tuple(
         plate for outcome in outcomes for plate in _plates(outcome, documents[outcome.run.id], left_out)
     )
@@ -105,6 +108,8 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         versions=versions,
         files=dict(record.files),
         files_hash=record.content_hash,
+        amendments=amendments(store, campaign),
+        bars=bars(store, record.bench_id, outcomes),
         content_sha256=content_sha256(campaign, results, plates),
     )
 
@@ -180,7 +185,11 @@ def _variants(
     for result in results:
         if result.usable and result.experiment.status is ExperimentStatus.MEASURED:
             measured[result.experiment.candidate.id].append(result)
-    combined = {name: _combined(found) for name, found in measured.items()}
+    parts = {name: [p for r in found for p in _parts(r)] for name, found in measured.items()}
+    combined = {
+        name: statistics.combine([p.estimate for p in found], [max(1, p.wells) for p in found])
+        for name, found in parts.items()
+    }
     differences = {
         name: None if reference is None else statistics.difference(estimate, reference)
         for name, (estimate, _) in combined.items()
@@ -192,8 +201,8 @@ def _variants(
         Variant(
             candidate_id=name,
             estimate=estimate,
-            wells=sum(r.observation.replicates for r in measured[name] if r.observation is not None),
-            runs=len({r.observation.run_id for r in measured[name] if r.observation is not None}),
+            wells=sum(part.wells for part in parts[name]),
+            runs=len({part.run_id for part in parts[name]}),
             difference=differences[name],
             differs=differs[name],
             agree=agree,
@@ -208,13 +217,33 @@ def _variants(
     return tuple(sorted(variants, key=lambda v: (-sign * v.estimate.value, v.candidate_id)))
 
 
-def _combined(results: Sequence[Result]) -> tuple[Estimate, bool]:
-    pairs = [
-        (r.estimate, max(1, r.observation.replicates))
-        for r in results
-        if r.estimate is not None and r.observation is not None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One run's word on a candidate."""
+
+    estimate: Estimate
+    wells: int
+    run_id: str
+
+
+def _parts(result: Result) -> list[_Part]:
+    """What a result says: one part, or, where replicates are pooled in it, one for each of them."""
+    observation = result.observation
+    if observation is None or result.estimate is None:
+        return []
+    pooled = observation.details.get("pooled")
+    if not pooled:
+        return [_Part(estimate=result.estimate, wells=observation.replicates, run_id=observation.run_id)]
+    return [
+        _Part(
+            estimate=statistics.estimate(
+                float(one["value"]), float(one["standard_error"]), int(one["replicates"]) - 1
+            ),
+            wells=int(one["replicates"]),
+            run_id=str(one["run"]),
+        )
+        for one in pooled
     ]
-    return statistics.combine([e for e, _ in pairs], [n for _, n in pairs])
 
 
 def _curve(campaign: Campaign, results: Sequence[Result]) -> Curve:

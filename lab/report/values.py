@@ -9,6 +9,8 @@ from typing import Literal
 from lab.types import Campaign, Experiment, JsonValue, Observation
 
 __all__ = [
+    "Amendment",
+    "Bar",
     "Calibration",
     "Contents",
     "Curve",
@@ -238,6 +240,45 @@ class StepSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What a person said about a result after it was recorded.
+
+    Args:
+        utc: to the minute.
+        experiment_id: whose result it is about.
+        what: a sentence.
+        note: in few words, for where the experiment is named already.
+    """
+
+    utc: str
+    who: str
+    why: str
+    experiment_id: str
+    what: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """Material that was barred, or that may be used again.
+
+    Args:
+        utc: to the minute.
+        who: a person, or ``drywet`` itself.
+        material: labware and wells.
+        what: which of the two.
+        in_force: whether it is barred to this day.
+    """
+
+    utc: str
+    who: str
+    why: str
+    material: str
+    what: str
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """All that one report holds.
 
@@ -251,6 +292,8 @@ class Contents:
         versions: of the libraries that carried the runs out, as their documents record them.
         files: name -> text of what the campaign was read from.
         files_hash: of them, as the store holds it.
+        amendments: of results, in the order of saying.
+        bars: of material on its bench, in that order.
         content_sha256: of goal, choices, results and readings, identifiers left out: equal for equal tables.
     """
 
@@ -277,4 +320,6 @@ class Contents:
     versions: Mapping[str, str]
     files: Mapping[str, str]
     files_hash: str
+    amendments: tuple[Amendment, ...]
+    bars: tuple[Bar, ...]
     content_sha256: str

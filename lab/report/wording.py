@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from lab.errors import FaultKind
+from lab.recovery import Ladder
 from lab.report.values import Calibration, Contents, Curve, Estimate, Variant
 from lab.types import Campaign, CampaignStatus, JsonValue
 
@@ -24,6 +26,7 @@ __all__ = [
     "number",
     "p_percent",
     "quality_sentence",
+    "recovery_words",
     "reproduction",
     "role_words",
     "setting",
@@ -115,6 +118,15 @@ def setting(name: str, value: JsonValue) -> tuple[str, str]:
     return name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def recovery_words(ladders: Mapping[FaultKind, Ladder]) -> str:
+    """``clog: retry new tip, then hold; busy: hold``: what a campaign file wrote, in its order."""
+    told = (
+        f"{kind.replace('_', ' ')}: {', then '.join(step.replace('_', ' ') for step in ladder)}"
+        for kind, ladder in ladders.items()
+    )
+    return "; ".join(told)
+
+
 def target_words(campaign: Campaign) -> str:
     """``residual activity``."""
     return campaign.goal.target.replace("_", " ")
@@ -141,6 +153,16 @@ def banner(contents: Contents) -> tuple[str, str, str]:
             (
                 "Every reading in this report was made by a simulation of the instruments and of the biology. "
                 "No material was handled. Nothing here is evidence about a real sample."
+            ),
+        )
+    if origins == {"manual", "twin"}:
+        return (
+            "twin",
+            "Simulated: digital twin, with values put in by hand",
+            (
+                "Every reading in this report was made by a simulation of the instruments and of the biology, but for "
+                "values that a person put in the place of one; the table of experiments names each one's origin. Nothing "
+                "here is evidence about a real sample."
             ),
         )
     if origins == {"real"}:
