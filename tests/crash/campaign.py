@@ -9,35 +9,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.crash.cases import POLICIES, Case
+from tests.crash.cases import Case
 from tests.crash.controller import warm_up
-from tests.crash.points import ACTION_POINTS, UNTIMED
 from tests.crash.running import Verdict, play, play_undisturbed
+from tests.crash.sabotage import sabotaged
+from tests.crash.sets import QUICK, case_by_lot, quick_cases, seed_by_lot
 from tests.postgres import PostgresServer, running_server
 
-__all__ = ["main"]
+__all__ = ["SABOTAGED", "main"]
 
-CAMPAIGNS = 6
-"""Campaigns, by their seed, that cases are made of."""
+SABOTAGED = "sabotaged"
+"""Group of cases with a fault built in, each of which must violate something."""
 
-SHARE_OF_ACTIONS = 0.6
-"""Of the cases that are killed at an action of the world; the others are killed at a write."""
-
-SHARE_AGAIN = 0.3
-SHARE_POSTGRES = 0.25
-MOST_AGAIN = 700
-"""Kill points that a resume passes, about."""
+QUICK_SEED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,33 +68,6 @@ class Bench:
             return play(case, folder, self.server.url(database), reference)
         finally:
             self.server.sql(f"DROP DATABASE {database} WITH (FORCE)")
-
-
-def choose_cases(bench: Bench, count: int) -> Iterator[Case]:
-    """Cases by their number: campaign, kill point, policy, store and second kill follow from it."""
-    for number in range(1, count + 1):
-        rng = random.Random(number)
-        seed = 1 + number % CAMPAIGNS
-        yield Case(
-            seed=seed,
-            policy=rng.choice(POLICIES),
-            store="postgres" if bench.server is not None and rng.random() < SHARE_POSTGRES else "sqlite",
-            again=rng.randint(1, MOST_AGAIN) if rng.random() < SHARE_AGAIN else 0,
-            **_point(bench.refer(seed)["passed"], rng),
-        )
-
-
-def _point(passed: Sequence[dict[str, Any]], rng: random.Random) -> dict[str, Any]:
-    """A kill point: first its kind and verb, so that a verb of few actions has its share, then one of those."""
-    by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for point in passed:
-        by_place[point["kind"], point["verb"]].append(point["nth"])
-    of_actions = rng.random() < SHARE_OF_ACTIONS
-    places = sorted(place for place in by_place if (place[0] in ACTION_POINTS) is of_actions)
-    place = rng.choice(places)
-    # Documents are written in their own time, fewer times when the machine is busy.
-    found = by_place[place][: 4 if place[0].startswith(UNTIMED) else None]
-    return {"at": place[0], "nth": rng.choice(found)}
 
 
 def play_all(
@@ -154,6 +121,13 @@ def _verdict(case: Case, folder: Path, code: int) -> Verdict:
 
 # -------------------------------------------------------------------------------------------------------------- the table
 
+TITLE = "# A controller killed with SIGKILL, and what its store and its twin's ledger say afterwards"
+
+EXPLAINED = """Each case is a campaign of 4 experiments in 2 batches on the twin, killed at one point, some once more while
+it resumed, and resumed until it is over; a truthful person settles what it holds for. Redone: a batch was done again on
+fresh material. Unknowns: steps of which the instrument could not say what came of them. Violations: sentences of the oracle,
+`tests/crash/oracle.py`."""
+
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """Kill point x verb: what became of the cases."""
@@ -189,25 +163,12 @@ def page(verdicts: Sequence[Verdict], machine: str) -> str:
     stores = Counter(Case.read(v.case).store for v in verdicts)
     policies = Counter(Case.read(v.case).policy for v in verdicts)
     never = sum(v.kills == 0 for v in verdicts)
-    return "\n".join(
-        [
-            "# A controller killed with SIGKILL, and what its store and its twin's ledger say afterwards",
-            "",
-            f"{machine}",
-            "",
-            f"{len(verdicts)} cases ({', '.join(f'{n} on {s}' for s, n in sorted(stores.items()))}; policy for unknown "
-            f"outcomes: {', '.join(f'{p} {n}' for p, n in sorted(policies.items()))}). "
-            f"{sum(v.kills for v in verdicts)} kills; {never} cases ended before their kill point came.",
-            "",
-            "Each case is a campaign of 4 experiments in 2 batches on the twin, killed at one point, some once more while it "
-            "resumed, and resumed until it is over; a truthful person settles what it holds for. Redone: a batch was done again "
-            "on fresh material. Unknowns: steps of which the instrument could not say what came of them. Violations: sentences "
-            "of the oracle (`tests/crash/oracle.py`).",
-            "",
-            table(verdicts),
-            "",
-        ]
+    counts = (
+        f"{len(verdicts)} cases ({', '.join(f'{n} on {s}' for s, n in sorted(stores.items()))}; policy for unknown "
+        f"outcomes: {', '.join(f'{p} {n}' for p, n in sorted(policies.items()))}). {sum(v.kills for v in verdicts)} kills; "
+        f"{never} cases ended before their kill point came."
     )
+    return f"{TITLE}\n\n{machine}\n\n{counts}\n\n{EXPLAINED}\n\n{table(verdicts)}\n"
 
 
 # ------------------------------------------------------------------------------------------------------------- the program
@@ -218,7 +179,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=300, help="cases, each by its number")
     parser.add_argument("--jobs", type=int, default=2, help="cases side by side")
     parser.add_argument("--case", action="append", default=[], help="play this one; may be given again")
-    parser.add_argument("--cases", type=Path, help="file with a case a line; - is standard input")
+    parser.add_argument("--group", choices=(*QUICK, SABOTAGED), help="play a group of the quick set instead")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each case and nothing else"
     )
@@ -228,13 +189,21 @@ def _arguments() -> argparse.Namespace:
 
 
 def _cases(given: argparse.Namespace, bench: Bench) -> list[Case]:
-    if given.case or given.cases:
-        lines = list(given.case)
-        if given.cases:
-            text = sys.stdin.read() if str(given.cases) == "-" else given.cases.read_text()
-            lines += text.split()
-        return [Case.read(line) for line in lines]
-    return list(choose_cases(bench, given.seeds))
+    if given.case:
+        return [Case.read(line) for line in given.case]
+    if given.group == SABOTAGED:
+        return sabotaged(bench.refer(QUICK_SEED)["passed"])
+    if given.group:
+        return quick_cases(given.group, bench.refer(QUICK_SEED)["passed"])
+    numbers = range(1, given.seeds + 1)
+    passed = {seed: bench.refer(seed)["passed"] for seed in sorted({seed_by_lot(n) for n in numbers})}
+    return [case_by_lot(number, passed, postgres=bench.server is not None) for number in numbers]
+
+
+def _needs_server(given: argparse.Namespace) -> bool:
+    if given.case:
+        return any(Case.read(line).store == "postgres" for line in given.case)
+    return given.group == "postgres" if given.group else not given.no_postgres
 
 
 def main() -> int:
@@ -243,7 +212,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="drywet-crash-"))
     warm_up()
     with ExitStack() as stack:
-        server = None if given.no_postgres else stack.enter_context(running_server())
+        server = stack.enter_context(running_server()) if _needs_server(given) else None
         bench = Bench(folder=folder, server=server, references={})
         cases = _cases(given, bench)
         done = 0

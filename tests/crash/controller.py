@@ -114,8 +114,8 @@ def work(scene: Scene, stage: int) -> dict[str, Any]:
         points.at, points.nth = case.at, case.nth
     elif stage == 2:
         points.total = case.again
-    sabotage.commit(case.sabotage)
     points.install()
+    sabotage.commit(case.sabotage)
     os.chdir(scene.folder)
     with _open(scene.store) as laboratory:
         if laboratory.store.campaigns():

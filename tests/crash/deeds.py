@@ -6,7 +6,7 @@ the wrong thing and does it all the same is found out.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -74,9 +74,9 @@ def starts_something(act: Act) -> bool:
     return act.action in MATERIAL
 
 
-def given_by(acts: Sequence[Act]) -> Counter[tuple[str, str]]:
+def given_by(acts: Sequence[Act]) -> dict[tuple[str, str], float]:
     """(labware, well) -> nominal microlitres that were dispensed into it."""
-    given: Counter[tuple[str, str]] = Counter()
+    given: dict[tuple[str, str], float] = defaultdict(float)
     for act in acts:
         if act.action == "dispense":
             for labware, well, ul in act.portions:
@@ -102,18 +102,19 @@ def _deed(extent: Extent, acts: Sequence[Act], *wrong: str) -> Deed:
     return Deed(extent, wrong, given_by(acts))
 
 
-def _pipetting(wanted: Counter[tuple[str, str]], source: tuple[str, str], acts: Sequence[Act]) -> Deed:
+def _pipetting(wanted: Mapping[tuple[str, str], float], source: tuple[str, str], acts: Sequence[Act]) -> Deed:
     """Portions into wells, each once and in full."""
     given = given_by(acts)
     wrong = []
     for place, ul in given.items():
-        if ul > wanted[place] + _TOLERANCE_UL:
-            wrong.append(f"{_well(place)} was given {ul:g} ul, and {wanted[place]:g} ul were asked for.")
+        asked_ul = wanted.get(place, 0.0)
+        if ul > asked_ul + _TOLERANCE_UL:
+            wrong.append(f"{_well(place)} was given {ul:g} ul, and {asked_ul:g} ul were asked for.")
     for act in acts:
         if act.action == "aspirate":
             stray = {(labware, well) for labware, well, _ in act.portions} - {source}
             wrong += [f"{_well(place)} was drawn from, which is no source of the step." for place in stray]
-    if all(given[place] >= ul - _TOLERANCE_UL for place, ul in wanted.items()):
+    if all(given.get(place, 0.0) >= ul - _TOLERANCE_UL for place, ul in wanted.items()):
         return _deed(Extent.ALL, acts, *wrong)
     if given:
         return _deed(Extent.PART, acts, *wrong)
@@ -126,14 +127,14 @@ def _well(place: tuple[str, str]) -> str:
 
 
 def _distribute(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: int) -> Deed:
-    wanted: Counter[tuple[str, str]] = Counter()
+    wanted: dict[tuple[str, str], float] = defaultdict(float)
     for labware, well, ul in arguments["targets"]:
         wanted[labware, well] += ul
     return _pipetting(wanted, (arguments["source_labware"], arguments["source_well"]), acts)
 
 
 def _add_reagent(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: int) -> Deed:
-    wanted = Counter({(arguments["labware"], well): arguments["volume_ul"] for well in arguments["wells"]})
+    wanted = {(arguments["labware"], well): arguments["volume_ul"] for well in arguments["wells"]}
     source = (arguments["source_labware"], arguments["source_well"])
     return _pipetting(wanted, source, acts)
 
@@ -185,13 +186,11 @@ def _put_lid(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ende
 def _take_lid(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: int) -> Deed:
     destination = arguments["destination"]
     lid = next((act.labware for act in acts if act.action == "pick"), "")
-    return _carried(
-        acts,
-        past,
-        ended,
-        lid,
-        lambda truth: not truth.lid.get(arguments["plate"]) and bool(truth.at(destination)),
-    )
+
+    def is_off(truth: Truth) -> bool:
+        return not truth.lid.get(arguments["plate"]) and bool(truth.at(destination))
+
+    return _carried(acts, past, ended, lid, is_off)
 
 
 def _open_lid(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: int) -> Deed:

@@ -20,7 +20,7 @@ WAVELENGTH_NM = 600.0
 def plan(
     batch: Batch, campaign: Campaign, workcell: Workcell, layout: Layout, parameters: Parameters
 ) -> steps.Plan[None]:
-    """The challenge; then two columns of the unheated plate are mixed, its absorbance is read twice, and the cycler is shut."""
+    """The challenge; then the blanks of the unheated plate are mixed, its absorbance is read, and the cycler is shut."""
     yield from thermal_challenge.plan(batch, campaign, workcell, layout, parameters)
     plate = layout.labware[UNHEATED]
     wells = tuple(use.well for use in layout.wells if use.labware == plate and use.kind == "blank")

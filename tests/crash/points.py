@@ -48,14 +48,14 @@ NAMED_WRITES = (
 """What must be among the writes that are found."""
 
 UNTIMED = "append_documents"
-"""Written from a thread of its own whenever it gets its turn: how often differs from run to run, so nothing is counted by it."""
+"""Written from a thread of its own whenever that gets its turn: how often differs from run to run."""
 
 _WRITES = re.compile(r"\._database\.(?:writing|write_session)\(")
 
 
 def writers() -> dict[str, type]:
     """Name of each public method of the store that writes -> the class that has it."""
-    found = {}
+    found: dict[str, type] = {}
     for part in Store.__mro__:
         for name, member in vars(part).items():
             if name.startswith("_") or not inspect.isfunction(member):
@@ -78,11 +78,13 @@ class Passed:
     Args:
         nth: how often its kind had been passed, this time included.
         verb: of the step that was under way there; ``-`` where none was.
+        action: of the world; empty at a write.
     """
 
     kind: str
     nth: int
     verb: str
+    action: str = ""
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ class Points:
                 self._in_all == self.total and not kind.startswith(UNTIMED)
             )
             if not due:
-                self.passed.append(Passed(kind=kind, nth=nth, verb=verb))
+                self.passed.append(Passed(kind=kind, nth=nth, verb=verb, action=doing.get("action", "")))
                 return
             if torn is not None:
                 torn()
@@ -175,7 +177,12 @@ class Points:
             )
             append(ledger, action)
 
-        World._begin, World.act, Ledger.append = begun, acted, appended  # type: ignore[method-assign]  # the point of it
+        for owner, name, wrapped in (
+            (World, "_begin", begun),
+            (World, "act", acted),
+            (Ledger, "append", appended),
+        ):
+            setattr(owner, name, wrapped)
 
     def _wrapped_write(self, write: Callable[..., Any]) -> Callable[..., Any]:
         name, signature = write.__name__, inspect.signature(write)
@@ -223,7 +230,7 @@ class Points:
             self.diary.note("ask", campaign=campaign.id, spent=len(history.experiments))
             return ask(planner, n, campaign, history, *args, **kwargs)
 
-        planners.baselines.SobolPlanner.ask = asked  # type: ignore[method-assign]  # the point of it
+        setattr(planners.baselines.SobolPlanner, "ask", asked)  # noqa: B010  (mypy refuses the assignment)
 
 
 def _half_a_line(ledger: Ledger, action: Action) -> None:

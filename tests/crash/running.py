@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +131,14 @@ def _to_the_end(scene: Scene, violations: list[str]) -> dict[str, Any]:
     for stage in range(1, MOST_STAGES + 1):
         log = scene.folder / f"stage_{stage}.log"
         if ended["status"] == CampaignStatus.HELD:
-            code, visit = in_child(lambda stage=stage: settle(scene, stage), log)
+            code, visit = in_child(partial(settle, scene, stage), log)
             if code == 0 and not visit["settled"]:
                 violations.append(f"Held, and nothing waits for a person: {ended['sentence']}")
                 return ended
             if code == 0:
                 ended = {"status": "settled"}
         else:
-            code, answer = in_child(lambda stage=stage: work(scene, stage), log)
+            code, answer = in_child(partial(work, scene, stage), log)
             ended = answer if code == 0 else {"status": "killed"}
         if code not in (0, KILLED):
             violations.append(f"A process ended with {code}: {_tail(log)}")

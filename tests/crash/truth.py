@@ -1,7 +1,7 @@
 """What the ledger of a twin says, worked out a second time: places, lids, heaters, tips and nominal volumes.
 
-Apart from ``digital_twin``: no noise, no evaporation, no chemistry, only what was done with what. So it can tell a microlitre
-that the journal forgot from one that dried, and it does not share a mistake with the world that it is held against.
+Apart from ``digital_twin``: no noise, no evaporation, no chemistry, only what was done with what. So it can tell a
+microlitre that the journal forgot from one that dried, and it shares no mistake with the world that it is held against.
 """
 
 from __future__ import annotations

@@ -1,0 +1,119 @@
+"""Every unknown is told, belief is never more optimistic than the truth, and devices are at rest where they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lab.types import RunStatus, Step, StepStatus
+from tests.crash.check_steps import OVER, named
+from tests.crash.deeds import Extent
+from tests.crash.evidence import Evidence
+
+__all__ = ["at_rest", "belief_is_not_optimistic", "unknowns_are_told"]
+
+EXACT_UL = 1e-6
+STROKE_SHARE = 0.1
+STROKE_UL = 2.0
+DRIED_UL = 6.0
+"""What the true volume of a well may be short of the belief: error of the strokes, film on the tips, and what dried."""
+
+
+def unknowns_are_told(seen: Evidence) -> Iterator[str]:
+    unknown = [note["step"] for note in seen.diary if note["what"] == "end" and note["status"] == "unknown"]
+    told = [f"{event.sentence} {event.details}" for event in seen.events]
+    steps = {step.id: step for steps in seen.steps.values() for step in steps}
+    for step_id in dict.fromkeys(unknown):
+        if not any(step_id in words for words in told):
+            yield f"{named(steps[step_id])} was of unknown outcome, and no event names it."
+    for kill in seen.kills:
+        flying = [steps[step] for step in kill["flying"].values() if step in steps]
+        for step in flying:
+            ends = [note for note in seen.diary if note["what"] == "end" and note["step"] == step.id]
+            yield from _a_pipettor_cannot_know(step, kill, ends)
+    for one in seen.runs:
+        for tries in seen.tries(one.run.id):
+            yield from _what_is_in_doubt_is_barred(
+                seen, tries, abandoned=one.run.status is RunStatus.ABANDONED
+            )
+
+
+def _a_pipettor_cannot_know(
+    step: Step, kill: Mapping[str, Any], ends: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Killed at a dispense, before or after its effect: the two look alike to whoever comes back, so it must be unknown."""
+    if kill.get("action") == "dispense" and kill.get("step") == step.id and ends:
+        first = ends[0]["status"]
+        if first != "unknown":
+            yield f"{named(step)} was cut off at a dispense, and was said to be {first}; nobody can know that."
+
+
+def _what_is_in_doubt_is_barred(seen: Evidence, tries: Sequence[Step], *, abandoned: bool) -> Iterator[str]:
+    """Wells that got part of what they should, and plates that were part of the time in the heat."""
+    step = tries[-1]
+    if step.status is StepStatus.DONE or abandoned:
+        return
+    deed = seen.deed(tries)
+    if deed.extent is not Extent.PART and step.status is not StepStatus.UNKNOWN:
+        return
+    if step.action in ("heat", "incubate"):
+        doubtful = {(step.arguments["plate"], "*")}
+    else:
+        doubtful = set(deed.portions)
+    for place in sorted(doubtful):
+        if not seen.is_barred(*place):
+            yield f"{named(step)} left {place[1]} of {place[0]} in doubt, and nothing bars it."
+
+
+def belief_is_not_optimistic(seen: Evidence) -> Iterator[str]:
+    belief, truth = seen.belief, seen.last
+    over = seen.record.status in OVER
+    for item in belief.labware.values():
+        place = truth.position[item.id]
+        if place != item.position and (over or place != item.maybe):
+            yield f"{item.id} is believed at {item.position}, and stands at {place}."
+        if over and item.maybe is not None:
+            yield f"The campaign is over, and {item.id} may be at {item.position} or at {item.maybe}."
+        if truth.lid.get(item.id) != item.lid:
+            yield f"{item.id} is believed to have the lid {item.lid}, and has {truth.lid.get(item.id)}."
+        gone = set(item.tips) - truth.tips[item.id]
+        if gone:
+            yield f"{item.id} is believed to have tips at {', '.join(sorted(gone))}, which are gone."
+        if item.clean and item.id in truth.filled:
+            yield f"{item.id} is believed to be clean, and was filled."
+        for well, contents in item.wells.items():
+            yield from _volume(seen, item.id, well, contents.volume_ul, contents.unknown_ul)
+
+
+def _volume(seen: Evidence, labware: str, well: str, believed_ul: float, unknown_ul: float) -> Iterator[str]:
+    nominal_ul = max(0.0, seen.last.volume_ul[labware, well])
+    where = f"{well} of {labware}"
+    if believed_ul > nominal_ul + EXACT_UL:
+        yield f"{where} is believed to hold {believed_ul:g} ul, and the ledger adds up to {nominal_ul:g} ul."
+    elif nominal_ul > believed_ul + unknown_ul + EXACT_UL and labware in seen.last.filled:
+        # Drawn less than believed from a source is safe; a well that got more than believed is not what it is taken for.
+        if not seen.is_barred(labware, well):
+            yield (
+                f"{where} is believed to hold {believed_ul:g} ul and at most {unknown_ul:g} ul more; the ledger adds up "
+                f"to {nominal_ul:g} ul, and nothing bars it."
+            )
+    elif unknown_ul > EXACT_UL and labware in seen.last.filled and not seen.is_barred(labware, well):
+        yield f"{where} holds {unknown_ul:g} ul that nobody is sure of, and nothing bars it."
+    short_ul = believed_ul - seen.world_ul[labware, well]
+    if short_ul > STROKE_SHARE * believed_ul + STROKE_UL + DRIED_UL:
+        yield f"{where} is believed to hold {believed_ul:g} ul, and {seen.world_ul[labware, well]:g} ul are there."
+
+
+def at_rest(seen: Evidence) -> Iterator[str]:
+    over = seen.record.status in OVER
+    if over:
+        yield from (f"The campaign is over, and {phrase}." for phrase in seen.last.at_work)
+    first_of_stage: set[int] = set()
+    for note in seen.diary:
+        truth = seen.past.truths[min(note.get("index", 0), len(seen.acts))]
+        hot = [phrase for phrase in truth.at_work if " holds " not in phrase]
+        if note["what"] == "dispatch" and note["stage"] not in first_of_stage:
+            first_of_stage.add(note["stage"])
+            yield from (f"A controller sent its first step, and {phrase} still." for phrase in hot)
+        if note["what"] == "ended":
+            yield from (f"A controller ended ({note['status']}), and {phrase}." for phrase in hot)

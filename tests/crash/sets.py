@@ -1,0 +1,152 @@
+"""Which cases are played: the quick set of the tests, a group for each kind of kill point, and any number by lot."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from typing import Any
+
+from tests.crash.cases import POLICIES, Case
+from tests.crash.points import ACTION_POINTS, UNTIMED
+
+__all__ = ["BY_LOT", "QUICK", "case_by_lot", "quick_cases"]
+
+CAMPAIGNS = 6
+"""Campaigns, by their seed, that cases by lot are made of."""
+
+SHARE_OF_ACTIONS = 0.6
+"""Of the cases that are killed at an action of the world; the others are killed at a write."""
+
+SHARE_AGAIN = 0.3
+SHARE_POSTGRES = 0.25
+MOST_AGAIN = 700
+"""Kill points that a resume passes, about."""
+
+Points = Sequence[dict[str, Any]]
+"""What :func:`tests.crash.running.play_undisturbed` says was passed."""
+
+BY_LOT = range(1, 100_000)
+
+
+def case_by_lot(number: int, passed: dict[int, Points], *, postgres: bool) -> Case:
+    """The case of a number: campaign, kill point, policy, store and second kill follow from it.
+
+    Args:
+        passed: seed of a campaign -> its kill points.
+        postgres: whether there is a server.
+    """
+    rng = random.Random(number)
+    seed = seed_by_lot(number)
+    on_postgres = rng.random() < SHARE_POSTGRES
+    policy = rng.choice(POLICIES)
+    again = rng.randint(1, MOST_AGAIN) if rng.random() < SHARE_AGAIN else 0
+    by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for point in passed[seed]:
+        by_place[point["kind"], point["verb"]].append(point["nth"])
+    # First a kind and a verb, so that a verb of few actions has its share, then one of its points.
+    of_actions = rng.random() < SHARE_OF_ACTIONS
+    kind, verb = rng.choice(sorted(place for place in by_place if (place[0] in ACTION_POINTS) is of_actions))
+    # Documents are written in their own time, in fewer calls when the machine is busy.
+    nth = rng.choice(by_place[kind, verb][: 4 if kind.startswith(UNTIMED) else None])
+    store = "postgres" if postgres and on_postgres else "sqlite"
+    return Case(seed=seed, at=kind, nth=nth, policy=policy, store=store, again=again)
+
+
+def seed_by_lot(number: int) -> int:
+    """Of the campaign of a case by lot."""
+    return 1 + number % CAMPAIGNS
+
+
+def quick_cases(group: str, passed: Points) -> list[Case]:
+    """A group of the quick set; all of one campaign.
+
+    Raises:
+        KeyError: no such group.
+    """
+    return list(QUICK[group](passed))
+
+
+def _actions(passed: Points) -> Iterator[Case]:
+    """Every verb, before and after one of its effects in the middle; half a ledger line for some."""
+    policies = cycle(POLICIES)
+    for verb in sorted({point["verb"] for point in passed if point["kind"] == "action-before"}):
+        for kind in ("action-before", "action-after"):
+            yield _at(_middle(passed, kind, verb), policy=next(policies))
+    for verb in ("distribute", "move", "heat"):
+        yield _at(_middle(passed, "action-torn", verb), policy=next(policies))
+
+
+def _dispenses(passed: Points) -> Iterator[Case]:
+    """The same dispense, before and after its effect, under each policy: nobody can know which it was."""
+    for verb in ("distribute", "add_reagent"):
+        for policy in POLICIES:
+            for kind in ("action-before", "action-after"):
+                if verb == "distribute" or kind == "action-after":
+                    yield _at(_middle(passed, kind, verb, action="dispense"), policy=policy)
+
+
+def _step_writes(passed: Points) -> Iterator[Case]:
+    """Before and after each write of a step's journal, at another verb each time."""
+    verbs = cycle(
+        ("distribute", "heat", "move", "fluorescence", "incubate", "add_reagent", "take_lid", "mix")
+    )
+    policies = cycle(POLICIES)
+    for write in ("begin_step", "dispatch_step", "mark_step", "end_step"):
+        for when in ("before", "after"):
+            for _ in range(2):
+                yield _at(_middle(passed, f"{write}-{when}", next(verbs)), policy=next(policies))
+            next(verbs)  # so that a verb does not meet the same write each time round
+
+
+def _other_writes(passed: Points) -> Iterator[Case]:
+    """Before and after each other write, in the second batch where there is one."""
+    kinds = dict.fromkeys(point["kind"] for point in passed if point["verb"] == "-")
+    for kind in kinds:
+        found = [point for point in passed if point["kind"] == kind]
+        yield _at(found[1] if kind.startswith(UNTIMED) else found[-1])
+
+
+def _twice(passed: Points) -> Iterator[Case]:
+    """Killed in the midst of a step, and again while it comes back: early, where it asks the instruments, and later."""
+    for verb, again, policy in (
+        ("distribute", 3, "hold"),
+        ("distribute", 5, "redo_batch"),
+        ("heat", 4, "redo_batch"),
+        ("move", 6, "hold"),
+        ("add_reagent", 60, "redo_batch"),
+    ):
+        yield _at(_middle(passed, "action-after", verb), policy=policy, again=again)
+
+
+def _on_postgres(passed: Points) -> Iterator[Case]:
+    """A few of the kinds on a server, where a killed client's transaction is the server's to take back."""
+    for kind, verb, policy in (
+        ("action-after", "distribute", "redo_batch"),
+        ("action-before", "heat", "hold"),
+        ("end_step-before", "add_reagent", "skip_sample"),
+        ("dispatch_step-after", "move", "hold"),
+        ("record-before", "-", "hold"),
+    ):
+        yield _at(_middle(passed, kind, verb), policy=policy, store="postgres")
+
+
+QUICK = {
+    "actions": _actions,
+    "dispenses": _dispenses,
+    "step_writes": _step_writes,
+    "other_writes": _other_writes,
+    "twice": _twice,
+    "postgres": _on_postgres,
+}
+"""Group -> what makes its cases from the kill points of the undisturbed campaign."""
+
+
+def _middle(passed: Points, kind: str, verb: str, *, action: str = "") -> dict[str, Any]:
+    found = [p for p in passed if (p["kind"], p["verb"]) == (kind, verb) and action in ("", p["action"])]
+    return found[len(found) // 2]
+
+
+def _at(point: dict[str, Any], **fields: Any) -> Case:
+    return Case(at=point["kind"], nth=point["nth"], **fields)
