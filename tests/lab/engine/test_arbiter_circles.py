@@ -328,7 +328,7 @@ class Discipline:
         self.finished.add(owner)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(RUNS)
 def test_runs_that_hold_nothing_while_they_wait_never_meet_in_a_circle_and_all_finish(
     runs: list[tuple[int, int, list[Section]]],
@@ -344,6 +344,7 @@ def test_runs_that_hold_nothing_while_they_wait_never_meet_in_a_circle_and_all_f
         clock.close()
 
 
+@settings(derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20))
 def test_a_circle_is_found_exactly_where_the_graph_has_one_and_it_is_a_shortest(
     edges: list[tuple[int, int]],

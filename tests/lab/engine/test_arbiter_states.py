@@ -385,6 +385,7 @@ def test_whatever_owners_do_nothing_is_given_twice_and_nobody_waits_for_ever() -
         settings=settings(
             max_examples=250,
             stateful_step_count=60,
+            derandomize=True,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
