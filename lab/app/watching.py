@@ -97,16 +97,21 @@ class Controller:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self._say_farewell()
         self._presence.path.unlink(missing_ok=True)
-        for request in self._unseen():
-            self._cases.append(_Case(request))
+        self._say_farewell()  # to who asked meanwhile; nobody finds this process any more
+        self._forget()
+
+    def _say_farewell(self) -> None:
+        """The last word to everybody who waits, while the file still says that this process is there to give it."""
+        self._cases.extend(_Case(request) for request in self._unseen())
         for case in self._cases:
             if case.thread is not None:
                 case.thread.join(
                     2 * SAFE_BOUND_S
-                )  # it is bounded itself; this is for a machine that is short of breath
-            self._answer(case, "done", f"{self._how_they_stand()} The process has ended.")
-        self._forget()
+                )  # bounded itself; this is for a machine that is short of breath
+            self._answer(case, "done", f"{self._how_they_stand()} The process has ended.".lstrip())
+        self._cases.clear()
 
     def steer(self, laboratory: Laboratory) -> None:
         """Pass requests on to a laboratory from here on."""
