@@ -7,7 +7,7 @@ does not get to its locked or unlocked position for a current too high; clamp st
 errors as PyLabRobot's error_codes.py lists them, ``PickPlate`` answering 0 when the fingers met nothing.
 
 A temperature that is not reached is physical: the block or adapter is told, in the world, less than was asked for, and
-reports truly that it is short. Of the cycler's lid, which is not part of the world, only the report is short.
+reports truly that it is short. Of the cycler's lid, whose temperature does nothing to a plate here, only the report is.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pylabrobot.liquid_handling.backends.hamilton import STAR_backend as hamilton
 from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.resources.errors import NoTipError, TooLittleLiquidError
@@ -15,12 +17,15 @@ from digital_twin.faults import (
     BEFORE_OR_AFTER,
     CAN_BE_SILENT,
     FaultRule,
+    Faults,
     FaultScript,
     Moment,
+    Request,
     applicable,
     repertoires,
 )
 from digital_twin.instruments.faulty_line import NONSENSE
+from digital_twin.instruments.line_faults import PRECISEFLEX, THERMOCYCLER
 from digital_twin.instruments.plate_reader import ReaderRefuses
 from digital_twin.world import World
 from lab.app.benches import sketch
@@ -150,6 +155,57 @@ def test_no_noise_depends_on_what_the_script_writes_down():
         lab.transfer(("reporter", "A1"), ("assay_1", "A1"), 50.0)
         lab.carry("deck_plate_1", "reader")
     assert plain.read() == noted.read()
+
+
+@settings(max_examples=20, deadline=None)
+@given(turns=st.lists(st.sampled_from(["thermocycler", "arm"]), min_size=1, max_size=40))
+def test_faults_of_an_instrument_do_not_depend_on_what_others_do_in_between(turns: list[str]):
+    grip = FaultRule(instrument="arm", kind=FaultKind.GRIP, where="pick", probability=0.4)
+    rules = script(OFTEN, grip)
+    world = hands().world
+    faults = {
+        "thermocycler": Faults(world, "thermocycler", THERMOCYCLER.repertoire, rules),
+        "arm": Faults(world, "arm", PRECISEFLEX, rules),
+    }
+    requests = {"thermocycler": Request("ask", frozenset()), "arm": Request("pick", frozenset())}
+    struck: dict[str, list[int]] = {"thermocycler": [], "arm": []}
+    for name in turns:
+        strike = faults[name].strike(requests[name])
+        if strike is not None:
+            struck[name].append(strike.n)
+    assert struck["thermocycler"] == strikes(rules, OFTEN, turns.count("thermocycler"))
+    assert struck["arm"] == strikes(rules, grip, turns.count("arm"))
+
+
+def test_accidents_are_part_of_a_rebuilt_world(tmp_path: Path):
+    lab = hands(ledger=tmp_path / "world.jsonl")
+    lab.fetch(0, 1, 2)
+    lab.world.act(
+        "handler",
+        "aspirate",
+        channels=[0, 1, 2],
+        labware="buffer",
+        wells=["A1"] * 3,
+        volumes_ul=[20.0] * 3,
+        liquid_shares=[1.0, 0.0, 0.4],
+    )
+    lab.world.act("handler", "clog", channels=[0])
+    lab.give("assay_1", "A1", 10.0)
+    lab.world.act("handler", "lose_tips", channels=[1])
+    lab.world.act("arm", "pick", position="deck_plate_2")
+    lab.wait(60.0)
+    lab.world.act("arm", "drop")
+    lab.world.close()
+    again = World.rebuild(tmp_path / "world.jsonl", clock=lab.clock, chemistry=chemistry("protein_g"))
+    again.close()
+    assert again.state.head("handler") == lab.world.state.head("handler")
+    clogged, lost, short = again.state.head("handler")[:3]
+    assert (clogged.clogged, clogged.liquid.volume_ul > 15.0) == (True, True)
+    assert (lost.tip_volume_ul, lost.air_ul) == (0.0, 0.0)
+    assert short.air_ul == pytest.approx(1.5 * short.liquid.volume_ul, rel=0.01)
+    assert again.volume_ul("assay_1", "A1") == 0.0
+    assert again.held("arm") is None
+    assert again.state.pieces["assay_2"].position is None
 
 
 # ---------------------------------------------------------------------------------------------- what the driver sees
