@@ -84,14 +84,16 @@ def _told_c(actions: Sequence[Action]) -> list[tuple[float, Any]]:
 
 
 def heated(temperature_c: float, hold_s: float) -> Callable[[World, Sequence[Action]], bool]:
-    """Told the temperature once, and to cool when the hold was over."""
+    """Told the temperature once, to cool when the hold was over, and left to it until it was down."""
 
     def check(world: World, actions: Sequence[Action]) -> bool:
         told = _told_c(actions)
         if [c for _, c in told] != [temperature_c, 25.0, None]:
             return False
+        (hot_s, _), (cool_s, _), (off_s, _) = told
         way_s = (temperature_c - 22.0) / 3.6 + 10.0
-        return hold_s <= told[1][0] - told[0][0] <= hold_s + way_s + 5.0
+        held = hold_s <= cool_s - hot_s <= hold_s + way_s + 5.0
+        return held and off_s - cool_s >= (temperature_c - 25.0) / 2.0 - 2.0
 
     return check
 
@@ -102,10 +104,14 @@ def incubated(rpm: float | None, hold_s: float) -> Callable[[World, Sequence[Act
     def check(world: World, actions: Sequence[Action]) -> bool:
         shaken = [(a.lab_time_s, a.arguments["rpm"]) for a in actions if a.action == "shake"]
         free = not world.is_shut("shaker") and world.state.climates["shaker"].set_c is None
+        (on_s, warm_c), (off_s, _) = _told_c(actions)[0], _told_c(actions)[-1]
         if rpm is None:
-            heated = _told_c(actions)
-            return free and not shaken and heated[-1][0] - heated[0][0] >= hold_s
-        return free and [r for _, r in shaken] == [rpm, 0.0] and shaken[1][0] - shaken[0][0] >= hold_s - 0.1
+            return free and not shaken and off_s - on_s >= hold_s
+        if not free or [r for _, r in shaken] != [rpm, 0.0]:
+            return False
+        (begun_s, _), (ended_s, _) = shaken
+        cooled = warm_c <= 25.0 or off_s - ended_s <= 30.0
+        return cooled and ended_s - begun_s >= hold_s - 0.1
 
     return check
 
@@ -160,16 +166,16 @@ _INCUBATE = {
 TRIALS = (
     Trial(
         case=CYCLER,
-        command=Heat(plate="assay_1", temperature_c=60.0, hold_s=30.0, lid_temperature_c=45.0),
+        command=Heat(plate="assay_1", temperature_c=80.0, hold_s=30.0, lid_temperature_c=85.0),
         parts={
             "close_lid": "M127",
             "heat_lid": "M140",
-            "hold": "M104 S60.00 H30.00",
+            "hold": "M104 S80.00 H30.00",
             "cool": "M104 S25.00",
             "off": "M18",
         },
         answers="done not_done unknown",
-        happened=heated(60.0, 30.0),
+        happened=heated(80.0, 30.0),
         begun=block_told,
     ),
     Trial(
@@ -247,6 +253,34 @@ TRIALS = (
         begun=put_down,
     ),
 )
+
+
+QUICK_TRIALS = (
+    Trial(
+        case=CYCLER,
+        command=Heat(plate="assay_1", temperature_c=30.0, hold_s=3.0, lid_temperature_c=37.0),
+        parts={
+            "close_lid": "M127",
+            "heat_lid": "M140",
+            "hold": "M104 S30.00 H3.00",
+            "cool": "M104 S25.00",
+            "off": "M18",
+        },
+        answers="done not_done unknown",
+        happened=heated(30.0, 3.0),
+        begun=block_told,
+    ),
+    Trial(
+        case=SHAKER,
+        command=Incubate(plate="assay_1", temperature_c=22.0, hold_s=4.0, shaking_rpm=300.0),
+        parts=_INCUBATE,
+        answers="done not_done unknown",
+        happened=incubated(300.0, 4.0),
+        begun=warmed,
+    ),
+    *(trial for trial in TRIALS if trial.command.verb in ("move", "open_lid")),
+)
+"""Those that take little lab time, for where a socket makes it wall time."""
 
 
 @dataclass(frozen=True, slots=True)

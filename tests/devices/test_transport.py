@@ -109,6 +109,45 @@ def test_a_late_answer_is_never_taken_for_the_next_one(wall: LabClock) -> None:
     wall.run(body())
 
 
+def test_in_process_the_next_exchange_reaches_an_instrument_that_is_there_again(virtual: LabClock) -> None:
+    class Flickering(Parrot):
+        there = False
+
+        async def reply(self, line: str) -> str:
+            if not self.there:
+                raise ConnectionResetError("reset by peer")
+            return await super().reply(line)
+
+    async def body() -> None:
+        parrot = Flickering()
+        transport = InProcess(parrot)
+        await transport.open()
+        for _ in range(2):
+            with pytest.raises(ConnectionLost, match="reset by peer"):
+                await transport.exchange("hello", timeout_s=1.0)
+        parrot.there = True
+        assert await transport.exchange("hello", timeout_s=1.0) == "you said hello"
+        await transport.close()
+
+    virtual.run(body())
+
+
+def test_over_tcp_the_next_exchange_reaches_an_instrument_that_is_there_again(wall: LabClock) -> None:
+    async def body() -> None:
+        async with serve(Parrot(), framing=FRAMING) as port:
+            transport = Tcp("127.0.0.1", port, framing=FRAMING)
+            await transport.open()
+            assert await transport.exchange("one", timeout_s=5.0) == "you said one"
+        for _ in range(2):
+            with pytest.raises(ConnectionLost):
+                await transport.exchange("two", timeout_s=5.0)
+        async with serve(Parrot(), framing=FRAMING, port=port):
+            assert await transport.exchange("three", timeout_s=5.0) == "you said three"
+            await transport.close()
+
+    wall.run(body())
+
+
 def test_requests_of_several_callers_are_not_mixed_up(wall: LabClock) -> None:
     async def body() -> None:
         async with serve(Parrot(), framing=FRAMING) as port:
