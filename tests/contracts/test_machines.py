@@ -27,7 +27,6 @@ HOW = (
     How("killed before it acted"),
     How("killed after it acted", acted=True),
     How("wire lost", error=lambda channels: ConnectionResetError("gone")),
-    How("no answer", acted=True, error=lambda channels: TimeoutError("too late")),
     How(
         "every channel fails",
         error=lambda channels: ChannelizedError({c: TooLittleLiquidError("no liquid") for c in channels}),

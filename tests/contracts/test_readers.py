@@ -11,10 +11,11 @@ import pytest
 
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
 from devices.plate_reader.clariostar import clariostar
+from devices.plate_reader.infinite import infinite
 from devices.plate_reader.reader import Reader
 from digital_twin.chemistry import chemistry
 from digital_twin.faults import BEFORE_OR_AFTER, NO_FAULTS, FaultRule, FaultScript, Moment
-from digital_twin.instruments.plate_reader import READER_FAULTS, ReaderRefuses, clariostar_twin
+from digital_twin.instruments.plate_reader import READER_FAULTS, ReaderRefuses, clariostar_twin, infinite_twin
 from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import ConnectionLost, DeviceFault, FaultKind, LidFault
@@ -23,7 +24,7 @@ from tests.devices.broken_off import Breaker, How, try_once
 from tests.twin_bench import SEATS, small_bench
 
 READINGS = (
-    ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=1000.0),
+    ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=100.0),
     ReadAbsorbance(plate="assay_2", wavelength_nm=480.0, cycles=3, interval_s=60.0),
 )
 
@@ -37,11 +38,15 @@ READER_HOW = (
 )
 
 
+MAKES = {"clariostar": (clariostar, clariostar_twin), "infinite": (infinite, infinite_twin)}
+
+
 class ReaderRig:
     """A world with a plate in its reader, which one process after the other drives."""
 
-    def __init__(self, clock: LabClock, *, remembers: bool) -> None:
+    def __init__(self, clock: LabClock, *, remembers: bool, make: str = "clariostar") -> None:
         self.clock = clock
+        self.make = make
         self.remembers = remembers
         self.bench = small_bench()
         self.bench.move("assay_2", "reader")
@@ -57,8 +62,9 @@ class ReaderRig:
 
     async def reader(self, breaker: Breaker, script: FaultScript = NO_FAULTS) -> Reader:
         """As a new process makes it. Setting it up puts the drawer out, before anything can break."""
-        driver = clariostar_twin(self.world, name="reader", position="reader", script=script)
-        device = clariostar(
+        device_of, twin_of = MAKES[self.make]
+        driver = twin_of(self.world, name="reader", position="reader", script=script)
+        device = device_of(
             "reader",
             driver if self.remembers else replace(driver, last_reading=None),
             bench=self.bench,
@@ -79,10 +85,10 @@ def clock() -> Iterator[LabClock]:
 
 
 @cache
-def reading_of(command: Any) -> tuple[int, Any]:
+def reading_of(command: Any, make: str) -> tuple[int, Any]:
     """How many calls of the backend a reading takes, and what it gives back, undisturbed."""
     with LabClock(virtual=True) as clock:
-        rig, whole = ReaderRig(clock, remembers=True), Breaker(at=None)
+        rig, whole = ReaderRig(clock, remembers=True, make=make), Breaker(at=None)
 
         async def body() -> Any:
             device = await rig.reader(whole)
@@ -92,17 +98,21 @@ def reading_of(command: Any) -> tuple[int, Any]:
     return len(whole.calls), result
 
 
-@pytest.mark.parametrize("remembers", [True, False], ids=["remembers", "forgets"])
+@pytest.mark.parametrize(
+    ("make", "remembers"),
+    [("clariostar", True), ("infinite", True), ("clariostar", False)],
+    ids=["clariostar", "infinite", "one_that_forgets"],
+)
 @pytest.mark.parametrize("how", READER_HOW, ids=lambda how: how.name)
 @pytest.mark.parametrize("command", READINGS, ids=lambda command: command.verb)
 def test_a_reading_broken_off_anywhere_is_taken_whole_from_the_reader_or_made_again(
-    command: Any, how: How, remembers: bool
+    command: Any, how: How, make: str, remembers: bool
 ) -> None:
-    calls, result = reading_of(command)
+    calls, result = reading_of(command, make)
     answers = set()
     for at in range(calls):
         with LabClock(virtual=True) as clock:
-            rig, breaker = ReaderRig(clock, remembers=remembers), how.breaker(at)
+            rig, breaker = ReaderRig(clock, remembers=remembers, make=make), how.breaker(at)
 
             async def body(rig: ReaderRig = rig, breaker: Breaker = breaker) -> Reconciliation:
                 device = await rig.reader(breaker)
@@ -139,7 +149,7 @@ def test_a_reading_broken_off_anywhere_is_taken_whole_from_the_reader_or_made_ag
     [
         replace(READINGS[1], wavelength_nm=500.0),
         replace(READINGS[1], cycles=2),
-        ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=900.0),
+        ReadFluorescence(plate="assay_2", excitation_nm=480.0, emission_nm=540.0, gain=90.0),
     ],
     ids=["another wavelength", "fewer cycles", "another mode"],
 )

@@ -23,7 +23,15 @@ from digital_twin.instruments.liquid_handler import star_twin
 from digital_twin.world import World
 from lab.bench import Bench, Position
 from lab.clock import LabClock
-from lab.errors import BadInput, DeviceFault, InstrumentError, LostTip, OutOfRange
+from lab.errors import (
+    BadInput,
+    CommandTimeout,
+    ConnectionLost,
+    DeviceFault,
+    InstrumentError,
+    LostTip,
+    OutOfRange,
+)
 from lab.interfaces import Verb
 from lab.types import Origin
 from tests.devices.broken_off import Breaker, try_once
@@ -362,3 +370,20 @@ def test_the_safe_state_goes_by_the_sensors_of_the_machine(rig: Rig) -> None:
     assert "Its sensors saw tips on channels 1." in told.sentence
     rig.clock.run(rig.handler.safe())
     assert rig.world.tips_on("handler") == (False,) * 8
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(ConnectionRefusedError("no such port"), ConnectionLost), (TimeoutError(), CommandTimeout)],
+    ids=["refused", "silent"],
+)
+def test_a_machine_that_can_t_be_reached_is_a_fault_from_the_first(
+    rig: Rig, error: Exception, kind: type[DeviceFault]
+) -> None:
+    async def setup() -> None:
+        raise error
+
+    rig.handler._driver.backend.setup = setup  # type: ignore[method-assign]
+    with pytest.raises(kind) as caught:
+        rig.clock.run(rig.handler.set_up(again=True))
+    assert caught.value.device == "handler"
