@@ -202,7 +202,9 @@ def stopped_amid(tmp_path: Path, names: list[str], chosen: str, action: str) -> 
         if campaign is None or campaign.id not in ended:
             return False
         steps = [s for one in laboratory.store.runs(campaign.id) for s in laboratory.store.steps(one.run.id)]
-        return bool(steps) and steps[-1].action == action and steps[-1].status is StepStatus.DISPATCHED
+        if not steps or steps[-1].action != action or steps[-1].status is not StepStatus.DISPATCHED:
+            return False
+        return bool(laboratory.store.marks(steps[-1].id))  # a part of it has been sent
 
     def break_off() -> None:
         deadline = time.monotonic() + 60
