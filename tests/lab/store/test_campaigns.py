@@ -49,11 +49,12 @@ def test_a_campaign_comes_back_frozen_with_its_files(store: Store) -> None:
     bench = store.create_bench(workcell="bench", twin=True, seed=1, ledger="", snapshot={})
     campaign = a_campaign()
     files = {"campaign.yaml": "name: µ\n", "library.csv": "variant,plate,well\nT16I,1,A1\n"}
-    store.create_campaign(campaign, bench.id, "sha256:abc", files)
+    needs = {"tips:50": 96, "content:assay_buffer": 0.1 + 0.2, "plates": 2}
+    store.create_campaign(campaign, bench.id, "sha256:abc", files, needs)
 
     found = store.campaign(campaign.id)
     assert found.campaign == campaign
-    assert found.files == files
+    assert (found.files, found.needs) == (files, needs)
     assert (found.status, found.bench_id, found.content_hash) == (
         CampaignStatus.RUNNING,
         bench.id,

@@ -18,32 +18,15 @@ import pytest
 from lab.errors import StoreUnusable
 from lab.store import Store, engines
 from lab.types import ExperimentStatus, Proposal, RunStatus, StepStatus
-from tests.lab.store.examples import POOL, Opened, an_experiment, an_observation, begin, opened_run
-
-REPOSITORY = Path(__file__).parents[3]
-
-ENDLESS = """
-import sys
-from lab.store import Store
-from lab.types import StepStatus
-from tests.lab.store.examples import begin, opened_run
-
-store = Store.open(sys.argv[1])
-bench = store.benches()[0] if store.benches() else None
-opened = opened_run(store, bench)
-print("run", opened.run.id, flush=True)
-for ordinal in range(1, 100_000):
-    step = begin(store, opened.run, ordinal)
-    print("intent", step.id, flush=True)
-    store.dispatch_step(step.id)
-    print("dispatched", step.id, flush=True)
-    store.append_documents(opened.run.id, 1, [("event", {"of": step.id})])
-    print("document", step.id, flush=True)
-    store.end_step(step.id, StepStatus.DONE, {"of": step.id}, "", 1.0)
-    print("done", step.id, flush=True)
-"""
-
-ORDER = ["intent", "dispatched", "done"]
+from tests.lab.store.endless import ENDLESS, REPOSITORY, assert_kept, held
+from tests.lab.store.examples import (
+    POOL,
+    Opened,
+    an_experiment,
+    an_observation,
+    begin,
+    opened_run,
+)
 
 
 def acknowledged_by_a_killed_writer(url: str, after_s: float) -> list[tuple[str, str]]:
@@ -67,29 +50,8 @@ def test_what_was_acknowledged_survives_kill_9_in_the_middle_of_writing(url: str
     written = 0
     for _ in range(3):
         told = acknowledged_by_a_killed_writer(url, rng.uniform(0.05, 0.3))
-        run_id = told[0][1]
-        furthest = {step_id: what for what, step_id in told[1:] if what != "document"}
-        written += len(furthest)
         with Store.open(url) as store:
-            steps = {step.id: step for step in store.steps(run_id)}
-            documents = [body["of"] for _, body in store.documents(run_id)]
-            for step_id, what in furthest.items():
-                assert ORDER.index(steps[step_id].status) >= ORDER.index(what)
-            # At most the one call that was under way when the end came is there unacknowledged.
-            unacknowledged = [
-                step
-                for step in steps.values()
-                if step.id not in furthest or ORDER.index(step.status) > ORDER.index(furthest[step.id])
-            ]
-            assert len(unacknowledged) <= 1
-            told_documents = [step_id for what, step_id in told if what == "document"]
-            assert documents[: len(told_documents)] == told_documents
-            assert len(documents) <= len(told_documents) + 1
-            done = store.settled_steps_since(store.benches()[0].id, 0)
-            assert [step.id for step in done if step.run_id == run_id] == [
-                step.id for step in steps.values() if step.status is StepStatus.DONE
-            ]
-            assert all(step.result == {"of": step.id} for step in done)
+            written += assert_kept(store, told)
             assert all(fact.ok for fact in store.check() if fact.name not in ("fsync", "free disk"))
     assert written > 20
 
@@ -116,21 +78,6 @@ def writes(store: Store, opened: Opened) -> list[Callable[[], object]]:
     ]
 
 
-def held(store: Store, opened: Opened) -> tuple[object, ...]:
-    """All that a store knows of a campaign."""
-    campaign, run = opened.campaign.id, opened.run.id
-    return (
-        store.history(campaign),
-        store.batches(campaign),
-        store.steps(run),
-        store.documents(run),
-        store.events(campaign),
-        store.benches(),
-        [store.marks(step.id) for step in store.steps(run)],
-        store.bars(opened.bench.id),
-    )
-
-
 def test_a_full_disk_is_said_at_any_write_and_loses_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "lab.db") as store:
         opened = opened_run(store)
@@ -147,12 +94,28 @@ def test_a_full_disk_is_said_at_any_write_and_loses_nothing(tmp_path: Path) -> N
         assert store.steps(opened.run.id)[-1].arguments == LONG
 
 
+def test_a_database_that_may_no_longer_be_written_to_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "lab.db") as store:
+        opened = opened_run(store)
+        begin(store, opened.run, 99, dispatch=True)
+        before = held(store, opened)
+        store._database.pragma("query_only = ON")  # as SQLite answers where a disk turned read-only
+        for write in writes(store, opened):
+            with pytest.raises(StoreUnusable, match=r"may not be written to .* Make the file and its folder"):
+                write()
+        assert held(store, opened) == before
+        store._database.pragma("query_only = OFF")
+        for write in writes(store, opened):
+            write()
+
+
 LIMITED = """
 import resource, sys
 from lab.errors import StoreUnusable
 from lab.store import Store
 from tests.lab.store.examples import begin, opened_run
-from tests.lab.store.test_durability import held, writes
+from tests.lab.store.endless import held
+from tests.lab.store.test_durability import writes
 
 store = Store.open(sys.argv[1])
 opened = opened_run(store)
