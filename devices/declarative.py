@@ -364,9 +364,8 @@ class LineDevice(StandardReadable):
         """Wait for what an instrument does by itself: ask how long it still takes, sleep that long, ask
         again.
 
-        Lab time only, and few questions. It has no deadline of its own, which is the verb's watchdog; but what gets no
-        nearer to its end for as long as it should take in all, and for :data:`PATIENCE_S`, is stuck, and that is known
-        before it is late.
+        Lab time only, and few questions. The verb's watchdog is its deadline; but what gets no nearer to its end for as long
+        as it should take in all, and for :data:`PATIENCE_S`, is stuck, and that is known before it is late.
 
         Args:
             left_s: asks the instrument; 0 when it is done.
@@ -388,10 +387,7 @@ class LineDevice(StandardReadable):
             await asyncio.sleep(max(wait_s, poll_s))
 
     async def _safe_after(self, failure: BaseException) -> None:
-        """Reach the safe state because a command failed, and keep both errors if that fails too.
-
-        What the instrument shows is kept before, for ``reconcile``; the safe state would cover it up.
-        """
+        """Reach the safe state because a command failed; keep what it showed before, and both errors if that fails."""
         try:
             await self.look()
         except DeviceFault as unseen:

@@ -20,19 +20,8 @@ from lab.clock import LabClock
 from lab.errors import StaleLease
 from lab.interfaces import Answer, Reconciliation
 from tests.devices.line_bench import Water, Wire, make_bench
-from tests.devices.line_cuts import (
-    QUESTIONS,
-    QUICK_TRIALS,
-    TRIALS,
-    Broken,
-    Cut,
-    Trial,
-    When,
-    broken_off,
-    connected,
-    heir,
-    on_bench,
-)
+from tests.devices.line_cuts import Broken, Cut, When, broken_off, connected, heir, on_bench
+from tests.devices.line_trials import QUESTIONS, QUICK_TRIALS, TRIALS, Trial
 
 PACE = 100.0
 """Lab seconds per wall second where a socket is in it."""

@@ -15,7 +15,8 @@ from lab.errors import DeviceFault, GripFault, InstrumentError
 from lab.interfaces import Answer
 from lab.types import JsonValue, Mark
 from tests.devices.line_bench import CASES, Rig, rig
-from tests.devices.line_cuts import TRIALS, Cut, When, broken_off, on_bench
+from tests.devices.line_cuts import Cut, When, broken_off, on_bench
+from tests.devices.line_trials import TRIALS
 
 CYCLER, SHAKER, ARM = CASES
 HEAT = Heat(plate="assay_1", temperature_c=60.0, hold_s=30.0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from devices.transport import LineInstrument
 from digital_twin.world import World
@@ -38,3 +39,31 @@ def talking(make: Callable[[World], LineInstrument], *, plate_at: str) -> Iterat
             return Talk(clock, world, make(world))
 
         yield clock.run(begin())
+
+
+def before_and_after(
+    make: Callable[[World], LineInstrument],
+    ledger: Path,
+    *,
+    plate_at: str,
+    before: Callable[[Talk], Awaitable[None]],
+    after: Callable[[Talk], Awaitable[None]],
+) -> None:
+    """An instrument in a world, and the one made anew over the world that is rebuilt from its ledger."""
+    with LabClock(virtual=True) as clock:
+
+        async def begin() -> None:
+            bench = make_bench(plate_at=plate_at)
+            world = World(clock=clock, seed=1, ledger=ledger, bench=bench, chemistry=Water(), seats=SEATS)
+            await before(Talk(clock, world, make(world)))
+            world.close()
+
+        clock.run(begin())
+    with LabClock(virtual=True, start_s=World.lab_time_of(ledger)) as clock:
+
+        async def go_on() -> None:
+            world = World.rebuild(ledger, clock=clock, chemistry=Water())
+            await after(Talk(clock, world, make(world)))
+            world.close()
+
+        clock.run(go_on())

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from digital_twin.instruments.bioshake import BioShakeTwin
 from digital_twin.world import Impossible
-from tests.digital_twin.instruments.lines import Talk, talking
+from tests.digital_twin.instruments.lines import Talk, before_and_after, talking
 
 
 @pytest.fixture
@@ -140,3 +141,28 @@ def test_made_again_it_still_heats_and_still_stops_when_told(talk: Talk) -> None
         assert talk.world.state.shaking_rpm["shaker"] == 0.0
 
     talk.clock.run(body())
+
+
+def test_a_shaker_in_a_world_rebuilt_from_its_ledger_shakes_until_its_runtime_is_over(tmp_path: Path) -> None:
+    begun: list[float] = []
+
+    async def before(talk: Talk) -> None:
+        await talk("setElmLockPos", "setShakeTargetSpeed800", "shakeOnWithRuntime30")
+        begun.append(talk.clock.now())
+
+    async def after(talk: Talk) -> None:
+        assert await talk("getElmState") == "1"
+        assert await talk("getShakeTargetSpeed") == "800"
+        assert await talk("getShakeState") == "5"
+        await asyncio.sleep(100.0)
+        stop = talk.world.ledger.actions[-1]
+        assert (stop.action, stop.arguments["rpm"]) == ("shake", 0.0)
+        assert stop.lab_time_s - begun[0] == pytest.approx(30.0, abs=0.1)
+
+    before_and_after(
+        lambda world: BioShakeTwin(world, name="shaker", position="shaker"),
+        tmp_path / "ledger.jsonl",
+        plate_at="shaker",
+        before=before,
+        after=after,
+    )

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from digital_twin.instruments.thermocycler import ThermocyclerTwin
-from digital_twin.world import World
-from lab.clock import LabClock
-from tests.devices.line_bench import SEATS, Water, make_bench
-from tests.digital_twin.instruments.lines import Talk, talking
+from tests.digital_twin.instruments.lines import Talk, before_and_after, talking
 
 
 @pytest.fixture
@@ -99,24 +96,23 @@ def test_the_heated_lid_warms_and_cools_in_time(talk: Talk) -> None:
     talk.clock.run(body())
 
 
-def test_a_closed_lid_is_still_closed_in_a_world_rebuilt_from_its_ledger(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.jsonl"
-    with LabClock(virtual=True) as clock:
+def test_lid_hold_and_lid_heater_are_as_they_were_in_a_world_rebuilt_from_its_ledger(tmp_path: Path) -> None:
+    async def before(talk: Talk) -> None:
+        await talk("M127", "M140 S105.00", "M104 S82.00 H60.00")
 
-        async def before() -> None:
-            world = World(
-                clock=clock, seed=1, ledger=ledger, bench=make_bench(), chemistry=Water(), seats=SEATS
-            )
-            await ThermocyclerTwin(world, name="thermocycler", position="thermocycler").reply("M127")
-            world.close()
+    async def after(talk: Talk) -> None:
+        assert "Lid:closed" in await talk("M119")
+        assert (await talk("M141")).startswith("M141 T:105.00 C:22.")
+        assert "T:82.00" in await talk("M105")
+        await asyncio.sleep(40.0)
+        left_s = re.search(r" H:([\d.]+) Total_H:60.00 At_target\?:1", await talk("M105"))
+        assert left_s is not None
+        assert 30.0 < float(left_s[1]) < 45.0
 
-        clock.run(before())
-    with LabClock(virtual=True, start_s=World.lab_time_of(ledger)) as clock:
-
-        async def after() -> str:
-            world = World.rebuild(ledger, clock=clock, chemistry=Water())
-            answer = await ThermocyclerTwin(world, name="thermocycler", position="thermocycler").reply("M119")
-            world.close()
-            return answer
-
-        assert "Lid:closed" in clock.run(after())
+    before_and_after(
+        lambda world: ThermocyclerTwin(world, name="thermocycler", position="thermocycler"),
+        tmp_path / "ledger.jsonl",
+        plate_at="thermocycler",
+        before=before,
+        after=after,
+    )
