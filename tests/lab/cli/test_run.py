@@ -134,7 +134,9 @@ def test_output_in_a_file_holds_no_control_characters(told: Told):
 
 def test_ctrl_c_stops_between_two_steps_and_says_how_to_go_on(told: Told):
     assert told.stopped.code == 3, told.stopped.err
-    assert told.stopped.err.strip() == "Stopping after the step under way; nothing is lost."
+    assert told.stopped.err.strip() == (
+        "Stopping after the step under way; nothing is lost. Ctrl-C once more breaks that step off."
+    )
     assert "Traceback" not in told.stopped.out
     assert "Stopped after 3 of 6 experiments. Stopped by Ctrl-C." in told.stopped.out
     assert "Go on with: drywet resume heat --store stops/lab.db" in told.stopped.out
