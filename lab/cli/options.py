@@ -6,7 +6,6 @@ import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
@@ -59,7 +58,7 @@ def who_says(by: str | None) -> str:
 class ListsByDefault(TyperGroup):
     """A group of commands that lists when none of them is named: ``drywet samples my_campaign``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put ``list`` before what is no command and no call for help."""
         if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["list", *args]
