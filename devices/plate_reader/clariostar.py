@@ -3,6 +3,9 @@
 PyLabRobot 0.2.2 reads absorbance and luminescence on this instrument, but not yet fluorescence: on hardware the device has
 no verb ``fluorescence``, and a plan that needs it is refused before anything moves. Its twin has the verb, since the
 instrument itself reads fluorescence. A driver that does is :mod:`devices.plate_reader.infinite`.
+
+The instrument holds its last measurement, but PyLabRobot fetches it only as part of a reading: on hardware, one that was cut
+off is made again.
 """
 
 from __future__ import annotations

@@ -12,10 +12,12 @@ from lab.errors import ReaderSaturated
 from lab.interfaces import Answer, Reconciliation
 from lab.types import JsonValue, Mark
 
-__all__ = ["HeldReading", "Verdict", "saturation", "settings_of", "what_was_read"]
+__all__ = ["AGAIN", "HeldReading", "Verdict", "saturation", "settings_of", "what_was_read"]
 
 CLOCKS_S = 0.01
 """By how much a reader's own time of beginning may differ from the mark before it; one pass takes half a minute."""
+
+AGAIN = "a reading leaves nothing in the plate and can be made again."
 
 NAMED = 12
 """So many wells are named in a sentence; of more, their number says enough."""
@@ -84,18 +86,17 @@ def what_was_read(
         can_tell: whether it can be asked at all.
     """
     first = next((mark for mark in marks if mark.name == "read"), None)
-    again = "a reading leaves nothing in the plate and can be made again."
     if first is None:
-        return Verdict(sentence=f"The light was not on yet; {again}")
+        return Verdict(sentence=f"The light was not on yet; {AGAIN}")
     if not can_tell:
         return Verdict(
-            sentence=f"The reading did not arrive, and this reader can't be asked for its last one; {again}"
+            sentence=f"The reading did not arrive, and this reader can't be asked for its last one; {AGAIN}"
         )
     if held is None or held["begun_lab_s"] < first.lab_time_s - CLOCKS_S or not _same(command, held):
-        return Verdict(sentence=f"The reader holds no reading of this step; {again}")
+        return Verdict(sentence=f"The reader holds no reading of this step; {AGAIN}")
     if len(held["cycles"]) != command.cycles:
         return Verdict(
-            sentence=f"The reader holds {len(held['cycles'])} of {command.cycles} cycles of this step; {again}"
+            sentence=f"The reader holds {len(held['cycles'])} of {command.cycles} cycles of this step; {AGAIN}"
         )
     return Verdict(
         sentence="The reader still holds the whole reading.", begun_lab_s=first.details["begun_lab_s"]

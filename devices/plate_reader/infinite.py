@@ -1,4 +1,7 @@
-"""Tecan Infinite 200 PRO, series M (monochromators), over PyLabRobot's backend (USB). Reads fluorescence and absorbance."""
+"""Tecan Infinite 200 PRO, series M (monochromators), over PyLabRobot's backend (USB). Reads fluorescence and absorbance.
+
+PyLabRobot 0.2.2 can't ask it for a reading that is over: one that was cut off is made again.
+"""
 
 from __future__ import annotations
 

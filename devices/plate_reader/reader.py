@@ -22,7 +22,7 @@ from devices.fence import check_lease
 from devices.labware import make_resource
 from devices.machine import MachineDevice, MachineDriver, Progress
 from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
-from devices.plate_reader.held import HeldReading, saturation, settings_of, what_was_read
+from devices.plate_reader.held import AGAIN, HeldReading, Verdict, saturation, settings_of, what_was_read
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
 from lab.errors import DeviceFault, LidFault, NonsenseReply, StaleLease
@@ -242,13 +242,19 @@ class Reader(MachineDevice):
     async def _reconcile(
         self, command: ReadFluorescence | ReadAbsorbance, marks: Sequence[Mark]
     ) -> Reconciliation:
-        """What came of a reading: it is there if the instrument still holds it, and can be made again if not."""
-        held = await self._still_held() or self._seen
-        answer = what_was_read(command, marks, held, can_tell=self._driver.last_reading is not None)
-        if held is None or answer.begun_lab_s is None:
-            return answer.without_result()
-        passes = [_flat(rows, self._wells(command)) for rows in held["cycles"]]
-        return answer.with_result(self._result(command, answer.begun_lab_s, passes))
+        """What came of a reading: it is there if the instrument still holds it, and can be made again if not.
+
+        That is so even where the instrument is silent or holds nonsense; whoever sends the reading again will meet it.
+        """
+        try:
+            held = await self._still_held() or self._seen
+            found = what_was_read(command, marks, held, can_tell=self._driver.last_reading is not None)
+            if held is None or found.begun_lab_s is None:
+                return found.without_result()
+            passes = [_flat(rows, self._wells(command)) for rows in held["cycles"]]
+        except DeviceFault as fault:
+            return Verdict(sentence=f"Its last reading can't be had ({fault}); {AGAIN}").without_result()
+        return found.with_result(self._result(command, found.begun_lab_s, passes))
 
     async def _still_held(self) -> HeldReading | None:
         if self._driver.last_reading is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
 from devices.plate_reader.clariostar import clariostar
+from devices.plate_reader.held import HeldReading
 from devices.plate_reader.infinite import infinite
 from devices.plate_reader.reader import Reader
 from digital_twin.chemistry import chemistry
@@ -218,5 +219,42 @@ def test_a_fault_of_the_reader_is_told_by_its_kind_and_the_reading_is_there_or_m
         said = await verb.reconcile(command, tried.marks)
         assert (said.answer is Answer.DONE) == (made == command.cycles)
         assert not rig.world.is_shut("reader")
+
+    clock.run(body())
+
+
+def _garbled() -> HeldReading:
+    return HeldReading(
+        mode="fluorescence",
+        settings={"excitation_nm": 480.0, "emission_nm": 540.0, "gain": 100.0},
+        begun_lab_s=1e9,
+        cycles=[[[1.0, 2.0]]],
+    )
+
+
+def _silent() -> HeldReading:
+    raise TimeoutError("no answer")
+
+
+@pytest.mark.parametrize("answer", [_garbled, _silent], ids=["nonsense", "silence"])
+def test_a_reader_that_can_t_give_its_last_reading_is_asked_to_make_it_again(
+    clock: LabClock, answer: Callable[[], HeldReading]
+) -> None:
+    rig, killed = ReaderRig(clock, remembers=True), Breaker(at=2)
+    command = READINGS[0]
+
+    async def body() -> None:
+        device = await rig.reader(killed)
+        tried = await try_once(clock, device.fluorescence, command, killed)
+
+        async def last_reading() -> HeldReading:
+            return answer()
+
+        twin = clariostar_twin(rig.world, name="reader", position="reader")
+        asked = clariostar("reader", replace(twin, last_reading=last_reading), bench=rig.bench)
+        await asked.connect()
+        said = await asked.fluorescence.reconcile(command, tried.marks)
+        assert said.answer is Answer.NOT_DONE
+        assert "can't be had" in said.sentence
 
     clock.run(body())

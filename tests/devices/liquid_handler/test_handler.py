@@ -383,7 +383,7 @@ def test_a_machine_that_can_t_be_reached_is_a_fault_from_the_first(
     async def setup() -> None:
         raise error
 
-    rig.handler._driver.backend.setup = setup  # type: ignore[method-assign]
+    rig.handler._driver.backend.setup = setup
     with pytest.raises(kind) as caught:
         rig.clock.run(rig.handler.set_up(again=True))
     assert caught.value.device == "handler"
