@@ -148,7 +148,9 @@ def _show(
         while worker.is_alive() or not events.empty() or not notices.empty():
             while not notices.empty():
                 # Over the live block where there is one; a program that reads standard output is not disturbed.
-                (live.console if live else err).print(f"[yellow]{notices.get()}[/]", highlight=False)
+                (live.console if live else err).print(
+                    f"[yellow]{notices.get()}[/]", highlight=False, soft_wrap=True
+                )
             try:
                 event = events.get(timeout=0.1)
             except queue.Empty:

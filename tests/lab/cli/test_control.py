@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def heaters() -> dict[str, Any]:
     told: dict[str, Any] = {}
     for ledger in Path(".drywet/twins").glob("*.jsonl"):
         for line in ledger.read_text().splitlines(keepends=True)[1:]:
-            act = json.loads(line) if line.endswith("\n") else {"instrument": ""}
+            if not line.endswith("\n"):
+                continue  # it is being written
+            act = json.loads(line)
             if act["instrument"] == "thermocycler" and act["action"] in ("set_temperature", "heat_lid"):
                 told[act["action"]] = act["arguments"]["temperature_c"]
     return told
@@ -226,7 +229,7 @@ def test_a_paused_campaign_begins_no_step_until_it_may_go_on_and_can_be_stopped_
         # Two more questions go to it and back; at this pace it would do several steps meanwhile.
         for _ in range(2):
             request = put(Action.PAUSE, process)
-            assert until(lambda asked=request: last_word(asked), process).sentence == "heat paused."
+            assert until(partial(last_word, request), process).sentence == "heat paused."
         assert steps_done() == done
         assert query("SELECT count(*) FROM step WHERE status = 'dispatched'") == [(0,)]
         assert drywet("continue").code == 0
