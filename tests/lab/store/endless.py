@@ -35,7 +35,7 @@ ORDER = ["intent", "dispatched", "done"]
 
 
 def assert_kept(store: Store, told: list[tuple[str, str]]) -> int:
-    """The journal holds what its writer was told, and at most the one call that was under way. Gives the number of steps told."""
+    """The journal holds what its writer was told, and at most the one call under way; gives how many steps that is."""
     run_id = told[0][1]
     furthest = {step_id: what for what, step_id in told[1:] if what != "document"}
     steps = {step.id: step for step in store.steps(run_id)}
