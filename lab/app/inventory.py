@@ -19,7 +19,7 @@ from lab.app.stock import (
 from lab.bench import Bench
 from lab.interfaces import Place
 from lab.store import CampaignRecord, Store
-from lab.types import CampaignStatus, StepStatus
+from lab.types import CampaignStatus, RunStatus, StepStatus
 
 __all__ = ["UNFINISHED", "BenchInventory", "read_inventory", "refuse_to_begin"]
 
@@ -98,10 +98,12 @@ def refuse_to_begin(store: Store, bench_id: str, claim: Claim) -> None:
 
 
 def _expected(store: Store, believed: BelievedBench, bench: Bench) -> dict[str, dict[str, float]]:
-    """What open runs are still going to use; changes the bench as they will."""
+    """What open runs are still going to use; changes the bench as they will. Of a campaign that was given up, nothing."""
     expected = {}
-    names = {record.campaign.id: record.campaign.name for record in believed.campaigns}
+    names = {r.campaign.id: r.campaign.name for r in believed.campaigns if r.status in UNFINISHED}
     for run in store.open_runs(believed.id):
+        if run.campaign_id not in names:
+            continue
         before = stock_of(bench)
         for command in believed.still_to_do(store, run):
             command.believe(bench)
@@ -116,7 +118,9 @@ def _claim(store: Store, record: CampaignRecord) -> Claim:
     batches = store.batches(campaign.id)
     asked = sum(len(batch.experiments) for batch in batches)
     waiting = store.open_batch(campaign.id)
-    begun = waiting is None or store.last_run(waiting.id) is not None
+    run = None if waiting is None else store.last_run(waiting.id)
+    # A batch whose run was given up is laid out once more.
+    begun = waiting is None or (run is not None and run.status is not RunStatus.ABANDONED)
     return Claim(
         campaign=campaign.name, needs=record.needs, batches=batches_left(campaign, asked, 0 if begun else 1)
     )

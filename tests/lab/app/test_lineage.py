@@ -25,7 +25,7 @@ from lab.app.stock import Claim
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import Place
 from lab.store import Store
-from lab.types import RunStatus, Sample, Step, StepStatus
+from lab.types import CampaignStatus, RunStatus, Sample, Step, StepStatus
 from tests.protocols.bench import make_bench
 
 
@@ -175,6 +175,24 @@ def test_a_stopped_campaign_keeps_what_it_needs_reserved(store: Store) -> None:
         assert inventory.free(name) == pytest.approx(inventory.there[name] - reserved)
     assert inventory.pending == {}
     assert inventory.unknown == {}
+
+
+def test_a_batch_whose_run_was_given_up_is_reserved_for_once_more(store: Store) -> None:
+    (campaign,) = store.campaigns()
+    run = store.runs(campaign.campaign.id)[-1].run
+    store.finish_run(run.id, RunStatus.ABANDONED, reason="", error="Nobody knows.")
+    inventory = read_inventory(store, bench_of(store))
+    assert inventory.expected == {}
+    (claim,) = inventory.claims
+    assert claim.batches == 2
+
+
+def test_a_campaign_that_was_given_up_reserves_nothing(store: Store) -> None:
+    (campaign,) = store.campaigns()
+    store.set_campaign_status(campaign.campaign.id, CampaignStatus.ABORTED, "given up")
+    inventory = read_inventory(store, bench_of(store))
+    assert (inventory.expected, inventory.claims) == ({}, ())
+    assert all(inventory.free(name) == amount for name, amount in inventory.there.items())
 
 
 def test_a_campaign_that_would_take_what_another_has_reserved_is_refused_by_name(store: Store) -> None:

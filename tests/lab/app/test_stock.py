@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.app import Laboratory, Settings, prepare
 from lab.app.stock import Claim, batches_left, needs_of, refuse_shortages, shortages, stock_of, words
 from lab.dry_run import dry_run
 from lab.errors import Infeasible
 from protocols import thermal_challenge as challenge
+from tests.campaign_files import write_campaign
 from tests.protocols.bench import commands_of, make_batch, make_bench, make_campaign, paper_workcell
 
 NAMES = ("tips:50", "plates", "content:assay_buffer")
@@ -118,3 +121,20 @@ def test_batches_that_are_left_cover_the_rest_of_the_budget() -> None:
         left = batches_left(campaign, asked, 0)
         assert left == math.ceil((campaign.budget - asked) / campaign.batch_size)
         assert batches_left(campaign, asked, 1) == left + 1
+
+
+def test_campaigns_that_would_not_find_enough_together_are_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    one = write_campaign(tmp_path, "one", budget=3, batch_size=3)
+    two = write_campaign(tmp_path, "two", budget=3, batch_size=3)
+    bench = tmp_path / "bench.yaml"
+    bench.write_text(bench.read_text().replace("count: 40,", "count: 3,"))
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    said = "1 batch of one and 1 batch of two together need 4 clean plates; the workcell has 3."
+    with Laboratory.open(settings) as laboratory:
+        with pytest.raises(Infeasible) as refused:
+            laboratory.run([prepare(one), prepare(two)], baseline=False)
+        assert refused.value.problems == (said,)
+        assert laboratory.store.campaigns() == ()
+        assert laboratory.store.benches() == ()
