@@ -13,10 +13,19 @@ from bluesky.utils import FailedStatus
 from ophyd_async.core import Device
 
 from devices.command import CommandValue
+from devices.fence import Fence
 from devices.verb import Verb, limit_problems, narrowed
 from lab.bench import Bench
 from lab.clock import LabClock
-from lab.errors import BadInput, CommandTimeout, ConnectionLost, DeviceFault, InstrumentError, OutOfRange
+from lab.errors import (
+    BadInput,
+    CommandBrokenOff,
+    CommandTimeout,
+    ConnectionLost,
+    DeviceFault,
+    InstrumentError,
+    OutOfRange,
+)
 from lab.types import JsonValue
 
 
@@ -209,3 +218,67 @@ def test_limits_of_the_file_narrow_the_makers_and_never_widen_them() -> None:
 def test_a_limit_that_cannot_be_meant_is_bad_input(limits: dict[str, tuple[float, float]], says: str) -> None:
     with pytest.raises(BadInput, match=says):
         narrowed({"temperature_c": (4.0, 99.0)}, limits)
+
+
+async def _nothing_to_mark(name: str, details: JsonValue) -> None:
+    """No journal here."""
+
+
+def test_a_command_that_is_broken_off_ends_as_a_fault_with_what_its_clean_up_met(clock: LabClock) -> None:
+    class Untidy(Plate):
+        async def _run(self, command: Warm) -> JsonValue:
+            try:
+                return await super()._run(command)
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("The heater did not go off.")
+                raise
+
+    plate = Untidy()
+
+    async def work() -> BaseException | None:
+        status = plate.warm.set(Warm())
+        await asyncio.sleep(1.0)
+        assert plate.warm.break_off("Smoke.") is status
+        assert plate.warm.break_off("Smoke.") is status
+        await asyncio.wait([status.task])
+        return status.exception()
+
+    fault = clock.run(work())
+    assert isinstance(fault, CommandBrokenOff)
+    assert str(fault) == "plate: warm was broken off: Smoke."
+    assert fault.__notes__ == ["The heater did not go off."]
+    assert not fault.nothing_done
+    assert clock.now() == 1.0
+    assert plate.done == []
+
+
+def test_a_command_that_is_engaged_and_not_sent_yet_is_not_begun_after_a_break_off(clock: LabClock) -> None:
+    plate = Plate()
+    plate.fence = Fence()  # as devices have
+
+    async def work() -> BaseException | None:
+        plate.warm.engage(token=1, limit_s=60.0, mark=_nothing_to_mark)
+        assert plate.warm.break_off("Smoke.") is None
+        status = plate.warm.set(Warm())
+        await asyncio.wait([status.task])
+        plate.warm.engage(token=2, limit_s=60.0, mark=_nothing_to_mark)
+        await plate.warm.set(Warm(temperature_c=30.0))
+        return status.exception()
+
+    fault = clock.run(work())
+    assert isinstance(fault, CommandBrokenOff)
+    assert fault.nothing_done
+    assert plate.done == [Warm(temperature_c=30.0)]
+
+
+def test_breaking_off_where_nothing_is_under_way_is_harmless(clock: LabClock) -> None:
+    plate = Plate()
+
+    async def work() -> None:
+        assert plate.warm.break_off("Smoke.") is None
+        await plate.warm.set(Warm())
+        assert plate.warm.break_off("Smoke.") is None
+        await plate.warm.set(Warm())
+
+    clock.run(work())
+    assert len(plate.done) == 2

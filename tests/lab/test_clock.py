@@ -113,3 +113,14 @@ def test_a_resumed_clock_goes_on_from_where_it_was() -> None:
     with LabClock(virtual=True, start_s=5000.0) as clock:
         clock.run(asyncio.sleep(10))
         assert clock.now() == pytest.approx(5010)
+
+
+def test_what_is_urgent_takes_lab_time_whatever_holds_it() -> None:
+    with LabClock(virtual=True) as clock, clock.hold("a planner"):
+        with clock.urgently():
+            clock.run(asyncio.sleep(20))
+        assert clock.now() == 20.0
+        waiting = asyncio.run_coroutine_threadsafe(asyncio.sleep(20), clock.loop)
+        clock.run(asyncio.sleep(0))
+        assert not waiting.done()
+        assert clock.now() == 20.0
