@@ -48,13 +48,18 @@ class Fence:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Engagement:
-    """What a command under way works under."""
+    """What a command under way works under.
+
+    Attributes:
+        marked: whether a part of it was marked, and so may have been done.
+    """
 
     token: int
     fence: Fence
     marker: Marker
+    marked: bool = False
 
 
 engaged: ContextVar[Engagement | None] = ContextVar("engaged", default=None)
@@ -85,4 +90,5 @@ async def mark(name: str, **details: JsonValue) -> None:
     engagement = engaged.get()
     if engagement is not None:
         engagement.fence.check(engagement.token)
+        engagement.marked = True
         await engagement.marker(name, details)

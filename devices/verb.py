@@ -294,16 +294,23 @@ class Verb(Device, Generic[C]):
     async def _carry_out(self, command: C) -> None:
         self._result = None
         terms, self._terms = self._terms, None
+        engagement = None
         with faults_of(self.device):
             if terms is not None:
                 fence: Fence = cast(Any, self._owner).fence
                 fence.admit(terms[0])
-                engaged.set(Engagement(terms[0], fence, terms[2]))
+                engagement = Engagement(terms[0], fence, terms[2])
+                engaged.set(engagement)
             self._refuse(command)
             if self._mock is not None:
                 cast(Any, self._mock)()(command)
                 return
-            self._result = await self._watched(command, None if terms is None else terms[1])
+            try:
+                self._result = await self._watched(command, None if terms is None else terms[1])
+            except DeviceFault as fault:
+                # What refuses one request says nothing of the parts before it.
+                fault.nothing_done = fault.nothing_done and not (engagement and engagement.marked)
+                raise
 
     async def _watched(self, command: C, limit_s: float | None) -> JsonValue:
         """No command goes on for ever: what is late is a fault, though the instrument may be at it still."""

@@ -13,7 +13,7 @@ from bluesky.utils import FailedStatus
 from ophyd_async.core import Device
 
 from devices.command import CommandValue
-from devices.fence import Fence
+from devices.fence import Fence, mark
 from devices.verb import Verb, limit_problems, narrowed
 from lab.bench import Bench
 from lab.clock import LabClock
@@ -23,8 +23,10 @@ from lab.errors import (
     CommandTimeout,
     ConnectionLost,
     DeviceFault,
+    InstrumentBusy,
     InstrumentError,
     OutOfRange,
+    StaleLease,
 )
 from lab.types import JsonValue
 
@@ -282,3 +284,31 @@ def test_breaking_off_where_nothing_is_under_way_is_harmless(clock: LabClock) ->
 
     clock.run(work())
     assert len(plate.done) == 2
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_refusal_means_that_nothing_was_done_only_before_the_first_part(
+    clock: LabClock, marked: bool
+) -> None:
+    plate = Plate()
+    plate.fence = Fence()
+
+    async def refuse(command: Warm) -> JsonValue:
+        if marked:
+            await mark("warm")
+        raise InstrumentBusy("at something else")
+
+    plate.warm._run = refuse
+    plate.warm.engage(token=1, limit_s=60.0, mark=_nothing_to_mark)
+    assert fault_of(clock, plate, Warm()).nothing_done is not marked
+
+
+def test_a_command_under_an_older_lease_is_refused_before_it_begins(clock: LabClock) -> None:
+    plate = Plate()
+    plate.fence = Fence()
+    plate.fence.admit(5)
+    plate.warm.engage(token=4, limit_s=60.0, mark=_nothing_to_mark)
+    fault = fault_of(clock, plate, Warm())
+    assert isinstance(fault, StaleLease)
+    assert fault.nothing_done
+    assert plate.done == []
