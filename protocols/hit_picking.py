@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from lab.types import Batch, Campaign, WellUse, new_id
 from protocols.plate_layout import column_major
-from protocols.plate_ratio import BLANK
 from protocols.stock import Pick, Stock
+from protocols.well_groups import BLANK
 
 __all__ = ["hit_picks", "well_uses"]
 

@@ -17,14 +17,11 @@ from types import MappingProxyType
 import numpy as np
 
 from lab.types import JsonValue, Quality, WellUse
-from protocols.plate_statistics import Mean, fit_noise, moderated_mean, outliers, ratio, z_prime
+from protocols.plate_statistics import fit_noise, moderated_mean, outliers, ratio, z_prime
 from protocols.readings import PlateReading
+from protocols.well_groups import BLANK, REFERENCE, Group, WellReading, wells_of
 
-__all__ = ["BLANK", "REFERENCE", "Group", "PlateRatio", "Share", "Thresholds", "WellReading"]
-
-BLANK = "blank"
-REFERENCE = "reference"
-"""Keys of the control groups; samples go by their experiment's id."""
+__all__ = ["PlateRatio", "Share", "Thresholds"]
 
 _FEWEST_WELLS = 2
 _DISTINCT_SD = 3.0
@@ -49,84 +46,6 @@ class Thresholds:
     min_z_prime: float
     min_signal: float
     max_blank_shift: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WellReading:
-    """One well as it was read.
-
-    Args:
-        raw: in the reader's units; NaN where it gave none.
-        net: ``raw`` less the median of the plate's blanks; NaN where ``raw`` is, and where no blank can be used.
-        off_sd: for an outlier, how many standard deviations from its group's median; 0 otherwise.
-        barred: why its sample must not be used; None where it may.
-    """
-
-    labware: str
-    well: str
-    sample_id: str
-    raw: float
-    net: float
-    saturated: bool
-    off_sd: float = 0.0
-    barred: str | None = None
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Why it is left out; empty when it counts."""
-        if self.barred is not None:
-            return ("barred",)
-        if not math.isfinite(self.raw):
-            # Readers that give no number past their range mark the well as saturated as well.
-            return ("saturated",) if self.saturated else ("unreadable",)
-        found = (("saturated", self.saturated), ("outlier_well", self.off_sd != 0.0))
-        return tuple(flag for flag, is_so in found if is_so)
-
-    @property
-    def counts(self) -> bool:
-        """Whether its signal above blank is known and belongs to its group."""
-        return not self.flags and math.isfinite(self.net)
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """For an observation's details."""
-        return {
-            "labware": self.labware,
-            "well": self.well,
-            "sample_id": self.sample_id,
-            "raw": self.raw if math.isfinite(self.raw) else None,
-            "net": self.net if math.isfinite(self.net) else None,
-            "flags": list(self.flags),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Replicate wells of one sample or control on one plate.
-
-    Args:
-        mean: of the wells that count, above the median blank. Where none counts, of all within the reader's
-            range that are not barred, and None where none is; the quality says so.
-        good: wells that count.
-    """
-
-    wells: tuple[WellReading, ...]
-    mean: Mean | None
-    good: int
-
-    @property
-    def nets(self) -> tuple[float, ...]:
-        """Signals of the wells that count."""
-        return tuple(well.net for well in self.wells if well.counts)
-
-    @property
-    def allowed(self) -> tuple[WellReading, ...]:
-        """Wells whose sample may be used."""
-        return tuple(well for well in self.wells if well.barred is None)
-
-    @property
-    def sample_id(self) -> str:
-        """The first of its samples that may be used; the first of all where none may."""
-        return (*self.allowed, *self.wells)[0].sample_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +91,7 @@ class PlateRatio:
         self.treated = tuple(treated)
         self._thresholds = thresholds
         roles = (untreated, *treated)
-        plates = {role: _wells_of(readings[labware[role]], uses, barred) for role in roles}
+        plates = {role: wells_of(readings[labware[role]], uses, barred) for role in roles}
         noise = fit_noise(
             [[[w.net for w in wells if w.counts] for wells in plates[role].values()] for role in roles]
         )
@@ -368,37 +287,6 @@ class PlateRatio:
                 )
                 found.append(("high_cv", True, sentence))
         return found
-
-
-def _wells_of(
-    reading: PlateReading, uses: Sequence[WellUse], barred: Mapping[str, str]
-) -> dict[str, list[WellReading]]:
-    """Wells of one plate by group, their signals above the median blank."""
-    mine = [use for use in uses if use.labware == reading.labware]
-    blanks = [
-        reading.values[use.well]
-        for use in mine
-        if use.kind == "blank"
-        and use.sample_id not in barred
-        and math.isfinite(reading.values[use.well])
-        and use.well not in reading.saturated
-    ]
-    background = float(np.median(blanks)) if blanks else math.nan
-    groups: dict[str, list[WellReading]] = {}
-    for use in mine:
-        key = use.experiment_id if use.kind == "variant" else use.kind
-        groups.setdefault(key, []).append(
-            WellReading(
-                labware=use.labware,
-                well=use.well,
-                sample_id=use.sample_id,
-                raw=reading.values[use.well],
-                net=reading.values[use.well] - background,
-                saturated=use.well in reading.saturated,
-                barred=barred.get(use.sample_id),
-            )
-        )
-    return groups
 
 
 def _told_missing(
