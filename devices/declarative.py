@@ -312,6 +312,9 @@ class LineDevice(StandardReadable):
 
     dialect: ClassVar[Dialect]
 
+    forgets_when_safe: ClassVar[bool] = True
+    """Whether the safe state wipes what :meth:`look` would see, such as the program of a heater."""
+
     def __init__(self, name: str, transport: Transport) -> None:
         self._link = Link(transport, self.dialect)
         self.fence = Fence()

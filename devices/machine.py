@@ -113,6 +113,9 @@ class MachineDevice(StandardReadable):
             TimeoutError, OSError and ChannelizedError.
     """
 
+    forgets_when_safe = False
+    """What came of a command is told from its marks, and from readings that the safe state leaves alone."""
+
     def __init__(
         self,
         name: str,

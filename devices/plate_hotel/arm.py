@@ -89,6 +89,7 @@ class PlateArm(LineDevice):
     """
 
     maker_limits: ClassVar[Limits] = {}
+    forgets_when_safe: ClassVar[bool] = False
 
     def __init__(
         self,

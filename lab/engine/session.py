@@ -19,9 +19,7 @@ from lab.types import JsonValue, Step, StepStatus
 __all__ = ["BenchSession"]
 
 _MADE_SAFE = "made_safe"
-"""Mark of a step that was in the air when the instruments were brought to their safe state: what they show is of no use
-from there on.
-"""
+"""Mark of a step that was in the air when the instruments were brought to their safe state, which some forget it by."""
 
 
 class BenchSession:
@@ -101,13 +99,15 @@ class BenchSession:
         if unsafe:
             raise DeviceFault(f"Not in a safe state: {'; '.join(unsafe.values())}")
         for step in cut_off:
-            if any(mark.name == _MADE_SAFE for mark in marks[step.id]):
+            wiped = any(mark.name == _MADE_SAFE for mark in marks[step.id])
+            if wiped and self.workcell.devices[step.device].forgets_when_safe:
                 outcome = Reconciliation(
                     answer=Answer.UNKNOWN,
                     sentence="The program was cut off once more before the instrument could be asked.",
                 )
             else:
-                outcome = await what_came_of(self.verb_of(step), self.command_of(step), marks[step.id])
+                of_command = [mark for mark in marks[step.id] if mark.name != _MADE_SAFE]
+                outcome = await what_came_of(self.verb_of(step), self.command_of(step), of_command)
             await self.settle(step.id, step.run_id, self.command_of(step), outcome)
             sentence = f"{outcome.answer.replace('_', ' ')}: {outcome.sentence}"
             self.store.log(

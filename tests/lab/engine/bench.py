@@ -93,6 +93,7 @@ class Press:
     made_safe: int = 0
     last: JsonValue = None
     fence: Fence = field(default_factory=Fence)
+    forgets_when_safe: bool = True
 
     @property
     def stamp(self) -> Press:

@@ -244,14 +244,20 @@ def test_a_step_that_a_crash_cut_off_and_that_was_done_is_not_sent_again(lab: Sm
     assert session.bench.well("plate_1", "A1").volume_ul == 1.0
 
 
-def test_a_program_cut_off_twice_does_not_trust_what_the_instrument_shows_the_second_time(
-    lab: SmallLab,
+@pytest.mark.parametrize(
+    ("forgets", "status"),
+    [(True, StepStatus.UNKNOWN), (False, StepStatus.FAILED)],
+    ids=["forgets", "remembers"],
+)
+def test_a_program_cut_off_twice_trusts_what_an_instrument_says_only_if_its_safe_state_wipes_nothing(
+    lab: SmallLab, forgets: bool, status: StepStatus
 ) -> None:
     step = cut_off(lab)
     lab.store.mark_step(step.id, "made_safe", None, 5.0)
+    lab.press.forgets_when_safe = forgets
     lab.press.answers = [NOT_DONE]
     lab.clock.run(lab.session().come_back())
-    assert lab.store.step(step.id).status is StepStatus.UNKNOWN
+    assert lab.store.step(step.id).status is status
 
 
 def test_what_nobody_knows_after_a_crash_is_followed_up_as_the_policy_says(lab: SmallLab) -> None:
