@@ -176,6 +176,15 @@ class Laboratory:
         for assignment in self._chosen(campaign):
             assignment.lane.let_go_on()
 
+    def note(self, kind: str, sentence: str, campaign: str | None = None) -> None:
+        """Keep with campaigns under way that somebody asked something of them. Blocking; any thread.
+
+        Raises:
+            StoreUnusable: it can't be kept.
+        """
+        for one in self._chosen(campaign):
+            self.store.log(one.campaign.id, kind, sentence, one.session.clock.now())
+
     def standings(self, campaign: str | None = None) -> tuple[Standing, ...]:
         """How campaigns under way stand, for whoever asked one of them to stop or to pause; empty while they get ready."""
         return tuple(

@@ -220,8 +220,10 @@ class Controller:
                 laboratory.request_stop(request.reason, request.campaign)
             case Action.PAUSE:
                 laboratory.pause(request.reason, request.campaign)
+                _keep(laboratory, request)
             case Action.CONTINUE:
                 laboratory.let_go_on(request.campaign)
+                _keep(laboratory, request)
             case Action.STOP_NOW:
                 # At once for the lanes; the devices' part may take its time, while others ask.
                 laboratory.request_stop(request.reason, request.campaign)
@@ -284,6 +286,18 @@ class Controller:
             write_answer(self._folder, case.request, answer)
         except OSError as error:
             log.error("The answer to %s can't be written (%s): %s", case.request, error, sentence)
+
+
+def _keep(laboratory: Laboratory, request: Request) -> None:
+    """Have the store keep a pause or its end, in a thread that nobody waits for: neither depends on it."""
+
+    def write() -> None:
+        try:
+            laboratory.note(str(request.action), request.reason, request.campaign)
+        except Exception as error:  # noqa: BLE001  It is done all the same; that the store doesn't know is told here.
+            log.warning("The store does not know that somebody asked for this: %s. %s", request.reason, error)
+
+    threading.Thread(target=write, name="keeping a pause", daemon=True).start()
 
 
 def _begun(action: Action, names: list[str]) -> str:

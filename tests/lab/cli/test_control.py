@@ -233,6 +233,7 @@ def test_a_paused_campaign_begins_no_step_until_it_may_go_on_and_can_be_stopped_
             assert until(partial(last_word, request), process).sentence == "heat paused."
         assert steps_done() == done
         assert query("SELECT count(*) FROM step WHERE status = 'dispatched'") == [(0,)]
+        assert query("SELECT sentence FROM event WHERE kind = 'pause'")[0] == ("Lunch.",)
         assert drywet("continue").code == 0
         until(lambda: steps_done() > done, process)
         assert drywet("pause").code == 0
