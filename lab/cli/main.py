@@ -94,9 +94,10 @@ def resume(
     pace: PaceOption = "max",
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a campaign that was stopped.
+    """Go on with a campaign that was stopped, held, or cut off by a crash.
 
-    Steps that were done are not done again; the campaign is the one in the store, whatever its file says now.
+    The instruments are brought to their safe state first, and asked what came of the steps they were at. Steps that were
+    done are not done again; the campaign is the one in the store, whatever its file says now.
     """
     from lab.cli.running import Wishes, resume_campaign
 
