@@ -23,15 +23,13 @@ from tests.crash.cases import Case
 from tests.crash.controller import warm_up
 from tests.crash.running import Verdict, play, play_undisturbed
 from tests.crash.sabotage import sabotaged
-from tests.crash.sets import QUICK, case_by_lot, quick_cases, seed_by_lot
+from tests.crash.sets import QUICK, SHORT, case_by_lot, quick_cases, seed_by_lot
 from tests.postgres import PostgresServer, running_server
 
 __all__ = ["SABOTAGED", "main"]
 
 SABOTAGED = "sabotaged"
 """Group of cases with a fault built in, each of which must violate something."""
-
-QUICK_SEED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +39,26 @@ class Bench:
     Args:
         folder: for their files.
         server: of PostgreSQL; None where there is none.
-        references: seed of a campaign -> what it comes to undisturbed, and its kill points.
+        references: seed and budget of a campaign -> what it comes to undisturbed, and its kill points.
     """
 
     folder: Path
     server: PostgresServer | None
-    references: dict[int, dict[str, Any]]
+    references: dict[tuple[int, int], dict[str, Any]]
 
-    def refer(self, seed: int) -> dict[str, Any]:
-        """The undisturbed campaign of a seed, carried out when it is first asked for."""
-        if seed not in self.references:
-            folder = self.folder / f"undisturbed_{seed}"
+    def refer(self, case: Case) -> dict[str, Any]:
+        """The undisturbed campaign of a case, carried out when it is first asked for."""
+        which = (case.seed, case.budget)
+        if which not in self.references:
+            folder = self.folder / f"undisturbed_{case.seed}_{case.budget}"
             folder.mkdir()
-            self.references[seed] = play_undisturbed(Case(seed=seed), folder)
+            self.references[which] = play_undisturbed(case, folder)
             shutil.rmtree(folder)
-        return self.references[seed]
+        return self.references[which]
 
     def play(self, case: Case, folder: Path) -> Verdict:
         """One case; its files are kept where something is wrong with it."""
-        reference = self.refer(case.seed)["reference"]
+        reference = self.refer(case)["reference"]
         if case.store == "sqlite":
             return play(case, folder, "", reference)
         assert self.server is not None, "the case needs a PostgreSQL server"
@@ -84,7 +83,7 @@ def play_all(
             more = numbered is not None
             if numbered is not None:
                 number, case = numbered
-                bench.refer(case.seed)
+                bench.refer(case)
                 folder = bench.folder / f"case_{number}"
                 folder.mkdir()
                 under_way[_begin(bench, case, folder)] = (case, folder)
@@ -192,11 +191,14 @@ def _cases(given: argparse.Namespace, bench: Bench) -> list[Case]:
     if given.case:
         return [Case.read(line) for line in given.case]
     if given.group == SABOTAGED:
-        return sabotaged(bench.refer(QUICK_SEED)["passed"])
+        return sabotaged(bench.refer(SHORT)["passed"], SHORT)
     if given.group:
-        return quick_cases(given.group, bench.refer(QUICK_SEED)["passed"])
+        group = QUICK[given.group]
+        return quick_cases(given.group, bench.refer(group.of)["passed"])
     numbers = range(1, given.seeds + 1)
-    passed = {seed: bench.refer(seed)["passed"] for seed in sorted({seed_by_lot(n) for n in numbers})}
+    passed = {
+        seed: bench.refer(Case(seed=seed))["passed"] for seed in sorted({seed_by_lot(n) for n in numbers})
+    }
     return [case_by_lot(number, passed, postgres=bench.server is not None) for number in numbers]
 
 

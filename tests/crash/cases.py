@@ -19,7 +19,7 @@ POLICIES = ("hold", "redo_batch", "skip_sample")
 
 STORES = ("sqlite", "postgres")
 
-BUDGET, BATCH_SIZE = 4, 2
+BATCH_SIZE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Case:
 
     Args:
         seed: of the campaign: what it chooses, and all noise of its twin.
+        budget: of the campaign; two experiments are a batch.
         at: kill point (``action-after``, ``end_step-before``); empty for a campaign that nobody disturbs.
         nth: how often the point is passed before the controller is killed at it, this time included.
         policy: one of :data:`POLICIES`.
@@ -37,6 +38,7 @@ class Case:
     """
 
     seed: int = 1
+    budget: int = 4
     at: str = ""
     nth: int = 1
     policy: str = "hold"
@@ -45,7 +47,7 @@ class Case:
     sabotage: str = ""
 
     def __str__(self) -> str:
-        words = [f"seed={self.seed}", f"policy={self.policy}", f"store={self.store}"]
+        words = [f"seed={self.seed}", f"budget={self.budget}", f"policy={self.policy}", f"store={self.store}"]
         if self.at:
             words.append(f"at={self.at}:{self.nth}")
         if self.again:
@@ -65,7 +67,7 @@ class Case:
         for word in text.split(","):
             name, _, value = word.partition("=")
             match name:
-                case "seed" | "again":
+                case "seed" | "budget" | "again":
                     fields[name] = int(value)
                 case "at":
                     fields["at"], _, nth = value.partition(":")
@@ -102,11 +104,11 @@ class Scene:
 def write_files(folder: Path, case: Case) -> Path:
     """Write campaign, candidate and workcell file of a case; gives the path of the first.
 
-    Small, so that a case takes a second: two batches of two, short waits. The Sobol planner's choices depend on nothing
+    Small, so that a case takes a second: batches of two, short waits. The Sobol planner's choices depend on nothing
     that is measured, so that two runs of a campaign can be compared whatever was lost of one.
     """
     path = write_campaign(
-        folder, NAME, budget=BUDGET, batch_size=BATCH_SIZE, seed=case.seed, baseline="random"
+        folder, NAME, budget=case.budget, batch_size=BATCH_SIZE, seed=case.seed, baseline="random"
     )
     lines = [line for line in path.read_text().splitlines() if not line.startswith("baseline:")]
     text = "\n".join(lines)

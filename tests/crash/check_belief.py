@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lab.bench import WellContents
+from lab.interfaces import Place
 from lab.types import RunStatus, Step, StepStatus
 from tests.crash.check_steps import OVER, named
 from tests.crash.deeds import Extent
@@ -67,7 +70,7 @@ def _what_is_in_doubt_is_barred(seen: Evidence, tries: Sequence[Step], *, abando
 
 def belief_is_not_optimistic(seen: Evidence) -> Iterator[str]:
     belief, truth = seen.belief, seen.last
-    over = seen.record.status in OVER
+    over, undone = seen.record.status in OVER, _undone(seen)
     for item in belief.labware.values():
         place = truth.position[item.id]
         if place != item.position and (over or place != item.maybe):
@@ -82,26 +85,52 @@ def belief_is_not_optimistic(seen: Evidence) -> Iterator[str]:
         if item.clean and item.id in truth.filled:
             yield f"{item.id} is believed to be clean, and was filled."
         for well, contents in item.wells.items():
-            yield from _volume(seen, item.id, well, contents.volume_ul, contents.unknown_ul)
+            yield from _volume(seen, (item.id, well), contents, undone[item.id, well])
 
 
-def _volume(seen: Evidence, labware: str, well: str, believed_ul: float, unknown_ul: float) -> Iterator[str]:
-    nominal_ul = max(0.0, seen.last.volume_ul[labware, well])
+def _volume(seen: Evidence, place: Place, contents: WellContents, undone: Sequence[Step]) -> Iterator[str]:
+    """One well: what is believed of it against what the ledger adds up to, and what is truly there.
+
+    Args:
+        undone: tries of steps that were not done, and that were about this well.
+    """
+    labware, well = place
     where = f"{well} of {labware}"
+    nominal_ul = max(0.0, seen.last.volume_ul[place])
+    believed_ul, unknown_ul = contents.volume_ul, contents.unknown_ul
     if believed_ul > nominal_ul + EXACT_UL:
         yield f"{where} is believed to hold {believed_ul:g} ul, and the ledger adds up to {nominal_ul:g} ul."
-    elif nominal_ul > believed_ul + unknown_ul + EXACT_UL and labware in seen.last.filled:
-        # Drawn less than believed from a source is safe; a well that got more than believed is not what it is taken for.
-        if not seen.is_barred(labware, well):
-            yield (
-                f"{where} is believed to hold {believed_ul:g} ul and at most {unknown_ul:g} ul more; the ledger adds up "
-                f"to {nominal_ul:g} ul, and nothing bars it."
-            )
-    elif unknown_ul > EXACT_UL and labware in seen.last.filled and not seen.is_barred(labware, well):
-        yield f"{where} holds {unknown_ul:g} ul that nobody is sure of, and nothing bars it."
-    short_ul = believed_ul - seen.world_ul[labware, well]
+    elif not undone and believed_ul < nominal_ul - EXACT_UL:
+        yield f"{where} is believed to hold {believed_ul:g} ul, and {nominal_ul:g} ul were certainly given to it."
+    elif labware in seen.last.filled and not seen.is_barred(*place):
+        # Less than believed in a source is safe. A well of an assay that may hold more is not what it is taken for.
+        if nominal_ul > believed_ul + unknown_ul + EXACT_UL:
+            yield f"{where} holds more than the {believed_ul + unknown_ul:g} ul that are thought possible; nothing bars it."
+        stirred_ul = sum(s.arguments["volume_ul"] for s in undone if s.action == "mix")
+        if unknown_ul > stirred_ul + EXACT_UL:
+            yield f"{where} holds {unknown_ul:g} ul that nobody is sure of, and nothing bars it."
+    short_ul = believed_ul - seen.world_ul[place]
     if short_ul > STROKE_SHARE * believed_ul + STROKE_UL + DRIED_UL:
-        yield f"{where} is believed to hold {believed_ul:g} ul, and {seen.world_ul[labware, well]:g} ul are there."
+        yield f"{where} is believed to hold {believed_ul:g} ul, and {seen.world_ul[place]:g} ul are there."
+
+
+def _undone(seen: Evidence) -> dict[Place, list[Step]]:
+    """Well -> tries of steps that were not done and named it."""
+    found: dict[Place, list[Step]] = defaultdict(list)
+    for steps in seen.steps.values():
+        for step in steps:
+            if step.status is not StepStatus.DONE:
+                for place in _named_wells(step.arguments):
+                    found[place].append(step)
+    return found
+
+
+def _named_wells(arguments: Mapping[str, Any]) -> set[Place]:
+    places = {(labware, well) for labware, well, _ in arguments.get("targets", ())}
+    places |= {(arguments["labware"], well) for well in arguments.get("wells", ())}
+    if "source_well" in arguments:
+        places.add((arguments["source_labware"], arguments["source_well"]))
+    return places
 
 
 def at_rest(seen: Evidence) -> Iterator[str]:

@@ -15,6 +15,7 @@ from tests.crash.diary import read_diary
 from tests.crash.evidence import gather
 from tests.crash.oracle import judge, undisturbed
 from tests.crash.person import settle
+from tests.crash.points import UNTIMED
 
 __all__ = ["Verdict", "play", "play_undisturbed"]
 
@@ -100,6 +101,8 @@ def play(case: Case, folder: Path, store: str, reference: dict[str, Any] | None)
         ended, judged = {"status": "hung"}, {"redone": 0}
         violations.append(str(hung))
     diary = read_diary(scene.diary)
+    if case.at and not case.at.startswith(UNTIMED) and not any(note["what"] == "kill" for note in diary):
+        violations.append("Its kill point never came: nothing is shown by it.")
     kills = [note for note in diary if note["what"] == "kill"]
     unknowns = {note["step"] for note in diary if note["what"] == "end" and note["status"] == "unknown"}
     return Verdict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lab.engine.session
@@ -47,7 +47,7 @@ def commit(name: str) -> None:
         SABOTAGES[name].begin()
 
 
-def sabotaged(passed: Sequence[dict[str, Any]]) -> list[Case]:
+def sabotaged(passed: Sequence[dict[str, Any]], of: Case) -> list[Case]:
     """A case for each sabotage, killed where it shows."""
     cases = []
     for name, it in SABOTAGES.items():
@@ -55,7 +55,7 @@ def sabotaged(passed: Sequence[dict[str, Any]]) -> list[Case]:
             p for p in passed if (p["kind"], p["verb"]) == (it.at, it.verb) and it.action in ("", p["action"])
         ]
         point = found[it.which]
-        cases.append(Case(at=it.at, nth=point["nth"], policy=it.policy, sabotage=name))
+        cases.append(replace(of, at=it.at, nth=point["nth"], policy=it.policy, sabotage=name))
     return cases
 
 

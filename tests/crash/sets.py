@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
 from tests.crash.cases import POLICIES, Case
 from tests.crash.points import ACTION_POINTS, UNTIMED
 
-__all__ = ["BY_LOT", "QUICK", "case_by_lot", "quick_cases"]
+__all__ = ["LONG", "QUICK", "SHORT", "case_by_lot", "quick_cases", "seed_by_lot"]
 
 CAMPAIGNS = 6
 """Campaigns, by their seed, that cases by lot are made of."""
@@ -26,8 +27,6 @@ MOST_AGAIN = 700
 
 Points = Sequence[dict[str, Any]]
 """What :func:`tests.crash.running.play_undisturbed` says was passed."""
-
-BY_LOT = range(1, 100_000)
 
 
 def case_by_lot(number: int, passed: dict[int, Points], *, postgres: bool) -> Case:
@@ -65,10 +64,11 @@ def quick_cases(group: str, passed: Points) -> list[Case]:
     Raises:
         KeyError: no such group.
     """
-    return list(QUICK[group](passed))
+    chosen = QUICK[group]
+    return [replace(chosen.of, **fields) for fields in chosen.make(passed)]
 
 
-def _actions(passed: Points) -> Iterator[Case]:
+def _actions(passed: Points) -> Iterator[dict[str, Any]]:
     """Every verb, before and after one of its effects in the middle; half a ledger line for some."""
     policies = cycle(POLICIES)
     for verb in sorted({point["verb"] for point in passed if point["kind"] == "action-before"}):
@@ -78,7 +78,7 @@ def _actions(passed: Points) -> Iterator[Case]:
         yield _at(_middle(passed, "action-torn", verb), policy=next(policies))
 
 
-def _dispenses(passed: Points) -> Iterator[Case]:
+def _dispenses(passed: Points) -> Iterator[dict[str, Any]]:
     """The same dispense, before and after its effect, under each policy: nobody can know which it was."""
     for verb in ("distribute", "add_reagent"):
         for policy in POLICIES:
@@ -87,7 +87,7 @@ def _dispenses(passed: Points) -> Iterator[Case]:
                     yield _at(_middle(passed, kind, verb, action="dispense"), policy=policy)
 
 
-def _step_writes(passed: Points) -> Iterator[Case]:
+def _step_writes(passed: Points) -> Iterator[dict[str, Any]]:
     """Before and after each write of a step's journal, at another verb each time."""
     verbs = cycle(
         ("distribute", "heat", "move", "fluorescence", "incubate", "add_reagent", "take_lid", "mix")
@@ -100,15 +100,21 @@ def _step_writes(passed: Points) -> Iterator[Case]:
             next(verbs)  # so that a verb does not meet the same write each time round
 
 
-def _other_writes(passed: Points) -> Iterator[Case]:
-    """Before and after each other write, in the second batch where there is one."""
-    kinds = dict.fromkeys(point["kind"] for point in passed if point["verb"] == "-")
-    for kind in kinds:
-        found = [point for point in passed if point["kind"] == kind]
-        yield _at(found[1] if kind.startswith(UNTIMED) else found[-1])
+def _other_writes(passed: Points) -> Iterator[dict[str, Any]]:
+    """Before and after each write that is no step's."""
+    for kind in dict.fromkeys(point["kind"] for point in passed if point["verb"] == "-"):
+        yield _at(next(point for point in passed if point["kind"] == kind))
 
 
-def _twice(passed: Points) -> Iterator[Case]:
+def _later_writes(passed: Points) -> Iterator[dict[str, Any]]:
+    """The last of those that the second batch has too."""
+    for write in ("propose", "create_run", "append_documents", "finish_run", "record"):
+        for when in ("before", "after"):
+            found = [point for point in passed if point["kind"] == f"{write}-{when}"]
+            yield _at(found[3] if write == UNTIMED else found[-1])
+
+
+def _twice(passed: Points) -> Iterator[dict[str, Any]]:
     """Killed in the midst of a step, and again while it comes back: early, where it asks the instruments, and later."""
     for verb, again, policy in (
         ("distribute", 3, "hold"),
@@ -120,7 +126,7 @@ def _twice(passed: Points) -> Iterator[Case]:
         yield _at(_middle(passed, "action-after", verb), policy=policy, again=again)
 
 
-def _on_postgres(passed: Points) -> Iterator[Case]:
+def _on_postgres(passed: Points) -> Iterator[dict[str, Any]]:
     """A few of the kinds on a server, where a killed client's transaction is the server's to take back."""
     for kind, verb, policy in (
         ("action-after", "distribute", "redo_batch"),
@@ -132,15 +138,34 @@ def _on_postgres(passed: Points) -> Iterator[Case]:
         yield _at(_middle(passed, kind, verb), policy=policy, store="postgres")
 
 
+SHORT = Case(budget=2)
+LONG = Case(budget=4)
+"""One batch, and two of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases of one campaign.
+
+    Args:
+        of: that campaign.
+        make: kill points, in fields of a case.
+    """
+
+    of: Case
+    make: Callable[[Points], Iterator[dict[str, Any]]]
+
+
 QUICK = {
-    "actions": _actions,
-    "dispenses": _dispenses,
-    "step_writes": _step_writes,
-    "other_writes": _other_writes,
-    "twice": _twice,
-    "postgres": _on_postgres,
+    "actions": Group(SHORT, _actions),
+    "dispenses": Group(SHORT, _dispenses),
+    "step_writes": Group(SHORT, _step_writes),
+    "other_writes": Group(SHORT, _other_writes),
+    "later_writes": Group(LONG, _later_writes),
+    "twice": Group(SHORT, _twice),
+    "postgres": Group(SHORT, _on_postgres),
 }
-"""Group -> what makes its cases from the kill points of the undisturbed campaign."""
+"""Groups of the quick set."""
 
 
 def _middle(passed: Points, kind: str, verb: str, *, action: str = "") -> dict[str, Any]:
@@ -148,5 +173,5 @@ def _middle(passed: Points, kind: str, verb: str, *, action: str = "") -> dict[s
     return found[len(found) // 2]
 
 
-def _at(point: dict[str, Any], **fields: Any) -> Case:
-    return Case(at=point["kind"], nth=point["nth"], **fields)
+def _at(point: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"at": point["kind"], "nth": point["nth"], **fields}

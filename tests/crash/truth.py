@@ -59,7 +59,7 @@ class Truth:
     position: dict[str, str | None] = field(default_factory=dict)
     lid: dict[str, str] = field(default_factory=dict)
     volume_ul: dict[Place, float] = field(default_factory=lambda: defaultdict(float))
-    tips: dict[str, set[str]] = field(default_factory=dict)
+    tips: dict[str, frozenset[str]] = field(default_factory=dict)
     set_c: dict[str, float] = field(default_factory=dict)
     shaking_rpm: dict[str, float] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
@@ -77,7 +77,7 @@ class Truth:
                 truth.lid[item["id"]] = item["lid"]
             for well, contents in item["wells"].items():
                 truth.volume_ul[item["id"], well] = contents["volume_ul"]
-            truth.tips[item["id"]] = set(item["tips"])
+            truth.tips[item["id"]] = frozenset(item["tips"])
         return truth
 
     def copy(self) -> Truth:
@@ -86,7 +86,7 @@ class Truth:
             position=dict(self.position),
             lid=dict(self.lid),
             volume_ul=defaultdict(float, self.volume_ul),
-            tips={rack: set(spots) for rack, spots in self.tips.items()},
+            tips=dict(self.tips),
             set_c=dict(self.set_c),
             shaking_rpm=dict(self.shaking_rpm),
             shut=set(self.shut),
@@ -117,7 +117,7 @@ class Truth:
         match record["action"]:
             case "pick_up_tips":
                 for channel, (rack, spot) in zip(given["channels"], given["tips"], strict=True):
-                    self.tips[rack].remove(spot)
+                    self.tips[rack] -= {spot}
                     self.mounted[instrument].add(channel)
             case "drop_tips":
                 self.mounted[instrument] -= set(given["channels"])
