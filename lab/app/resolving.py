@@ -100,10 +100,11 @@ def _settle(store: Store, step: Step, verdict: Verdict, said: str) -> None:
 
 def _lift_bars(store: Store, step: Step, bench_id: str, who: str, why: str) -> None:
     """What nobody knew of is known now."""
-    in_force = store.barred(bench_id)
-    for bar in store.bars(bench_id):
-        if bar.step_id == step.id and (bar.labware, bar.well) in in_force:
-            store.lift_bar(bench_id, (bar.labware, bar.well), who=who, why=why)
+    bars = store.bars(bench_id)
+    lifted = {bar.lifts for bar in bars}
+    for bar in bars:
+        if bar.step_id == step.id and bar.number not in lifted:
+            store.lift_bar(bench_id, (bar.labware, bar.well), who=who, why=why, step_id=step.id)
 
 
 def _is_reading(step: Step) -> bool:

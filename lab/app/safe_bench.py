@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.app.benches import belief_of, build_devices
-from lab.app.stopping import DeviceStop, in_time, reach_safe_states, told
+from lab.app.stopping import DeviceStop, in_time, reach_safe_states
 from lab.clock import LabClock
+from lab.engine.safety import side_by_side
 from lab.files import load_workcell
 from lab.recovery import SAFE_BOUND_S
 
@@ -39,31 +40,19 @@ def bring_to_safety(path: Path) -> tuple[DeviceStop, ...]:
     """
     spec = load_workcell(path)
     devices = build_devices(spec, belief_of(spec, ()), None)
-    failed: dict[str, str] = dict.fromkeys(devices, f"it did not answer within {CONNECT_S:.0f} s.")
+    outcomes: dict[str, str] = {}
     with LabClock(virtual=False) as clock:
-        late = in_time(clock, _connect_all(devices, failed), CONNECT_S)
+        connecting = {role: device.connect() for role, device in devices.items()}
+        late = in_time(clock, side_by_side(connecting, CONNECT_S, outcomes), CONNECT_S)
+        silent = late or f"it did not answer within {CONNECT_S:.0f} s."
+        failed = {role: why for role in devices if (why := outcomes.get(role, silent))}
         connected = {role: device for role, device in devices.items() if role not in failed}
         reached = {one.device: one for one in reach_safe_states(clock, connected)}
         in_time(clock, _let_go(connected), SAFE_BOUND_S)
     return tuple(
-        reached.get(role) or DeviceStop(device=role, error=f"not connected: {late or failed[role]}")
+        reached.get(role) or DeviceStop(device=role, error=f"not connected: {failed[role]}")
         for role in devices
     )
-
-
-async def _connect_all(devices: Any, failed: dict[str, str]) -> None:
-    async def one(role: str, device: Any) -> None:
-        try:
-            await device.connect()
-        except Exception as error:  # noqa: BLE001  Told; the other devices go on.
-            failed[role] = told(error)
-        else:
-            del failed[role]
-
-    tasks = [asyncio.ensure_future(one(role, device)) for role, device in devices.items()]
-    _, late = await asyncio.wait(tasks, timeout=CONNECT_S)
-    for task in late:
-        task.cancel()
 
 
 async def _let_go(devices: Any) -> None:

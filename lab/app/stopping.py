@@ -16,11 +16,12 @@ from types import MappingProxyType
 from typing import Any
 
 from lab.clock import LabClock
+from lab.engine.safety import side_by_side, told
 from lab.engine.standstill import Breaking
 from lab.recovery import SAFE_BOUND_S
 from lab.types import JsonValue
 
-__all__ = ["BrokenOff", "DeviceStop", "StopReport", "in_time", "kept", "reach_safe_states", "told"]
+__all__ = ["BrokenOff", "DeviceStop", "StopReport", "in_time", "kept", "reach_safe_states"]
 
 log = logging.getLogger("drywet.stop")
 
@@ -118,42 +119,31 @@ def reach_safe_states(
         shared: role -> device that others use too: told its safe state only where a command was broken off on it.
         bound_s: of lab time for each device, and of wall time for all of them.
     """
-    reached: dict[str, DeviceStop] = {}
+    outcomes: dict[str, str] = {}
     concerned = dict(devices)
 
     async def everyone() -> None:
         broken = break_off()
         concerned.update({role: device for role, device in shared.items() if role in broken})
-        tasks = [
-            asyncio.ensure_future(_one(role, device, broken.get(role), reached))
-            for role, device in concerned.items()
-        ]
-        if tasks:
-            # No timeout around each: what hangs may not even let itself be cancelled.
-            _, late = await asyncio.wait(tasks, timeout=bound_s)
-            for task in late:
-                task.cancel()
+        work = {role: _one(device, broken.get(role)) for role, device in concerned.items()}
+        await side_by_side(work, bound_s, outcomes)
 
     with clock.urgently():
         failure = in_time(clock, everyone(), bound_s)
     missing = failure or f"it did not say within {bound_s:.0f} s that it is in its safe state."
-    outcome = tuple(reached.get(role) or DeviceStop(device=role, error=missing) for role in list(concerned))
+    outcome = tuple(DeviceStop(device=role, error=outcomes.get(role, missing)) for role in list(concerned))
     for one in outcome:
         if not one.safe:
             log.error("Safe state of %s: %s", one.device, one.error)
     return outcome
 
 
-async def _one(role: str, device: Any, broken: Breaking | None, reached: dict[str, DeviceStop]) -> None:
+async def _one(device: Any, broken: Breaking | None) -> None:
     try:
         if broken is not None:
             # Its command may clean up, and its lane look at it, so that it can be asked later what came of the command.
             await _at_most(broken.cleared_up(), CLEAR_UP_S)
         await device.safe()
-    except Exception as error:  # noqa: BLE001  Told and kept; the other devices go on.
-        reached[role] = DeviceStop(device=role, error=told(error))
-    else:
-        reached[role] = DeviceStop(device=role)
     finally:
         if broken is not None:
             broken.made_safe.set()
@@ -185,11 +175,6 @@ def in_time(clock: LabClock, work: Coroutine[Any, Any, object], bound_s: float) 
     except concurrent.futures.CancelledError:
         return "the program let go of its devices meanwhile."
     return ""
-
-
-def told(error: BaseException) -> str:
-    """An error with what was noted beside it."""
-    return " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
 
 
 def kept(write: Callable[[], object], bound_s: float) -> str:
