@@ -162,9 +162,7 @@ class Bench:
 
     def at(self, position: str) -> Labware | None:
         """What stands at a position, or may stand there, if anything does."""
-        return next(
-            (item for item in self.labware.values() if position in (item.position, item.maybe)), None
-        )
+        return next((item for item in self.labware.values() if position in (item.position, item.maybe)), None)
 
     def of_kind(self, kind: Kind) -> Iterator[Labware]:
         """Labware of one kind, in the order of the workcell file."""
