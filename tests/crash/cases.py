@@ -33,7 +33,9 @@ class Case:
         nth: how often the point is passed before the controller is killed at it, this time included.
         policy: one of :data:`POLICIES`.
         store: one of :data:`STORES`.
-        again: kill points of all kinds that the first resume gets past, less one, before it is killed too; 0 lets it be.
+        then: kill point of a later process, the person's among them, and how often it is passed (``decide_step-after:1``);
+            empty lets it be.
+        again: instead of ``then``, kill points of all kinds that the first resume passes, the last included; 0 lets it be.
         sabotage: a fault built into the controller on purpose (:mod:`tests.crash.sabotage`); empty for none.
     """
 
@@ -43,6 +45,7 @@ class Case:
     nth: int = 1
     policy: str = "hold"
     store: str = "sqlite"
+    then: str = ""
     again: int = 0
     sabotage: str = ""
 
@@ -50,6 +53,8 @@ class Case:
         words = [f"seed={self.seed}", f"budget={self.budget}", f"policy={self.policy}", f"store={self.store}"]
         if self.at:
             words.append(f"at={self.at}:{self.nth}")
+        if self.then:
+            words.append(f"then={self.then}")
         if self.again:
             words.append(f"again={self.again}")
         if self.sabotage:
@@ -72,7 +77,7 @@ class Case:
                 case "at":
                     fields["at"], _, nth = value.partition(":")
                     fields["nth"] = int(nth)
-                case "policy" | "store" | "sabotage":
+                case "policy" | "store" | "then" | "sabotage":
                     fields[name] = value
                 case _:
                     raise ValueError(f"{word!r} is no part of a case")
@@ -81,7 +86,7 @@ class Case:
     @property
     def undisturbed(self) -> Case:
         """The same campaign, left alone."""
-        return replace(self, at="", nth=1, again=0, sabotage="", store="sqlite", policy="hold")
+        return replace(self, at="", nth=1, then="", again=0, sabotage="", store="sqlite", policy="hold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

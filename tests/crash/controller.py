@@ -23,7 +23,6 @@ from lab.errors import StoreUnusable
 from protocols.registry import PROTOCOLS
 from tests.crash import sabotage
 from tests.crash.cases import NAME, PROTOCOL, Scene
-from tests.crash.diary import Diary, read_diary
 from tests.crash.points import Points
 
 __all__ = ["KILLED", "Hung", "in_child", "work"]
@@ -107,15 +106,9 @@ def work(scene: Scene, stage: int) -> dict[str, Any]:
     Returns:
         How it ended: ``status``, ``sentence``, the kill points passed, or ``error`` where it went wrong.
     """
-    case = scene.case
-    verbs = {note["step"]: note["verb"] for note in read_diary(scene.diary) if note["what"] == "begin"}
-    points = Points(Diary(scene.diary, stage), verbs=verbs)
-    if stage == 1:
-        points.at, points.nth = case.at, case.nth
-    elif stage == 2:
-        points.total = case.again
+    points = Points.of(scene, stage)
     points.install()
-    sabotage.commit(case.sabotage)
+    sabotage.commit(scene.case.sabotage)
     os.chdir(scene.folder)
     with _open(scene.store) as laboratory:
         if laboratory.store.campaigns():

@@ -11,7 +11,7 @@ from lab.store import Store
 from lab.types import Step
 from tests.crash.cases import NAME, Scene
 from tests.crash.deeds import Extent, Past, deed_of
-from tests.crash.diary import Diary, read_diary
+from tests.crash.diary import read_diary
 from tests.crash.points import Points
 from tests.crash.truth import read_ledger
 
@@ -27,14 +27,12 @@ def settle(scene: Scene, stage: int) -> dict[str, Any]:
         ``settled``: step id -> what was said of it; empty where nothing waits.
     """
     os.chdir(scene.folder)
-    diary = read_diary(scene.diary)
-    verbs = {note["step"]: note["verb"] for note in diary if note["what"] == "begin"}
-    of_line = {note["index"]: note["step"] for note in diary if note["what"] == "action"}
+    of_line = {note["index"]: note["step"] for note in read_diary(scene.diary) if note["what"] == "action"}
     settled: dict[str, str] = {}
     with Store.open(scene.store) as store:
         record = store.campaign(NAME)
         past = Past(*read_ledger(Path(store.bench(record.bench_id).ledger)))
-        points = Points(Diary(scene.diary, stage), verbs=verbs, lines=len(past.acts))
+        points = Points.of(scene, stage, lines=len(past.acts))
         points.install()
         waiting = [step for step in unresolved(store, record.bench_id) if not step.recovery]
         for step in waiting:

@@ -22,7 +22,8 @@ import planners.baselines
 from digital_twin.ledger import Action, Ledger
 from digital_twin.world import World
 from lab.store import Store
-from tests.crash.diary import Diary
+from tests.crash.cases import Scene
+from tests.crash.diary import Diary, read_diary
 
 __all__ = ["ACTION_POINTS", "NAMED_WRITES", "Passed", "Points", "write_points", "writers"]
 
@@ -112,6 +113,25 @@ class Points:
     _devices: dict[str, str] = field(default_factory=dict)
     _world: World | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, scene: Scene, stage: int, *, lines: int = 0) -> Points:
+        """The kill points of one process of a case."""
+        case, notes = scene.case, read_diary(scene.diary)
+        points = cls(
+            diary=Diary(scene.diary, stage),
+            verbs={note["step"]: note["verb"] for note in notes if note["what"] == "begin"},
+            lines=lines,
+        )
+        kills = sum(note["what"] == "kill" for note in notes)
+        if kills == 0 and stage == 1:
+            points.at, points.nth = case.at, case.nth
+        elif kills == 1 and case.then:
+            points.at, _, nth = case.then.partition(":")
+            points.nth = int(nth)
+        elif kills == 1 and stage == 2:
+            points.total = case.again
+        return points
 
     def install(self) -> None:
         """Wrap everything, for the rest of this process."""

@@ -126,6 +126,19 @@ def _twice(passed: Points) -> Iterator[dict[str, Any]]:
         yield _at(_middle(passed, "action-after", verb), policy=policy, again=again)
 
 
+def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
+    """Killed at a dispense of unknown outcome, and again around each write by which that is settled."""
+    point = _middle(passed, "action-after", "distribute", action="dispense")
+    for policy, writes in (
+        ("hold", ("mark_step", "end_step", "lift_bar", "next_stretch")),
+        ("skip_sample", ("decide_step", "bar")),
+        ("redo_batch", ("decide_step", "bar", "finish_run")),
+    ):
+        for write in writes:
+            for when in ("before", "after"):
+                yield _at(point, policy=policy, then=f"{write}-{when}:1")
+
+
 def _on_postgres(passed: Points) -> Iterator[dict[str, Any]]:
     """A few of the kinds on a server, where a killed client's transaction is the server's to take back."""
     for kind, verb, policy in (
@@ -163,6 +176,7 @@ QUICK = {
     "other_writes": Group(SHORT, _other_writes),
     "later_writes": Group(LONG, _later_writes),
     "twice": Group(SHORT, _twice),
+    "coming_back": Group(SHORT, _coming_back),
     "postgres": Group(SHORT, _on_postgres),
 }
 """Groups of the quick set."""

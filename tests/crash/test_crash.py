@@ -86,8 +86,9 @@ def test_killed_before_or_after_a_write_a_campaign_loses_nothing_and_does_nothin
     assert finished_without_objection(play(group))
 
 
-def test_killed_again_while_it_comes_back_a_campaign_loses_nothing_and_does_nothing_twice() -> None:
-    verdicts = play("twice")
+@pytest.mark.parametrize("group", ["twice", "coming_back"])
+def test_killed_again_while_it_comes_back_a_campaign_loses_nothing_and_does_nothing_twice(group: str) -> None:
+    verdicts = play(group)
     assert finished_without_objection(verdicts)
     assert all(verdict.kills == 2 for verdict in verdicts)
 
@@ -133,5 +134,6 @@ def test_each_group_of_the_quick_set_is_played_by_a_test() -> None:
         "other_writes",
         "later_writes",
         "twice",
+        "coming_back",
         "postgres",
     }
