@@ -320,7 +320,10 @@ class Mix(CommandValue):
                 f"{well} of {self.labware} holds {bench.well(self.labware, well).volume_ul:g} ul, too little to draw up "
                 f"{self.volume_ul:g} ul."
                 for well in self.wells
-                if bench.available_ul(self.labware, well) + bench.well(self.labware, well).unknown_ul
+                # What is barred stays where it is, with a tip of its own, and nobody cares how well it is mixed: the
+                # other wells must not wait for it.
+                if not bench.why_barred(self.labware, well)
+                and bench.available_ul(self.labware, well) + bench.well(self.labware, well).unknown_ul
                 < self.volume_ul
             ]
         return found

@@ -79,6 +79,13 @@ def test_mixing_uses_a_tip_for_each_well_and_keeps_volumes() -> None:
     assert bench.well("library", "A1").volume_ul == 60.0
 
 
+def test_a_barred_well_does_not_keep_the_others_of_its_plate_from_being_mixed() -> None:
+    bench = small_bench()
+    bench.bar([("library", "A2")], "It was given less than it should have.")
+    assert not replace(MIX, wells=("A1", "A2")).problems(bench)
+    assert replace(MIX, wells=("A2", "A3")).problems(bench) == replace(MIX, wells=("A3",)).problems(bench)
+
+
 def test_wells_are_taken_column_by_column_from_the_top() -> None:
     assert by_column(["A10", "H2", "B2", "A2", "A1"]) == (("A1",), ("A2", "B2", "H2"), ("A10",))
 
