@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lab.engine.arbiter import Lease
 from lab.engine.journal import Journal, PlannedStep
 from lab.engine.progress import FaultMet, StepEnded, Watcher
+from lab.engine.safety import make_safe
 from lab.engine.session import BenchSession
 from lab.engine.settle import ASK_S, decide, look, pause_s, sent_again, sentence_of, what_came_of
 from lab.engine.sink import DocumentSink
@@ -284,13 +285,29 @@ class StepKeeper:
                 await self._session.clock.outside(
                     "the journal", lambda: session.store.decide_step(step_id, str(recovery))
                 )
+                sentence += await self._left_safe(flight)
             raise (BatchRedone if recovery is Recovery.REDO_BATCH else CampaignAborted)(sentence)
         elif recovery is Recovery.HOLD:
-            way_out = ""
+            if not done:
+                sentence += await self._left_safe(flight)
             if kind is FaultKind.UNKNOWN_OUTCOME:
-                way_out = f" Look at the bench, then: drywet resolve {step_id} --as done|not-done|discard"
-            raise RunHeld(f"{sentence}{way_out}")
+                sentence += f" Look at the bench, then: drywet resolve {step_id} --as done|not-done|discard"
+            raise RunHeld(sentence)
         return recovery
+
+    async def _left_safe(self, flight: Flight) -> str:
+        """Bring the device of a step that failed to its safe state, for whoever works here next: nothing hot, shut, clamped.
+
+        Only while the lane leases it; of a step that an earlier stretch left behind, others may be using it by now.
+
+        Returns:
+            What is to be said of it; empty when it got there.
+        """
+        if flight.verb is None:
+            return ""
+        role = flight.verb.device
+        unsafe = await make_safe({role: self._session.workcell.devices[role]})
+        return "".join(f" It is NOT known to be in its safe state: {why}" for why in unsafe.values())
 
     def _decided(self, kind: FaultKind, attempt: int, command: Command) -> Recovery:
         if attempt != _LAST:

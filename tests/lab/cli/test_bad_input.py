@@ -135,7 +135,7 @@ def test_a_report_that_could_not_be_written_is_refused_before_the_experiments(dr
 
 def test_a_store_in_a_place_that_is_no_folder_is_refused(drywet: Drywet, campaign: Path):
     Path("file").write_text("mine")
-    refused(drywet("run", "heat.yaml", "--store", "file/lab.db"), "file/lab.db", "elsewhere")
+    refused(drywet("run", "heat.yaml", "--store", "file/lab.db"), "file/control", "keep the store elsewhere")
     assert Path("file").read_text() == "mine"
 
 

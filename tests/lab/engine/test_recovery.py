@@ -183,6 +183,26 @@ def test_a_run_is_given_up_where_the_policy_says_so_and_the_journal_knows(
     assert lab.store.steps(lab.run.id)[-1].recovery == recovery
 
 
+def test_the_device_of_a_step_that_ends_its_run_is_left_safe_and_that_of_a_retry_is_not_touched(
+    lab: SmallLab,
+) -> None:
+    lab.press.faults = {1: InstrumentBusy("busy"), 3: InstrumentError("the ink is dry", device="press")}
+    with pytest.raises(RunHeld):
+        carry_out(lab)
+    assert lab.press.made_safe == 1
+
+
+def test_who_walks_past_an_unknown_step_leaves_its_device_alone(lab: SmallLab) -> None:
+    lab.press.faults = {2: InstrumentError("the ink is dry", device="press")}
+    with pytest.raises(RunHeld):
+        carry_out(lab)
+    lab.run = lab.store.next_stretch(lab.run.id)
+    lab.press.made_safe = 0
+    with pytest.raises(RunHeld):
+        carry_out(lab)
+    assert lab.press.made_safe == 0
+
+
 def test_a_remark_on_what_is_done_lets_the_run_go_on_or_holds_it(lab: SmallLab) -> None:
     lab.press.soft = ReaderSaturated("3 wells are saturated", device="press")
     assert [met.fault for met in carry_out(lab)] == ["saturated"] * 3
