@@ -36,6 +36,7 @@ class Case:
         then: kill point of a later process, the person's among them, and how often it is passed (``decide_step-after:1``);
             empty lets it be.
         again: instead of ``then``, kill points of all kinds that the first resume passes, the last included; 0 lets it be.
+        fault: rule of the twin's fault script, as ``device/fault/verb/first occasion/occasions``; empty for a sound bench.
         sabotage: a fault built into the controller on purpose (:mod:`tests.crash.sabotage`); empty for none.
     """
 
@@ -47,6 +48,7 @@ class Case:
     store: str = "sqlite"
     then: str = ""
     again: int = 0
+    fault: str = ""
     sabotage: str = ""
 
     def __str__(self) -> str:
@@ -57,6 +59,8 @@ class Case:
             words.append(f"then={self.then}")
         if self.again:
             words.append(f"again={self.again}")
+        if self.fault:
+            words.append(f"fault={self.fault}")
         if self.sabotage:
             words.append(f"sabotage={self.sabotage}")
         return ",".join(words)
@@ -77,7 +81,7 @@ class Case:
                 case "at":
                     fields["at"], _, nth = value.partition(":")
                     fields["nth"] = int(nth)
-                case "policy" | "store" | "then" | "sabotage":
+                case "policy" | "store" | "then" | "fault" | "sabotage":
                     fields[name] = value
                 case _:
                     raise ValueError(f"{word!r} is no part of a case")
@@ -86,7 +90,9 @@ class Case:
     @property
     def undisturbed(self) -> Case:
         """The same campaign, left alone."""
-        return replace(self, at="", nth=1, then="", again=0, sabotage="", store="sqlite", policy="hold")
+        return replace(
+            self, at="", nth=1, then="", again=0, fault="", sabotage="", store="sqlite", policy="hold"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,4 +136,9 @@ def write_files(folder: Path, case: Case) -> Path:
         assert text.count(old) == 1, f"{old!r} is not in the campaign file once"
         text = text.replace(old, new)
     path.write_text(text + "\n")
+    if case.fault:
+        device, fault, verb, first, count = case.fault.split("/")
+        rule = f"{{device: {device}, fault: {fault}, verb: {verb}, at: [{first}], count: {count}}}"
+        with (folder / "bench.yaml").open("a") as bench:
+            bench.write(f"\nfaults:\n  rules:\n    - {rule}\n")
     return path

@@ -9,6 +9,7 @@ from typing import Any
 from lab.bench import WellContents
 from lab.interfaces import Place
 from lab.types import RunStatus, Step, StepStatus
+from tests.crash.check_results import spoilt
 from tests.crash.check_steps import OVER, named
 from tests.crash.deeds import Extent
 from tests.crash.evidence import Evidence
@@ -39,6 +40,10 @@ def unknowns_are_told(seen: Evidence) -> Iterator[str]:
             yield from _what_is_in_doubt_is_barred(
                 seen, tries, abandoned=one.run.status is RunStatus.ABANDONED
             )
+        if one.run.status is RunStatus.DONE:
+            for labware, well in sorted(spoilt(seen, one.run.id)):
+                if not seen.is_barred(labware, well):
+                    yield f"{well} of {labware} did not get what {one.run.id} meant for it, and nothing bars it."
 
 
 def _a_pipettor_cannot_know(

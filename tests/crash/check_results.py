@@ -9,7 +9,7 @@ from lab.types import CampaignStatus, ExperimentStatus, Observation, RunStatus, 
 from tests.crash.check_steps import named
 from tests.crash.evidence import READINGS, Evidence
 
-__all__ = ["experiments_are_asked_for_once", "results_are_what_was_read"]
+__all__ = ["experiments_are_asked_for_once", "results_are_what_was_read", "spoilt"]
 
 EXACT_UL = 1e-6
 COLUMNS = 12
@@ -95,11 +95,11 @@ def _wells_are_as_read(seen: Evidence, observation: Observation) -> Iterator[str
             yield f"{observation.id} rests on {labware}, which was not read in {observation.run_id}."
         elif well["raw"] is not None and well["raw"] != by_plate[labware][place]:
             yield f"{observation.id} has {well['raw']} for {name} of {labware}, and {by_plate[labware][place]} was read."
-        if (labware, name) in _spoilt(seen, observation.run_id) and not well["flags"]:
+        if (labware, name) in spoilt(seen, observation.run_id) and not well["flags"]:
             yield f"{observation.id} counts {name} of {labware}, which a step that was not done has spoilt."
 
 
-def _spoilt(seen: Evidence, run_id: str) -> set[tuple[str, str]]:
+def spoilt(seen: Evidence, run_id: str) -> set[tuple[str, str]]:
     """Wells that a step of the run should have given to, and that the ledger does not show to have got it all."""
     spoilt: set[tuple[str, str]] = set()
     for tries in seen.tries(run_id):

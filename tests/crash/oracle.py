@@ -163,6 +163,8 @@ def _as_undisturbed(seen: Evidence, reference: Undisturbed) -> Iterator[str]:
 
 
 def _same_value(row: Row, other: Row, *, alike: bool) -> Iterator[str]:
+    if row.ok != other.ok:
+        yield f"The result of {row.candidate} is {'good' if row.ok else 'of no use'}, and undisturbed it is not."
     if row.value is None or other.value is None:
         if row.value != other.value:
             yield f"{row.candidate} came to {row.value}, and undisturbed to {other.value}."

@@ -139,6 +139,13 @@ def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
                 yield _at(point, policy=policy, then=f"{write}-{when}:1")
 
 
+def _leaving_out(passed: Points) -> Iterator[dict[str, Any]]:
+    """A well that gives no liquid, three tries long: killed around the writes by which its samples are left out."""
+    for write in ("decide_step", "bar"):
+        for when in ("before", "after"):
+            yield {"at": f"{write}-{when}", "nth": 1, "fault": "handler/failed_aspirate/distribute/1/3"}
+
+
 def _on_postgres(passed: Points) -> Iterator[dict[str, Any]]:
     """A few of the kinds on a server, where a killed client's transaction is the server's to take back."""
     for kind, verb, policy in (
@@ -177,6 +184,7 @@ QUICK = {
     "later_writes": Group(LONG, _later_writes),
     "twice": Group(SHORT, _twice),
     "coming_back": Group(SHORT, _coming_back),
+    "leaving_out": Group(SHORT, _leaving_out),
     "postgres": Group(SHORT, _on_postgres),
 }
 """Groups of the quick set."""

@@ -81,7 +81,7 @@ def test_a_dispense_that_was_in_the_air_is_unknown_and_the_policy_decides() -> N
     assert all((v.redone, v.settled) == (0, 0) for v in by_policy["skip_sample"])
 
 
-@pytest.mark.parametrize("group", ["step_writes", "other_writes", "later_writes"])
+@pytest.mark.parametrize("group", ["step_writes", "other_writes", "later_writes", "leaving_out"])
 def test_killed_before_or_after_a_write_a_campaign_loses_nothing_and_does_nothing_twice(group: str) -> None:
     assert finished_without_objection(play(group))
 
@@ -135,5 +135,6 @@ def test_each_group_of_the_quick_set_is_played_by_a_test() -> None:
         "later_writes",
         "twice",
         "coming_back",
+        "leaving_out",
         "postgres",
     }

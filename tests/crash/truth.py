@@ -133,6 +133,8 @@ class Truth:
                 labware = self._place(instrument, place, of_lid=given.get("lid", False))
             case "heat_lid":
                 self._keep(f"the lid of {place}", given["temperature_c"])
+            case "chance" | "fault" | "recovered":
+                pass  # What the fault script says of itself.
             case "power":
                 pass  # An arm keeps what it holds with or without it.
             case "set_temperature":
