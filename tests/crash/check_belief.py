@@ -35,6 +35,10 @@ def unknowns_are_told(seen: Evidence) -> Iterator[str]:
         for step in flying:
             ends = [note for note in seen.diary if note["what"] == "end" and note["step"] == step.id]
             yield from _a_pipettor_cannot_know(step, kill, ends)
+    for step in steps.values():
+        if step.status is StepStatus.DONE and seen.kept_barred.get(step.id):
+            wells = ", ".join(f"{well} of {labware}" for labware, well in seen.kept_barred[step.id])
+            yield f"{named(step)} is DONE, and {wells} is still barred on its account."
     for one in seen.runs:
         for tries in seen.tries(one.run.id):
             yield from _what_is_in_doubt_is_barred(

@@ -17,7 +17,7 @@ from lab.app.prepare import load_stored
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.store import CampaignRecord, EventRecord, Store
-from lab.store.records import RunOutcome
+from lab.store.records import BarRecord, RunOutcome
 from lab.types import Batch, History, Step
 from tests.crash.cases import NAME, Scene
 from tests.crash.deeds import Deed, Past, deed_of
@@ -36,6 +36,7 @@ class Evidence:
     Args:
         steps: of all runs, every try, in the order of beginning; by run.
         documents: of each run's last stretch.
+        kept_barred: step id -> wells that are barred on its account.
         belief: replayed from the journal, as a new controller would begin with it.
         world_ul: (labware, well) -> what is truly there, noise and drying included.
         readings: line of the ledger -> numbers that the reader showed then.
@@ -50,6 +51,7 @@ class Evidence:
     documents: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
     events: Sequence[EventRecord]
     barred: Mapping[tuple[str, str], str]
+    kept_barred: Mapping[str, Sequence[tuple[str, str]]]
     belief: Bench
     past: Past
     world_ul: Mapping[tuple[str, str], float]
@@ -133,12 +135,22 @@ def gather(scene: Scene) -> Evidence:
             documents={one.run.id: store.documents(one.run.id) for one in runs},
             events=store.events(record.campaign.id),
             barred=store.barred(record.bench_id),
+            kept_barred=_in_force(store.bars(record.bench_id)),
             belief=belief,
             past=Past(acts, truths),
             world_ul=world_ul,
             readings=dict(zip(lines, readings, strict=True)),
             diary=read_diary(scene.diary),
         )
+
+
+def _in_force(bars: Sequence[BarRecord]) -> dict[str, list[tuple[str, str]]]:
+    lifted = {bar.lifts for bar in bars}
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for bar in bars:
+        if bar.lifts is None and bar.number not in lifted:
+            found[bar.step_id].append((bar.labware, bar.well))
+    return found
 
 
 def _belief_and_world(

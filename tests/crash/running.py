@@ -138,8 +138,8 @@ def _to_the_end(scene: Scene, violations: list[str]) -> dict[str, Any]:
             if code == 0 and not visit["settled"]:
                 violations.append(f"Held, and nothing waits for a person: {ended['sentence']}")
                 return ended
-            if code == 0:
-                ended = {"status": "settled"}
+            if code in (0, KILLED):
+                ended = {"status": "settled"}  # A person who was interrupted tries to go on, and sees.
         else:
             code, answer = in_child(partial(work, scene, stage), log)
             ended = answer if code == 0 else {"status": "killed"}

@@ -127,16 +127,21 @@ def _twice(passed: Points) -> Iterator[dict[str, Any]]:
 
 
 def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
-    """Killed at a dispense of unknown outcome, and again around each write by which that is settled."""
+    """Killed at a dispense of unknown outcome, and again around each write by which that is settled.
+
+    What is held is cut off at the last dispense of a command, so that the person finds all of it done.
+    """
     point = _middle(passed, "action-after", "distribute", action="dispense")
+    last = _all(passed, "action-after", "distribute", action="dispense")[-1]
     for policy, writes in (
         ("hold", ("mark_step", "end_step", "lift_bar", "next_stretch")),
-        ("skip_sample", ("decide_step", "bar")),
+        ("skip_sample", ("decide_step",)),
         ("redo_batch", ("decide_step", "bar", "finish_run")),
     ):
         for write in writes:
             for when in ("before", "after"):
-                yield _at(point, policy=policy, then=f"{write}-{when}:1")
+                killed = last if policy == "hold" else point
+                yield _at(killed, policy=policy, then=f"{write}-{when}:1")
 
 
 def _leaving_out(passed: Points) -> Iterator[dict[str, Any]]:
@@ -190,8 +195,12 @@ QUICK = {
 """Groups of the quick set."""
 
 
+def _all(passed: Points, kind: str, verb: str, *, action: str = "") -> list[dict[str, Any]]:
+    return [p for p in passed if (p["kind"], p["verb"]) == (kind, verb) and action in ("", p["action"])]
+
+
 def _middle(passed: Points, kind: str, verb: str, *, action: str = "") -> dict[str, Any]:
-    found = [p for p in passed if (p["kind"], p["verb"]) == (kind, verb) and action in ("", p["action"])]
+    found = _all(passed, kind, verb, action=action)
     return found[len(found) // 2]
 
 
