@@ -1,6 +1,9 @@
 # make demo    set up, then run a campaign of 96 experiments on the twin and write its report
 # make test    set up all the tests need, then lint and test
 # make lint    the fast checks alone
+# make crash   kill a controller at 300 points (SEEDS=300), JOBS=2 at a time, and see that nothing is lost and nothing done twice
+# make faults  every fault that an instrument of the twin can have, three cases each; SEEDS and JOBS change that
+# make soak    two campaigns on one bench for 72 hours of lab time, with faults of all kinds and one kill
 #
 # Everything is installed into .venv, which is made once and used again. PYTHON chooses the Python it is made with.
 
@@ -13,9 +16,11 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --quiet --no-warn-conflicts
 DEMO   := build/demo
 PYTEST_ARGS ?=
+SEEDS  ?= 300
+JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint system lock clean
+.PHONY: help demo test lint faults soak system lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -34,6 +39,15 @@ lint: $(VENV)/.installed-all
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+faults: $(VENV)/.installed-all
+	@$(BIN)/python -m tests.faults.campaign --keep --seeds $(or $(SEEDS),3) --jobs $(or $(JOBS),2)
+
+soak: $(VENV)/.installed-all
+	@$(BIN)/python -m benchmarks.soak --keep
+
+crash: $(VENV)/.installed-all system
+	@$(BIN)/python -m tests.crash.campaign --seeds $(SEEDS) --jobs $(JOBS) --keep
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
