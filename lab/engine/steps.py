@@ -274,11 +274,12 @@ class StepKeeper:
         run_id, step_id, session = flight.run.id, flight.step_id, self._session
         done = attempt == _LAST
         if recovery is Recovery.SKIP_SAMPLE and not done:
-            await self._session.clock.outside(
-                "the journal", lambda: session.store.decide_step(step_id, str(recovery))
-            )
+            # Barred first: a program that ends between the two must not walk past the step with its samples in use.
             await self._session.clock.outside(
                 "the journal", lambda: session.leave_out(run_id, step_id, command)
+            )
+            await self._session.clock.outside(
+                "the journal", lambda: session.store.decide_step(step_id, str(recovery))
             )
         elif recovery in (Recovery.REDO_BATCH, Recovery.ABORT):
             if not done:
