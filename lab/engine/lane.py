@@ -71,11 +71,13 @@ class Lane:
             during_task=DuringTask(),
             call_returns_result=True,
         )
+        self._read_plainly = self._engine._command_registry["read"]
         for command, handler in {
             "step_begin": self._step_begin,
             "step_end": self._step_end,
             "claim": self._claim,
             "release": self._release,
+            "read": self._read,
         }.items():
             self._engine.register_command(command, handler)
 
@@ -230,6 +232,24 @@ class Lane:
     async def _step_end(self, msg: Msg) -> StepEnd:
         """``Msg("step_end", verb, ticket, error=None)``: see :meth:`StepKeeper.end`."""
         return await self._steps.end(self._in_flight(), msg.obj, msg.kwargs.get("error"))
+
+    async def _read(self, msg: Msg) -> Any:
+        """``Msg("read", device)``: what the device showed after this run's own last step on it.
+
+        Another lane may have used the device since; a resumed run that walks past a reading of long ago shares it with
+        whoever reads now. So it is shown once more and read under a lease.
+        """
+        flight = self._in_flight()
+        shown = flight.shown.get(msg.obj.name)
+        if shown is None or flight.verb is not None:
+            return await self._read_plainly(msg)
+        verb, result = shown
+        await self._session.arbiter.lease(flight.run.id, [verb.device])
+        try:
+            await verb.restore(result)
+            return await self._read_plainly(msg)
+        finally:
+            self._session.arbiter.release(flight.run.id)
 
     async def _between(self, flight: Flight) -> None:
         """Between steps is where a run stops or is held; never within one."""

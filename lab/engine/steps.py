@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.engine.arbiter import Lease
 from lab.engine.journal import Journal, PlannedStep
@@ -22,6 +22,7 @@ from lab.errors import (
     Infeasible,
     RunHeld,
     RunStopped,
+    StoreUnusable,
 )
 from lab.interfaces import Answer, Command, Marker, Reconciliation, StepEnd, Ticket, Verb
 from lab.recovery import SAFE_BOUND_S, Recovery, time_limit_s
@@ -45,6 +46,7 @@ class Flight:
         section: positions that the plan claims now.
         claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
         section_begun: a step of the section was done in an earlier stretch.
+        shown: device -> verb and result of the run's last step that was done on it.
     """
 
     run: Run
@@ -59,6 +61,7 @@ class Flight:
     section: tuple[str, ...] = ()
     claimed: bool = False
     section_begun: bool = False
+    shown: dict[str, tuple[Verb, JsonValue]] = field(default_factory=dict)
 
 
 class StepKeeper:
@@ -164,6 +167,7 @@ class StepKeeper:
             )
         if earlier.status is StepStatus.DONE:
             await verb.restore(earlier.result)
+            flight.shown[verb.device] = verb, earlier.result
         elif earlier.recovery != Recovery.SKIP_SAMPLE:
             flight.command, flight.step_id = command, earlier.id
             await self._follow(flight, verb, FaultKind.UNKNOWN_OUTCOME, 1, earlier.error, earlier.recovery)
@@ -185,6 +189,7 @@ class StepKeeper:
         Raises:
             RunHeld, BatchRedone, CampaignAborted: the instrument failed, and that is what the policy wants.
             RunStopped: a stop broke the step off.
+            StoreUnusable: what came of it can't be kept.
         """
         if flight.command is None or flight.step is None:
             raise RuntimeError("step_end without step_begin")
@@ -192,6 +197,10 @@ class StepKeeper:
         try:
             if cause is None:
                 return await self._ended_well(flight, verb, verb.result())
+            if isinstance(cause, StoreUnusable):
+                # No record could be made, of a part of the step or, on a twin, of what it does. That says nothing of the
+                # step: it stands at DISPATCHED, and the instrument is asked at the next start, as after a crash.
+                raise cause
             if not isinstance(cause, DeviceFault):
                 await self._settle(flight, _bug(cause), None)
                 raise cause
@@ -208,6 +217,7 @@ class StepKeeper:
         await self._settle(
             flight, Reconciliation(answer=Answer.DONE, sentence="It said so.", result=result), None
         )
+        flight.shown[verb.device] = verb, result
         self._tell(flight, verb, flight.command, replayed=False)
         remark = verb.remark()
         if remark is not None:
@@ -225,6 +235,7 @@ class StepKeeper:
         await self._settle(flight, outcome, fault)
         if outcome.answer is Answer.DONE:
             await verb.restore(outcome.result)
+            flight.shown[verb.device] = verb, outcome.result
             self._tell(flight, verb, command, replayed=False)
             await self._note(flight, verb, fault.kind, f"{fault} {outcome.sentence}", None)
             await self._between(flight)

@@ -142,6 +142,13 @@ class Press:
 
     async def restore(self, result: JsonValue) -> None:
         self.restored.append(result)
+        self.last = result
+
+    async def read(self) -> dict[str, Any]:
+        return {"press-count": {"value": self.last["count"], "timestamp": 0.0}}
+
+    async def describe(self) -> dict[str, Any]:
+        return {"press-count": {"source": "press", "dtype": "number", "shape": []}}
 
 
 def stamp_plan(press: Press, wells: Sequence[str]) -> Generator[Msg, Any, list[JsonValue]]:

@@ -22,6 +22,7 @@ from lab.errors import (
     StoreUnusable,
 )
 from lab.types import RunStatus, StepStatus
+from protocols.steps import act
 from tests.lab.engine.bench import SmallLab, Stamp, stamp_plan
 
 WELLS = ["A1", "A2", "A3", "A4"]
@@ -124,6 +125,53 @@ def test_a_continued_run_sends_only_what_was_not_done(lab: SmallLab) -> None:
     assert lab.press.restored == [{"count": 1}, {"count": 2}]
     assert [e.replayed for e in seen if isinstance(e, StepEnded)] == [True, True, False, False]
     assert [name for name, _ in lab.store.documents(lab.run.id)] == ["start", "stop"]
+
+
+def reading_plan(lab: SmallLab, wells: list[str]) -> Generator[Msg, Any, None]:
+    for well in wells:
+        yield from act(lab.press, Stamp(well=well))
+        yield from bps.create(name="count")
+        yield from bps.read(lab.press)
+        yield from bps.save()
+
+
+def test_a_run_reads_what_the_device_showed_it_whoever_used_the_device_since(lab: SmallLab) -> None:
+    def other_lane(event: Progress) -> None:
+        """Takes the press as soon as a step has ended, and leaves its own count on it."""
+        lab.press.last = {"count": 99}
+        if isinstance(event, StepEnded) and event.number == 2:
+            lane.request_stop("enough")
+
+    with Lane(lab.session(), lab.campaign, other_lane) as lane, pytest.raises(RunStopped):
+        lane.carry_out(lab.run, reading_plan(lab, WELLS), {})
+    lab.run = lab.store.next_stretch(lab.run.id)
+    with Lane(lab.session(), lab.campaign, lambda event: setattr(lab.press, "last", {"count": 99})) as lane:
+        lane.carry_out(lab.run, reading_plan(lab, WELLS), {})
+    events = [body for name, body in lab.store.documents(lab.run.id) if name == "event"]
+    assert [event["data"]["press-count"] for event in events] == [1, 2, 3, 4]
+
+
+def test_a_run_reads_a_device_only_when_nobody_else_is_at_work_on_it(lab: SmallLab) -> None:
+    with pytest.raises(RunStopped):
+        carry_out(lab, WELLS, stop_after=1)
+    lab.run = lab.store.next_stretch(lab.run.id)
+    session = lab.session()
+    read_at: list[float] = []
+
+    async def at_work() -> None:
+        await session.arbiter.lease("the other lane", ["press"])
+        lab.clock.loop.call_later(500.0, session.arbiter.release, "the other lane")
+
+    async def read() -> dict[str, Any]:
+        read_at.append(lab.clock.now())
+        return {"press-count": {"value": 1, "timestamp": 0.0}}
+
+    lab.press.read = read  # type: ignore[method-assign]
+    lab.clock.run(at_work())
+    began = lab.clock.now()
+    with Lane(session, lab.campaign, lambda event: None) as lane:
+        lane.carry_out(lab.run, reading_plan(lab, WELLS), {})
+    assert read_at[0] >= began + 500.0
 
 
 def test_belief_is_rebuilt_from_the_journal(lab: SmallLab) -> None:
