@@ -9,7 +9,7 @@ import numpy as np
 from digital_twin.state import Channel, Impossible, State
 from lab.types import JsonValue
 
-__all__ = ["chance", "clog", "drop", "fault", "lose_tips", "recovered"]
+__all__ = ["chance", "clog", "drop", "fault", "lose_tips", "put_back", "recovered"]
 
 
 def chance(
@@ -103,6 +103,30 @@ def drop(state: State, now_s: float, instrument: str) -> Callable[[np.random.Gen
     def effect(rng: np.random.Generator) -> JsonValue:
         state.evolve(state.pieces[state.held[instrument]], now_s)
         return state.held.pop(instrument)
+
+    return effect
+
+
+def put_back(
+    state: State, now_s: float, instrument: str, *, labware: str, position: str, lid: bool = False
+) -> Callable[[np.random.Generator], JsonValue]:
+    """A person picks up what fell, and puts it at a position; with ``lid`` onto the plate that stands there."""
+    piece, standing = state.pieces[labware], state.at(position)
+    if piece.position is not None or piece.on is not None or labware in state.held.values():
+        raise Impossible(f"{labware} does not lie around")
+    if lid and (standing is None or standing.lid is not None):
+        raise Impossible(f"no plate without a lid stands at {position}")
+    if not lid and standing is not None:
+        raise Impossible(f"{standing.id} already stands at {position}")
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        if lid and standing is not None:
+            state.evolve(standing, now_s)
+            standing.lid, piece.on = labware, standing.id
+        else:
+            state.evolve(piece, now_s)
+            piece.position = position
+        return None
 
     return effect
 

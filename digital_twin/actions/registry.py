@@ -38,6 +38,7 @@ ACTIONS: dict[str, Preparation] = {
     "clog": mishaps.clog,
     "lose_tips": mishaps.lose_tips,
     "drop": mishaps.drop,
+    "put_back": mishaps.put_back,
     "chance": mishaps.chance,
     "fault": mishaps.fault,
     "recovered": mishaps.recovered,

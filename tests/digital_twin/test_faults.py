@@ -27,7 +27,7 @@ from digital_twin.faults import (
 from digital_twin.instruments.faulty_line import NONSENSE
 from digital_twin.instruments.line_faults import PRECISEFLEX, THERMOCYCLER
 from digital_twin.instruments.plate_reader import ReaderRefuses
-from digital_twin.world import World
+from digital_twin.world import Impossible, World
 from lab.app.benches import sketch
 from lab.app.drivers import DRIVERS
 from lab.clock import LabClock
@@ -206,6 +206,22 @@ def test_accidents_are_part_of_a_rebuilt_world(tmp_path: Path):
     assert again.volume_ul("assay_1", "A1") == 0.0
     assert again.held("arm") is None
     assert again.state.pieces["assay_2"].position is None
+
+
+def test_a_person_puts_back_what_fell_and_nothing_else(tmp_path: Path):
+    lab = hands(ledger=tmp_path / "world.jsonl")
+    lab.world.act("arm", "pick", position="deck_plate_2")
+    with pytest.raises(Impossible, match="does not lie around"):
+        lab.world.act("person", "put_back", labware="assay_2", position="deck_plate_2")
+    lab.world.act("arm", "drop")
+    with pytest.raises(Impossible, match="already stands at"):
+        lab.world.act("person", "put_back", labware="assay_2", position="deck_plate_1")
+    lab.world.act("person", "put_back", labware="assay_2", position="deck_plate_2")
+    assert lab.world.at("deck_plate_2") == "assay_2"
+    lab.world.close()
+    again = World.rebuild(tmp_path / "world.jsonl", clock=lab.clock, chemistry=chemistry("protein_g"))
+    again.close()
+    assert again.at("deck_plate_2") == "assay_2"
 
 
 # ---------------------------------------------------------------------------------------------- what the driver sees

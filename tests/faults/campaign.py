@@ -218,7 +218,7 @@ def _conclude(
 
     places = {str(case): n for n, case in enumerate(all_cases(given.seeds))}
     verdicts.sort(key=lambda verdict: places[verdict.case])
-    text = page(verdicts, machine(), f"{COMMAND} --seeds {given.seeds}")
+    text = page(verdicts, machine(), " ".join([COMMAND, *sys.argv[1:]]))
     print(f"\n{text}")
     if given.keep:
         (RESULTS / "faults.md").write_text(text)

@@ -15,6 +15,7 @@ from tests.crash.check_steps import named
 from tests.crash.evidence import Evidence
 from tests.crash.truth import Act
 from tests.faults.cases import FaultCase
+from tests.faults.truth import FaultyTruth
 
 __all__ = ["SAW", "Followed", "follow"]
 
@@ -64,6 +65,7 @@ def follow(seen: Evidence, case: FaultCase) -> Followed:
         else:
             violations += wrong
     for event in view.events:
+        violations += view.of_no_rule(event)
         did.append(str(event.details["recovery"]) or "done")
         violations += view.misjudged(event)
         violations += view.not_followed(event)
@@ -111,6 +113,19 @@ class _View:
         """The wells of the step that was struck."""
         step = self._steps.get(self._seen.step_of_line[strike.index])
         return () if step is None else _wells_of(step)
+
+    def of_no_rule(self, event: EventRecord) -> Iterator[str]:
+        """Whether a fault came of another fault, and of no rule: an instrument was left as it should not have been."""
+        step = self._steps[event.details["step"]]
+        if event.details["fault"] == FaultKind.GRIP and self._fallen_by(step):
+            return  # What lies on the floor can't be gripped until a person puts it back.
+        if not any(act.action == "fault" for act in self._seen.acts_of[step.id]):
+            yield f"{named(step)} met {event.details['fault']}, and nothing struck it: {event.sentence}"
+
+    def _fallen_by(self, step: Step) -> bool:
+        truth = self._seen.past.truths[self._seen.ended[step.id]]
+        assert isinstance(truth, FaultyTruth)
+        return bool(truth.fallen)
 
     def misjudged(self, event: EventRecord) -> Iterator[str]:
         """Whether a decision is another than the policy's."""

@@ -18,13 +18,14 @@ from digital_twin.faults import applicable
 from lab.store import Store
 from lab.types import CampaignStatus
 from tests.crash import controller, evidence, person
-from tests.crash.cases import Scene
+from tests.crash.cases import NAME, Scene
 from tests.crash.controller import Hung, in_child, work
 from tests.crash.diary import Diary
 from tests.crash.evidence import Evidence, gather
 from tests.crash.oracle import DRYING_SHARE, NOISE_FLOOR, NOISE_SD, judge, table_of
 from tests.faults.cases import CLARIOSTAR, NEVER, ROLE_OF, FaultCase, Rule, write_files
 from tests.faults.decisions import SAW, Followed, follow
+from tests.faults.hands import deed_of, put_back
 from tests.faults.truth import read_ledger
 
 __all__ = ["Verdict", "play", "play_undisturbed", "warm_up"]
@@ -79,6 +80,7 @@ def warm_up() -> None:
     controller.warm_up()
     for module in (evidence, person):
         setattr(module, "read_ledger", read_ledger)  # noqa: B010  (mypy refuses the assignment)
+        setattr(module, "deed_of", deed_of)  # noqa: B010
 
 
 # ------------------------------------------------------------------------------------------------- the campaign left alone
@@ -198,7 +200,10 @@ def _work(scene: Scene, stage: int) -> dict[str, Any]:
 
 def _settle(scene: Scene, stage: int) -> dict[str, Any]:
     _note_what_drivers_saw(Diary(scene.diary, stage), later=True)
-    return person.settle(scene, stage)
+    visit = person.settle(scene, stage)
+    with Store.open(scene.store) as store:
+        visit["put_back"] = put_back(store, store.campaign(NAME).bench_id)
+    return visit
 
 
 def _note_what_drivers_saw(diary: Diary, *, later: bool) -> None:

@@ -72,6 +72,8 @@ class FaultyTruth(Truth):
                 piece = self.held.pop(instrument)
                 self.fallen.add(piece)
                 return Act(index, record["lab_time_s"], instrument, "drop", given, piece)
+            case "put_back":
+                self._put_back(given["labware"], given["position"], of_lid=given.get("lid", False))
             case "drop_tips":
                 self._bare(instrument, given["channels"])
                 return Truth.apply(self, index, record)
@@ -84,6 +86,13 @@ class FaultyTruth(Truth):
                 index, record["lab_time_s"], SCRIPT, record["action"], {"instrument": instrument, **given}
             )
         return Act(index, record["lab_time_s"], instrument, record["action"], given)
+
+    def _put_back(self, piece: str, position: str, *, of_lid: bool) -> None:
+        self.fallen.remove(piece)
+        if of_lid:
+            self.lid[self.at(position)] = piece
+        else:
+            self.position[piece] = position
 
     def _bare(self, instrument: str, channels: list[int]) -> None:
         self.mounted[instrument] -= set(channels)
