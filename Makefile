@@ -16,11 +16,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --quiet --no-warn-conflicts
 DEMO   := build/demo
 PYTEST_ARGS ?=
-SEEDS  ?= 300
-JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint faults soak system lock clean
+.PHONY: help demo test lint crash faults soak system lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -47,7 +45,7 @@ soak: $(VENV)/.installed-all
 	@$(BIN)/python -m benchmarks.soak --keep
 
 crash: $(VENV)/.installed-all system
-	@$(BIN)/python -m tests.crash.campaign --seeds $(SEEDS) --jobs $(JOBS) --keep
+	@$(BIN)/python -m tests.crash.campaign --seeds $(or $(SEEDS),300) --jobs $(or $(JOBS),2) --keep
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -20,6 +20,7 @@ from typing import Any
 
 from lab.app import Laboratory, Settings, prepare
 from lab.errors import StoreUnusable
+from lab.types import CampaignStatus
 from protocols.registry import PROTOCOLS
 from tests.crash import sabotage
 from tests.crash.cases import NAME, PROTOCOL, Scene
@@ -112,6 +113,9 @@ def work(scene: Scene, stage: int) -> dict[str, Any]:
     os.chdir(scene.folder)
     with _open(scene.store) as laboratory:
         if laboratory.store.campaigns():
+            record = laboratory.store.campaign(NAME)
+            if record.status in (CampaignStatus.FINISHED, CampaignStatus.ABORTED):
+                return {"status": str(record.status), "sentence": record.sentence, "error": "", "passed": []}
             (outcome,) = laboratory.resume(NAME)
         else:
             (outcome,) = laboratory.run([prepare(scene.file)], baseline=False)

@@ -131,15 +131,16 @@ def _scene(case: Case, folder: Path, store: str) -> Scene:
 def _to_the_end(scene: Scene, violations: list[str]) -> dict[str, Any]:
     """Processes, one after the other, until one of them says that the campaign is over."""
     ended: dict[str, Any] = {"status": "never begun"}
+    held_for = ""
     for stage in range(1, MOST_STAGES + 1):
         log = scene.folder / f"stage_{stage}.log"
         if ended["status"] == CampaignStatus.HELD:
             code, visit = in_child(partial(settle, scene, stage), log)
-            if code == 0 and not visit["settled"]:
-                violations.append(f"Held, and nothing waits for a person: {ended['sentence']}")
+            if code == 0 and not visit["settled"] and held_for == ended["sentence"]:
+                violations.append(f"Held twice, and nothing waits for a person: {held_for}")
                 return ended
-            if code in (0, KILLED):
-                ended = {"status": "settled"}  # A person who was interrupted tries to go on, and sees.
+            # Where nothing waits to be settled, or the person was interrupted, they try to go on, and see.
+            held_for, ended = ended["sentence"], {"status": "settled"}
         else:
             code, answer = in_child(partial(work, scene, stage), log)
             ended = answer if code == 0 else {"status": "killed"}
