@@ -149,7 +149,11 @@ class Bench:
             other = certain.labware[item.id]
             item.tips = [tip for tip in item.tips if tip in other.tips]
             item.clean = item.clean and other.clean
-            if item.position != other.position:
+            if item.position is not None and other.position is None:
+                # A lid on the plate takes up its own place as well; the other way round nothing would say that it may be on.
+                item.position, item.maybe = None, item.position
+                self._lid_as_in(certain, item.id)
+            elif item.position != other.position:
                 item.maybe = other.position
             for name, well in item.wells.items():
                 less, more = sorted((well, other.wells[name]), key=lambda contents: contents.volume_ul)
@@ -159,6 +163,11 @@ class Bench:
                     parts=dict(less.parts),
                     unknown_ul=max(less.unknown_ul, more.unknown_ul) + between_ul,
                 )
+
+    def _lid_as_in(self, other: Bench, lid: str) -> None:
+        """Put a lid on the plate that it is on in another bench."""
+        plate = next(name for name, item in other.labware.items() if item.lid == lid)
+        self.labware[plate].lid = lid
 
     def at(self, position: str) -> Labware | None:
         """What stands at a position, or may stand there, if anything does."""
@@ -231,7 +240,7 @@ class Bench:
 
     def put_lid(self, lid: str, plate: str) -> None:
         """Put a lid on a plate."""
-        self.labware[lid].position = None
+        self.labware[lid].position, self.labware[lid].maybe = None, None
         self.labware[plate].lid = lid
 
     def take_lid(self, plate: str, position: str) -> None:
@@ -240,7 +249,7 @@ class Bench:
         if lid is None:
             raise KeyError(f"{plate} has no lid")
         self.labware[plate].lid = None
-        self.labware[lid].position = position
+        self.labware[lid].position, self.labware[lid].maybe = position, None
 
     def to_json(self) -> dict[str, Any]:
         """A snapshot that :meth:`from_json` reads back; empty wells are left out."""

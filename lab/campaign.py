@@ -266,9 +266,10 @@ class CampaignLoop:
         self._given_up[batch.id] += 1
         self._session.bar(self._made_by(run), run_id=run.id)
         left = self._session.left_by(run.id)
-        lost = [name for name in left if self._session.bench.labware[name].maybe is not None]
-        if lost:
-            raise RunHeld(f"{why} Nobody knows where {', '.join(lost)} is. Look, and settle that step first.")
+        if lost := self._session.lost_by(run.id):
+            held = RunHeld(f"{why} It can't be cleared away before a person has looked: {lost}")
+            self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(held))
+            raise held
         if left:
             run = self._store.next_stretch(run.id)
             plan = self._clear_away(self._session.workcell, left)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from lab.errors import BadInput
 from lab.recovery import Recovery
 from lab.store import Store
-from lab.types import CampaignStatus, Step, StepStatus
+from lab.types import CampaignStatus, RunStatus, Step, StepStatus
 
 __all__ = ["Verdict", "resolve", "unresolved"]
 
@@ -23,6 +23,9 @@ class Verdict(StrEnum):
     """Something in between, or nobody can tell: the material is thrown away and the batch done again."""
 
 
+_MOVES = ("move", "put_lid", "take_lid")
+"""Actions of an arm, after which a piece may be at two places."""
+
 _SAID = {
     Verdict.DONE: "was done",
     Verdict.NOT_DONE: "was not done",
@@ -31,8 +34,15 @@ _SAID = {
 
 
 def unresolved(store: Store, bench_id: str) -> tuple[Step, ...]:
-    """Steps of a bench that wait for a person."""
-    return tuple(step for step in store.open_steps(bench_id) if step.status is StepStatus.UNKNOWN)
+    """Steps of a bench that wait for a person; among them moves of runs that can't be given up while a piece is lost."""
+    waiting = [step for step in store.open_steps(bench_id) if step.status is StepStatus.UNKNOWN]
+    lost = [
+        step
+        for run in store.open_runs(bench_id)
+        for step in store.steps(run.id)
+        if _leaves_a_piece_lost(step)
+    ]
+    return (*waiting, *lost)
 
 
 def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str = "") -> str:
@@ -57,7 +67,13 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
             f"{_name(step)} was sent when the program was cut off, and its instrument has not been asked yet.",
             way_out=f"Let it be asked first: drywet resume {campaign.campaign.name}",
         )
-    if step.status is not StepStatus.UNKNOWN or step.recovery:
+    given_up = step.recovery != "" and run.status is not RunStatus.ABANDONED and _leaves_a_piece_lost(step)
+    if given_up and verdict is Verdict.DISCARD:
+        raise BadInput(
+            f"The run of {_name(step)} is given up already, and what was moved must be found before it can be cleared away.",
+            way_out="Put it where it was before, or where it should have come to, and say which: --as not-done|done",
+        )
+    if step.status is not StepStatus.UNKNOWN or (step.recovery and not given_up):
         settled = f"was given up ({step.recovery})" if step.recovery else f"is {step.status}"
         raise BadInput(f"{_name(step)} {settled}; there is nothing to resolve.", way_out="See: drywet status")
     if verdict is Verdict.DONE and _is_reading(step):
@@ -84,6 +100,13 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
         Verdict.NOT_DONE: "It is sent again.",
         Verdict.DISCARD: "Its run is given up, and the batch done again on fresh material.",
     }[verdict]
+    if given_up:
+        follows = f"Its run is given up all the same ({step.recovery}), and can be cleared away now."
+    elif verdict is Verdict.DISCARD and step.action in _MOVES:
+        follows += (
+            " Before that can be cleared away, put what was moved where it was, or where it should have come to, and say "
+            "which: --as not-done|done."
+        )
     return f"{said} {follows}"
 
 
@@ -105,6 +128,12 @@ def _lift_bars(store: Store, step: Step, bench_id: str, who: str, why: str) -> N
     for bar in bars:
         if bar.step_id == step.id and bar.number not in lifted:
             store.lift_bar(bench_id, (bar.labware, bar.well), who=who, why=why, step_id=step.id)
+
+
+def _leaves_a_piece_lost(step: Step) -> bool:
+    """Whether its run was given up though nobody knows whether a piece of labware was moved."""
+    decided = step.recovery in (Recovery.REDO_BATCH, Recovery.ABORT)
+    return step.status is StepStatus.UNKNOWN and decided and step.action in _MOVES
 
 
 def _is_reading(step: Step) -> bool:

@@ -170,8 +170,34 @@ class BenchSession:
             self.bench.bar([place], why)
 
     def left_by(self, run_id: str) -> tuple[str, ...]:
-        """Labware that a run moved and has not brought home, in the order of the workcell file."""
+        """Labware that a run moved, or may have moved, and has not brought home, in the order of the workcell file."""
         return tuple(item for item in self.bench.labware if self._holder.get(item) == run_id)
+
+    def lost_by(self, run_id: str) -> str:
+        """What a run may have moved or not, and how a person settles it, for a person; empty where all is known."""
+        lost = [item for name in self.left_by(run_id) if (item := self.bench.labware[name]).maybe is not None]
+        if not lost:
+            return ""
+        places = "; ".join(
+            f"{item.id} is {f'at {item.position}' if item.position else 'on its plate'} or at {item.maybe}"
+            for item in lost
+        )
+        steps = " and ".join(
+            step.id
+            for step in self.store.steps(run_id)
+            if step.status is StepStatus.UNKNOWN and self._moves(self.command_of(step))
+        )
+        return (
+            f"{places}. Put it where it was before the step or where the step should have brought it, then say which: "
+            f"drywet resolve {steps} --as not-done|done"
+        )
+
+    def _moves(self, command: Command) -> bool:
+        """Whether a command, done now, would change where labware is."""
+        after = self.bench.copy()
+        command.believe(after)
+        before = {item.id: (item.position, item.maybe) for item in self.bench.labware.values()}
+        return before != {item.id: (item.position, item.maybe) for item in after.labware.values()}
 
     async def _take_back(self, lease: Lease) -> None:
         """A lease has run out: nothing more is taken from its holder, and its devices are brought to their safe state."""
@@ -202,17 +228,15 @@ class BenchSession:
         self._believe(run_id, command, StepStatus.DONE, None)
 
     def _believe(self, run_id: str, command: Command, status: StepStatus, part: JsonValue) -> None:
-        if status is not StepStatus.DONE:
-            believe_step(self.bench, command, status, part)
-            return
-        if waiting := self._expected.get(run_id):
+        waiting = self._expected.get(run_id)
+        if waiting and status is StepStatus.DONE:
             waiting.pop(0)
-        before = {item.id: item.position for item in self.bench.labware.values()}
-        command.believe(self.bench)
+        before = {item.id: (item.position, item.maybe) for item in self.bench.labware.values()}
+        believe_step(self.bench, command, status, part)
         for item in self.bench.labware.values():
-            if item.position == before[item.id]:
+            if (item.position, item.maybe) == before[item.id]:
                 continue
-            if item.position == item.home:
+            if item.position == item.home and item.maybe is None:
                 self._holder.pop(item.id, None)
             else:
                 self._holder[item.id] = run_id

@@ -70,6 +70,22 @@ def test_a_lid_rides_on_its_plate(bench: Bench) -> None:
         bench.take_lid("assay_1", "lids_2")
 
 
+@pytest.mark.parametrize("on_before", [False, True])
+def test_a_lid_that_may_be_on_or_off_takes_up_its_own_place_until_it_is_known(
+    bench: Bench, on_before: bool
+) -> None:
+    """Whether it was to be put on or to be taken off."""
+    done = bench.copy()
+    (bench if on_before else done).put_lid("lid_1", "assay_1")
+    bench.doubt(done)
+    lid = bench.labware["lid_1"]
+    assert (lid.position, lid.maybe) == (None, "lids_1")
+    assert bench.labware["assay_1"].lid == "lid_1"
+    assert bench.at("lids_1") is lid
+    bench.take_lid("assay_1", "lids_1")
+    assert (lid.position, lid.maybe) == ("lids_1", None)
+
+
 def test_labware_belongs_to_the_device_it_stands_on(bench: Bench) -> None:
     assert bench.device_at("assay_1") == "arm"
     bench.move("assay_1", "thermocycler")

@@ -1,0 +1,90 @@
+"""A run that is given up, on the twin: cleared away, done again or ended, and never on a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from devices.plate_hotel import Move, PutLid, TakeLid
+from devices.plate_hotel.arm import PlateArm
+from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.app.resolving import Verdict, resolve, unresolved
+from lab.errors import BadInput, ConnectionLost
+from lab.interfaces import Answer, Reconciliation
+from lab.types import CampaignStatus, JsonValue, RunStatus, Step
+from tests.campaign_files import write_campaign
+
+Transfer = Move | PutLid | TakeLid
+
+
+def campaign(folder: Path, recovery: Mapping[str, str]) -> Path:
+    """Two experiments in one batch, with ladders of its own."""
+    path = write_campaign(folder, budget=2, batch_size=2)
+    ladders = "".join(f"    {fault}: {word}\n" for fault, word in recovery.items())
+    path.write_text(path.read_text().replace("policies:\n", f"policies:\n  recovery:\n{ladders}"))
+    return path
+
+
+def opened(folder: Path) -> Laboratory:
+    return Laboratory.open(Settings(store=str(folder / "lab.db")))
+
+
+def run(folder: Path, file: Path) -> Outcome:
+    with opened(folder) as laboratory:
+        (outcome,) = laboratory.run([prepare(file)], baseline=False)
+    return outcome
+
+
+def resume(folder: Path) -> Outcome:
+    with opened(folder) as laboratory:
+        (outcome,) = laboratory.resume()
+    return outcome
+
+
+def waiting(folder: Path) -> tuple[Step, ...]:
+    with opened(folder) as laboratory:
+        (bench,) = laboratory.store.benches()
+        return unresolved(laboratory.store, bench.id)
+
+
+def attempts(folder: Path, outcome: Outcome) -> list[tuple[int, RunStatus]]:
+    with opened(folder) as laboratory:
+        return [(one.run.attempt, one.run.status) for one in laboratory.store.runs(outcome.campaign.id)]
+
+
+@pytest.mark.parametrize("verb", ["move", "put_lid", "take_lid"])
+def test_a_run_whose_plate_or_lid_is_lost_is_given_up_once_a_person_has_found_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The arm has done it, then the cable is out, and by the time it is asked it stands elsewhere."""
+    carry_out = PlateArm._carry_out
+
+    async def lose_the_line(self: PlateArm, command: Transfer) -> JsonValue:
+        result = await carry_out(self, command)
+        if command.verb == verb:
+            raise ConnectionLost("the cable is out", device="arm")
+        return result
+
+    async def cannot_tell(self: PlateArm, command: Transfer, marks: object) -> Reconciliation:
+        return Reconciliation(answer=Answer.UNKNOWN, sentence="The arm does not stand at the destination.")
+
+    file = campaign(tmp_path, {"unknown_outcome": "redo_batch"})
+    with monkeypatch.context() as patched:
+        patched.setattr(PlateArm, "_carry_out", lose_the_line)
+        patched.setattr(PlateArm, "_reconcile", cannot_tell)
+        outcome = run(tmp_path, file)
+    (step,) = waiting(tmp_path)
+    assert outcome.status is CampaignStatus.HELD
+    assert outcome.sentence.endswith(f"drywet resolve {step.id} --as not-done|done")
+    assert attempts(tmp_path, outcome) == [(1, RunStatus.FAILED)]
+    with opened(tmp_path) as laboratory:
+        with pytest.raises(BadInput, match="given up already"):
+            resolve(laboratory.store, step.id, Verdict.DISCARD, who="ada")
+        said = resolve(laboratory.store, step.id, Verdict.DONE, who="ada")
+    assert said.endswith("Its run is given up all the same (redo_batch), and can be cleared away now.")
+    outcome = resume(tmp_path)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert attempts(tmp_path, outcome) == [(1, RunStatus.ABANDONED), (2, RunStatus.DONE)]
+    assert waiting(tmp_path) == ()
