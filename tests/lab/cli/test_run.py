@@ -69,10 +69,17 @@ def results(store: str) -> list[dict[str, Any]]:
 
 
 def actions(folder: Path) -> list[list[Any]]:
-    """What was physically done on the one twin of a folder, times left out."""
+    """What was physically done on the one twin of a folder, times and what follows from them (``start_c``) left out."""
     (ledger,) = (folder / "twins").glob("*.jsonl")
     acts = [json.loads(line) for line in ledger.read_text().splitlines()[1:]]
-    return [[act["instrument"], act["action"], act["arguments"]] for act in acts]
+    return [
+        [
+            act["instrument"],
+            act["action"],
+            {name: value for name, value in act["arguments"].items() if name != "start_c"},
+        ]
+        for act in acts
+    ]
 
 
 @dataclass(frozen=True)
@@ -233,14 +240,13 @@ def test_status_and_report_work_while_a_campaign_runs(campaign: Path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small disk")
 def unknown_steps(store: str) -> list[Step]:
-    """Steps that were sent and whose outcome nobody knows, in a store that nobody writes."""
+    """Steps that wait for a person, in a store that nobody writes."""
     with Store.open(store, read_only=True) as opened:
         return [
             step
-            for record in opened.campaigns()
-            for outcome in opened.runs(record.campaign.id)
-            for step in opened.steps(outcome.run.id)
-            if step.status in (StepStatus.DISPATCHED, StepStatus.UNKNOWN)
+            for bench in opened.benches()
+            for step in opened.open_steps(bench.id)
+            if step.status is StepStatus.UNKNOWN
         ]
 
 
@@ -258,18 +264,17 @@ def test_a_disk_that_fills_up_holds_the_campaign_and_loses_nothing(campaign: Pat
         assert "disk is full" in full.err
         assert "Free some space" in full.err
         subprocess.run(["mount", "-o", "remount,size=80m", str(small)], check=True)
-        open_steps = unknown_steps(str(small / "lab.db"))
-        again = command("resume", "--store", str(small / "lab.db"))
-        if open_steps:
-            # The disk filled up within a step, or as its outcome was written down: only a person can say what became of it.
-            (step,) = open_steps
-            assert again.code == 1, again.err
-            assert f"Step {step.ordinal} ({step.action} on {step.device})" in again.err
-            assert unknown_steps(str(small / "lab.db")) == open_steps
-        else:
-            assert again.code == 0, again.err
-            assert "Finished after 6 experiments." in again.out
-            assert len(results(str(small / "lab.db"))) == 6
+        store = str(small / "lab.db")
+        again = command("resume", "--store", store)
+        if again.code == 1:
+            # The disk filled up within a step of which no instrument can say what came; a person settles it.
+            (step,) = unknown_steps(store)
+            assert f"drywet resolve {step.id} --as done|not-done|discard" in again.err
+            assert command("resolve", step.id, "--as", "discard", "--store", store).code == 0
+            again = command("resume", "--store", store)
+        assert again.code == 0, again.err
+        assert "Finished after 6 experiments." in again.out
+        assert len(results(store)) == 6
     finally:
         subprocess.run(["umount", "-l", str(small)], check=False)
 
