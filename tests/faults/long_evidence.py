@@ -15,7 +15,7 @@ from tests.crash.check_results import experiments_are_asked_for_once, results_ar
 from tests.crash.check_steps import no_action_twice_and_none_lost, nothing_outside_steps, runs_are_whole
 from tests.crash.deeds import Past
 from tests.crash.diary import read_diary
-from tests.crash.evidence import READINGS, Evidence, _belief_and_world
+from tests.crash.evidence import READINGS, Evidence, _belief_and_world, _in_force
 from tests.crash.truth import Truth
 from tests.faults.truth import FaultyTruth
 
@@ -87,6 +87,7 @@ def bench_verdict(folder: Path) -> None:
         lines = [act.index for act in past.acts if act.action in READINGS]
         common = {
             "barred": store.barred(records[0].bench_id),
+            "kept_barred": _in_force(store.bars(records[0].bench_id)),
             "belief": belief,
             "past": past,
             "world_ul": world_ul,
