@@ -70,6 +70,17 @@ def _journey(command: Transfer, bench: Bench) -> tuple[Stop, Stop] | None:
             return Stop(position=standing, lid=True), Stop(position=destination)
 
 
+def _carried(command: Transfer, bench: Bench) -> str:
+    """The piece that a command is about."""
+    match command:
+        case Move():
+            return command.labware
+        case PutLid():
+            return command.lid
+        case TakeLid():
+            return bench.labware[command.plate].lid or f"the lid of {command.plate}"
+
+
 class PlateArm(LineDevice):
     """An arm that carries labware between hotel slots and nests, all of which are stations taught to it.
 
@@ -138,6 +149,10 @@ class PlateArm(LineDevice):
             await mark("place", start=start, station=end)
             await self._place(end)
             self._in_hand = None
+        except GripFault as lost:
+            piece = _carried(command, self._bench)
+            where = f"on {command.plate}" if isinstance(command, TakeLid) else f"at {journey[0].position}"
+            raise GripFault(f"{lost} {piece} belongs {where}; if it fell, put it back there.") from lost
         except asyncio.CancelledError as given_up:
             await self._safe_after(given_up)
             raise

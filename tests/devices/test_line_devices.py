@@ -527,7 +527,9 @@ def test_the_arm_is_referenced_once_and_a_transfer_is_two_motions(clock: LabCloc
 def test_an_empty_nest_is_noticed_by_the_gripper(clock: LabClock) -> None:
     async def body(made: Rig) -> None:
         made.bench.move("assay_1", "hotel_2")
-        with pytest.raises(GripFault, match="found nothing at station 12"):
+        with pytest.raises(
+            GripFault, match=r"station 12\. assay_1 belongs at hotel_2; if it fell, put it back"
+        ):
             await made.do("move", Move(labware="assay_1", destination="hotel_3"))
         assert made.world.at("hotel_1") == "assay_1"
 
