@@ -60,6 +60,14 @@ class Pause:
         finally:
             self._at_rest = False
 
+    async def lull(self, for_s: float, stopping: Callable[[], str | None]) -> None:
+        """Let so much lab time go by, or less where the lane is to stop. On the loop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                while stopping() is None:
+                    self._woken.clear()
+                    await self._woken.wait()
+
 
 @dataclass(slots=True, kw_only=True)
 class Breaking:

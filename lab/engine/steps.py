@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -43,6 +42,7 @@ class Flight:
         verb: that the step was sent to, until it ends.
         breaking: of the step, if it was told to end in its midst.
         again: that step is to be tried once more.
+        lease: that the last try was sent under, kept for the next one; None where there is no next one.
         section: positions that the plan claims now.
         claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
         section_begun: a step of the section was done in an earlier stretch.
@@ -58,6 +58,7 @@ class Flight:
     verb: Verb | None = None
     breaking: Breaking | None = None
     again: bool = False
+    lease: Lease | None = None
     section: tuple[str, ...] = ()
     claimed: bool = False
     section_begun: bool = False
@@ -131,7 +132,7 @@ class StepKeeper:
                 "the journal", lambda: flight.journal.dispatch(step_id, lease.token)
             )
             verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id))
-            flight.verb = verb
+            flight.verb, flight.lease = verb, lease
         except BaseException:
             self._session.arbiter.release(flight.run.id)
             raise
@@ -140,6 +141,8 @@ class StepKeeper:
     async def _come_to_turn(self, flight: Flight) -> None:
         """Wait until the lane may begin a step, with the positions that it needs; who stands still claims nothing new."""
         while True:
+            if self._pause.reason is not None:
+                self._give_back(flight)
             await self._pause.over(self._stopping)
             await self._between(flight)
             had_them = flight.claimed
@@ -150,13 +153,19 @@ class StepKeeper:
             flight.claimed = False
 
     async def _leased(self, flight: Flight, verb: Verb, for_s: float) -> Lease:
-        """The device, and not while the lane stands still."""
+        """The device, and not while the lane stands still; still leased where the step is tried once more."""
+        if flight.lease is not None:
+            return self._session.arbiter.renew(flight.lease, for_s)
         while True:
             lease = await self._session.arbiter.lease(flight.run.id, [verb.device], for_s=for_s)
             if self._pause.reason is None or self._stopping() is not None:
                 return lease
             self._session.arbiter.release(flight.run.id)
             await self._pause.over(self._stopping)
+
+    def _give_back(self, flight: Flight) -> None:
+        flight.lease = None
+        self._session.arbiter.release(flight.run.id)
 
     async def _walk_past(self, flight: Flight, earlier: Step, verb: Verb, command: Command) -> Ticket:
         """A step of an earlier stretch: done, given up, or still to be decided on."""
@@ -210,7 +219,8 @@ class StepKeeper:
             if flight.breaking is not None:
                 flight.breaking.seen.set()
                 flight.breaking = None
-            self._session.arbiter.release(flight.run.id)
+            if not flight.again:
+                self._give_back(flight)
 
     async def _ended_well(self, flight: Flight, verb: Verb, result: JsonValue) -> StepEnd:
         assert flight.command is not None
@@ -249,8 +259,12 @@ class StepKeeper:
         why = str(fault) if fault.nothing_done else f"{fault} {outcome.sentence}"
         recovery = await self._follow(flight, verb, kind, attempt, why)
         if sent_again(recovery):
+            # The device is kept: what it holds or is at, amid a step, a neighbour must not meet.
+            wait_s = pause_s(kind, attempt)
+            if flight.lease is not None:
+                flight.lease = self._session.arbiter.renew(flight.lease, wait_s + SAFE_BOUND_S)
+            await self._pause.lull(wait_s, self._stopping)
             flight.again = True
-            await asyncio.sleep(pause_s(kind, attempt))
             return StepEnd(again=True)
         return StepEnd(again=False)
 
