@@ -22,6 +22,7 @@ from sqlmodel import Session
 from lab.errors import StoreUnusable
 from lab.store import faults, locks, schema
 from lab.store.engines import make_engine, path_of
+from lab.store.whereabouts import Whereabouts
 
 __all__ = ["Database", "Part"]
 
@@ -43,6 +44,7 @@ class Database:
         self._turn = threading.RLock()
         self._sqlite_begin = "BEGIN"
         self._file_lock: locks.FileLock | None = None
+        self._whereabouts: Whereabouts | None = None
         self._connection: Connection | None = None
         try:
             self._connection = self._connect()
@@ -79,7 +81,7 @@ class Database:
         """One transaction, durable when the block ends; nothing of it is kept when the block raises.
 
         Raises:
-            StoreUnusable: disk full, locked by another program, connection lost.
+            StoreUnusable: disk full, locked by another program, connection lost, file gone.
             ValueError: a constraint of the tables is broken.
             TypeError: a value cannot be kept without loss.
         """
@@ -87,9 +89,12 @@ class Database:
             raise StoreUnusable(
                 f"{faults.name_of(self.url)} is open for reading only.", way_out="Open it for writing."
             )
-        # Not a plain BEGIN: what is read first and written later must not change in between.
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
+        with self._turn:
+            self._see_that_all_is_there()
+            # Not a plain BEGIN: what is read first and written later must not change in between.
+            with self._transaction("BEGIN IMMEDIATE") as connection:
+                yield connection
+            self._see_that_all_is_there()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -142,10 +147,25 @@ class Database:
         engine = make_engine(self.url, read_only=self.read_only)
         if self.is_sqlite:
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self._sqlite_begin))
+            event.listen(engine, "connect", lambda connection, record: self._connected_anew())
         try:
             return engine.connect()
         except DBAPIError as error:
             raise faults.explain(error, self.url, connecting=True) or error from error
+
+    def _connected_anew(self) -> None:
+        if self._whereabouts is not None:
+            self._whereabouts.connected_anew()
+
+    def _see_that_all_is_there(self) -> None:
+        """Outside any transaction, in one's turn."""
+        if self._whereabouts is not None:
+            self._whereabouts.check(self._sqlite())
+
+    def _sqlite(self) -> sqlite3.Connection:
+        driver = self._open_connection().connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
 
     def _become_the_writer(self) -> None:
         """Take the lock, and bring the schema up to date. What belongs to another program was refused before."""
@@ -165,6 +185,8 @@ class Database:
         self._bring_up_to_date()
         if self.is_sqlite:
             self._use_write_ahead_log()
+            self._whereabouts = Whereabouts(self.path)
+            self._see_that_all_is_there()
 
     def _bring_up_to_date(self) -> None:
         if self.is_sqlite:
@@ -185,8 +207,7 @@ class Database:
     def pragma(self, pragma: str) -> Any:
         """Set or ask something of SQLite outside any transaction, as it demands for some; the first value of its answer."""
         with self._turn:
-            driver = self._open_connection().connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
+            driver = self._sqlite()
             try:
                 row = driver.execute(f"PRAGMA {pragma}").fetchone()
             except sqlite3.Error as error:
