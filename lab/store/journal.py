@@ -310,7 +310,7 @@ class Journal(Part):
             return int(connection.execute(sql.LAST_TOKEN, {"of_bench": bench_id}).scalar_one())
 
     def last_lab_time(self, bench_id: str) -> float:
-        """The latest lab time, in seconds, that a step of a bench was begun or ended at; 0 before the first."""
+        """The latest lab time, in seconds, that is written of a bench: by a step, a mark or an event; 0 before the first."""
         with self._database.reading() as connection:
             return float(connection.execute(sql.LAST_LAB_TIME, {"of_bench": bench_id}).scalar_one())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table, Update, bindparam, func, insert, null, or_, select, update
+from sqlalchemy import Table, Update, bindparam, func, insert, null, or_, select, union_all, update
 
 from lab.recovery import Recovery
-from lab.store.tables import MarkTable, RunTable, StepTable
+from lab.store.tables import CampaignTable, EventTable, MarkTable, RunTable, StepTable
 from lab.types import RunStatus, StepStatus
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
 STEP: Table = StepTable.__table__  # type: ignore[attr-defined]  # SQLModel makes it, its types do not say so
 _RUN: Table = RunTable.__table__  # type: ignore[attr-defined]  # the same
 _MARK: Table = MarkTable.__table__  # type: ignore[attr-defined]  # the same
+_EVENT: Table = EventTable.__table__  # type: ignore[attr-defined]  # the same
+_CAMPAIGN: Table = CampaignTable.__table__  # type: ignore[attr-defined]  # the same
 
 ENDINGS: dict[StepStatus, tuple[StepStatus, ...]] = {
     StepStatus.DONE: (StepStatus.DISPATCHED, StepStatus.UNKNOWN),
@@ -79,9 +81,18 @@ OPEN = (
 LAST_COMPLETION = select(func.coalesce(func.max(STEP.c.completion), 0)).where(
     STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)
 )
-LAST_LAB_TIME = select(
-    func.coalesce(func.max(func.coalesce(STEP.c.ended_lab_s, STEP.c.begun_lab_s)), 0.0)
-).where(STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id))
+_LAB_TIMES = union_all(
+    select(func.coalesce(STEP.c.ended_lab_s, STEP.c.begun_lab_s).label("at_s")).where(
+        STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)
+    ),
+    select(_MARK.c.lab_time_s)
+    .join(STEP, STEP.c.id == _MARK.c.step_id)
+    .where(STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)),
+    select(_EVENT.c.lab_time_s)
+    .join(_CAMPAIGN, _CAMPAIGN.c.id == _EVENT.c.campaign_id)
+    .where(_CAMPAIGN.c.bench_id == _bind("of_bench", STEP.c.bench_id)),
+).subquery()
+LAST_LAB_TIME = select(func.coalesce(func.max(_LAB_TIMES.c.at_s), 0.0))
 LAST_TOKEN = select(func.coalesce(func.max(STEP.c.token), 0)).where(
     STEP.c.bench_id == _bind("of_bench", STEP.c.bench_id)
 )
