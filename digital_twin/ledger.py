@@ -68,6 +68,7 @@ class Ledger:
         self.head = head
         self.actions: list[Action] = []
         self._file: int | None = None
+        self._broken: OSError | None = None
         if path is None:
             return
         try:
@@ -103,7 +104,11 @@ class Ledger:
         return self.actions[-1].lab_time_s if self.actions else self.head.start_s
 
     def append(self, action: Action) -> None:
-        """Put an action on record; on disk (fsync) when this returns."""
+        """Put an action on record; on disk (fsync) when this returns.
+
+        Raises:
+            StoreUnusable: it can't be written; the action is not on record.
+        """
         if self._file is not None:
             self._write(asdict(action))
         self.actions.append(action)
@@ -116,6 +121,8 @@ class Ledger:
 
     def _write(self, record: dict[str, JsonValue]) -> None:
         assert self._file is not None
+        if self._broken is not None:
+            raise self._unwritable(self._broken)
         line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         begun = os.fstat(self._file).st_size
         try:
@@ -123,13 +130,25 @@ class Ledger:
                 line = line[os.write(self._file, line) :]
             os.fsync(self._file)
         except OSError as error:
-            # A full disk may take half a line. What comes after it must not be glued to that half.
-            os.ftruncate(self._file, begun)
-            raise StoreUnusable(
-                f"the twin's ledger can't be written: {error.strerror or error}.",
-                way_out="Free some space on its disk, then go on with: drywet resume",
-                file=self.path,
-            ) from error
+            self._cut_off(begun)
+            raise self._unwritable(error) from error
+
+    def _cut_off(self, whole: int) -> None:
+        """A full disk may take half a line. What comes after it must not be glued to that half."""
+        assert self._file is not None
+        try:
+            os.ftruncate(self._file, whole)
+        except (
+            OSError
+        ) as error:  # a disk that has turned read-only; reading the ledger anew cuts half a line off
+            self._broken = error
+
+    def _unwritable(self, error: OSError) -> StoreUnusable:
+        return StoreUnusable(
+            f"the twin's ledger can't be written: {error.strerror or error}.",
+            way_out="See that its disk has space and can be written to, then go on with: drywet resume",
+            file=self.path,
+        )
 
 
 def _parse(path: Path) -> tuple[LedgerHead, list[Action], int]:

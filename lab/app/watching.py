@@ -97,10 +97,16 @@ class Controller:
     ) -> None:
         self._over.set()
         self._thread.join()
-        self._say_farewell()
-        self._presence.path.unlink(missing_ok=True)
-        self._say_farewell()  # to who asked meanwhile; nobody finds this process any more
-        self._forget()
+        try:
+            self._say_farewell()
+            self._presence.path.unlink(missing_ok=True)
+            self._say_farewell()  # to who asked meanwhile; nobody finds this process any more
+        except (
+            OSError
+        ) as failure:  # A disk that takes nothing; a file that nobody holds is known for what it is.
+            log.error("What this process leaves in %s can't be cleared up: %s", self._folder, failure)
+        finally:
+            self._forget()
 
     def _say_farewell(self) -> None:
         """The last word to everybody who waits, while the file still says that this process is there to give it."""

@@ -13,6 +13,7 @@ import os
 import socket
 import time
 import weakref
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -73,7 +74,10 @@ class FileLock:
     def release(self) -> None:
         """Give the lock back. The side file stays: taking it away would let two programs lock two files of one name."""
         if self._file >= 0:
-            self._note("")
+            with suppress(
+                OSError
+            ):  # a disk that takes nothing any more; the lock does not depend on what stands in it
+                self._note("")
             self.forget()
 
     def _take(self) -> bool:
