@@ -6,92 +6,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lab.app.benches import lab_time_of
+from lab.app.outcome import Outcome, Standing
 from lab.app.prepare import Prepared, refuse, refuse_together, rehearse
 from lab.app.settings import Settings
 from lab.app.stopping import StopReport
 from lab.app.team import Assignment, Team
 from lab.clock import LabClock
 from lab.engine.progress import Progress, Watcher
-from lab.errors import BadInput, DrywetError
+from lab.errors import BadInput, DeviceFault, RunHeld, StoreUnusable
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, Experiment, JsonValue, Observation, RunStatus
+from lab.types import Campaign, CampaignStatus, RunStatus
 
 __all__ = ["Laboratory", "Outcome", "Standing"]
 
 UNFINISHED = (CampaignStatus.RUNNING, CampaignStatus.STOPPED, CampaignStatus.HELD)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How one campaign ended this time.
-
-    Args:
-        results: usable results, best first.
-        lab_s: lab time that went by since this process began.
-        wall_s: wall time of the same.
-        error: what holds it, if it is held.
-    """
-
-    campaign: Campaign
-    status: CampaignStatus
-    sentence: str
-    results: tuple[tuple[Experiment, Observation], ...]
-    measured: int
-    twin: bool
-    lab_s: float
-    wall_s: float
-    error: DrywetError | None = None
-
-    def top(self, n: int) -> tuple[tuple[Experiment, Observation], ...]:
-        """The n best usable results."""
-        return self.results[:n]
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """For ``--json``."""
-        return {
-            "campaign": self.campaign.id,
-            "name": self.campaign.name,
-            "baseline_of": self.campaign.baseline_of or None,
-            "status": str(self.status),
-            "sentence": self.sentence,
-            "budget": self.campaign.budget,
-            "measured": self.measured,
-            "twin": self.twin,
-            "lab_time_s": self.lab_s,
-            "wall_time_s": self.wall_s,
-            "best": [
-                {
-                    "candidate": e.candidate.id,
-                    "value": o.value,
-                    "standard_error": o.standard_error,
-                    "unit": o.unit,
-                }
-                for e, o in self.top(10)
-            ],
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How a campaign under way stands.
-
-    Args:
-        at_work: it has not ended yet.
-        pausing: it is to stand still.
-        paused: it does, between two steps.
-    """
-
-    name: str
-    at_work: bool
-    pausing: bool
-    paused: bool
-    status: str
 
 
 class Laboratory:
@@ -268,15 +201,27 @@ class Laboratory:
 
     @contextmanager
     def _team(self, stopped: Sequence[CampaignRecord], twins: Sequence[bool]) -> Iterator[Team]:
-        """A team on a clock that begins where the benches of stopped campaigns left off."""
+        """A team on a clock that begins where the benches of stopped campaigns left off.
+
+        Raises:
+            RunHeld: an instrument may not be in its safe state at the end; says what held the campaigns, too.
+        """
         benches = {record.bench_id for record in self._with_company(stopped)}
         start_s = max((lab_time_of(self.store, bench_id) for bench_id in benches), default=0.0)
-        with ExitStack() as stack:
-            stack.enter_context(self._at_work)
-            clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
-            yield Team(
-                clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
-            )
+        held: list[str] = []
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(self._at_work)
+                clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
+                team = Team(
+                    clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
+                )
+                yield team
+                held = [f"{a.campaign.name}: {a.error}" for a in team.assignments if a.error is not None]
+        except DeviceFault as unsafe:
+            if not held:
+                raise
+            raise RunHeld(f"{unsafe} It was held before that. {' '.join(held)}") from unsafe
 
     def _go_on(self, team: Team, records: Sequence[CampaignRecord]) -> None:
         for record in self._with_company(records):
@@ -343,7 +288,12 @@ class Laboratory:
         began_wall, began_lab = time.monotonic(), team.clock.now()
         team.work()
         wall_s, lab_s = time.monotonic() - began_wall, team.clock.now() - began_lab
-        return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
+        try:
+            return tuple(self._outcome(a, lab_s, wall_s) for a in team.assignments)
+        except StoreUnusable as gone:
+            whys = " ".join(dict.fromkeys(str(a.error or gone) for a in team.assignments))
+            names = ", ".join(a.campaign.name for a in team.assignments)
+            raise RunHeld(f"{names}: {whys}") from gone
 
     def _tell(self, event: Progress) -> None:
         self.watch(event)

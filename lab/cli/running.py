@@ -25,7 +25,7 @@ from lab.cli.summary import show_outcome
 from lab.cli.view import LiveView
 from lab.cli.writing import refuse_unwritable
 from lab.engine.progress import Progress
-from lab.errors import BadInput
+from lab.errors import BadInput, StoreUnusable
 from lab.types import CampaignStatus
 
 __all__ = ["Wishes", "resume_campaign", "run_files"]
@@ -225,8 +225,12 @@ def _conclude(
                 err.print(
                     f"What the instruments' drivers logged is in {log}.", highlight=False, soft_wrap=True
                 )
-    codes = [
-        2 if isinstance(outcome.error, BadInput) else EXIT_CODES.get(outcome.status, 1)
-        for outcome in outcomes
-    ]
+    codes = [_code(outcome) for outcome in outcomes]
     return max(codes, key=lambda code: (code == 2, code == 1, code == 3), default=0)
+
+
+def _code(outcome: Outcome) -> int:
+    """2 where a person can mend what they gave; a store that fails in mid-run holds what was begun."""
+    if isinstance(outcome.error, BadInput) and not isinstance(outcome.error, StoreUnusable):
+        return 2
+    return EXIT_CODES.get(outcome.status, 1)
