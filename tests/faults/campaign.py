@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.faults.cases import CLARIOSTAR, SEEDS, FaultCase, all_cases, quick_cases
 from tests.faults.running import Verdict, begin, play_undisturbed, warm_up
+from tests.faults.sabotage import SABOTAGES, commit
 
 __all__ = ["main"]
 
@@ -155,6 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="cases side by side")
     parser.add_argument("--only", action="append", default=[], metavar="DRIVER.VERB.KIND[:SEED]")
     parser.add_argument("--quick", action="store_true", help="one case for each kind of fault of each driver")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="build a mistake into the engine first")
     parser.add_argument("--list", action="store_true", help="print the cases, and play none")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each case and nothing else"
@@ -187,6 +189,8 @@ def main() -> int:
         return 0
     folder = Path(tempfile.mkdtemp(prefix="drywet-faults-"))
     warm_up()
+    if given.sabotage:
+        commit(given.sabotage)
     done = 0
 
     def tell(verdict: Verdict) -> None:

@@ -90,6 +90,7 @@ class _View:
         self._steps = {step.id: step for steps in seen.steps.values() for step in steps}
         self._runs = {one.run.id: one for one in seen.runs}
         self._saw = {note["step"]: note for note in seen.diary if note["what"] == SAW and not note["later"]}
+        self._settled = {note["step"] for note in seen.diary if note["what"] == SAW and note["later"]}
         self._tries: dict[tuple[str, str, int], list[Step]] = defaultdict(list)
         for step in self._steps.values():
             self._tries[step.run_id, step.branch, step.ordinal].append(step)
@@ -105,9 +106,12 @@ class _View:
         if not told:
             yield f"{line} ({kind}) struck {named(step)}, and no event names it."
             return
-        seen = self._saw.get(step.id, {}).get("fault", "") or told[0].details["fault"]
+        noted = self._saw.get(step.id, {}).get("fault", "")
+        seen = noted or told[0].details["fault"]
         if seen != kind:
             yield f"{line} is {kind}, and the driver of {named(step)} saw {seen}."
+        elif noted and step.fault != noted and step.id not in self._settled:
+            yield f"The driver of {named(step)} saw {seen}, and the journal says {step.fault or 'nothing'}."
 
     def served_at(self, strike: Act) -> Sequence[tuple[str, str]]:
         """The wells of the step that was struck."""
