@@ -19,14 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.store import Store
 from tests.crash.cases import Case
-from tests.crash.controller import warm_up
+from tests.crash.controller import in_child, warm_up
 from tests.crash.running import Verdict, play, play_undisturbed
 from tests.crash.sabotage import sabotaged
 from tests.crash.sets import QUICK, SHORT, case_by_lot, quick_cases, seed_by_lot
 from tests.postgres import PostgresServer, running_server
 
 __all__ = ["SABOTAGED", "main"]
+
+MEMORY = Path("/dev/shm")
+"""Where a file system in memory is: what a killed process has written is there all the same, and no disk is waited for."""
 
 SABOTAGED = "sabotaged"
 """Group of cases with a fault built in, each of which must violate something."""
@@ -38,11 +42,13 @@ class Bench:
 
     Args:
         folder: for their files.
+        empty: a store with nothing in it, to copy: making one takes longer than a batch.
         server: of PostgreSQL; None where there is none.
         references: seed and budget of a campaign -> what it comes to undisturbed, and its kill points.
     """
 
     folder: Path
+    empty: Path
     server: PostgresServer | None
     references: dict[tuple[int, int], dict[str, Any]]
 
@@ -60,6 +66,7 @@ class Bench:
         """One case; its files are kept where something is wrong with it."""
         reference = self.refer(case)["reference"]
         if case.store == "sqlite":
+            shutil.copyfile(self.empty, folder / "lab.db")
             return play(case, folder, "", reference)
         assert self.server is not None, "the case needs a PostgreSQL server"
         database = self.server.new_database()
@@ -202,6 +209,13 @@ def _cases(given: argparse.Namespace, bench: Bench) -> list[Case]:
     return [case_by_lot(number, passed, postgres=bench.server is not None) for number in numbers]
 
 
+def _empty_store(folder: Path) -> Path:
+    path = folder / "empty.db"
+    code, _ = in_child(lambda: Store.open(path).close(), folder / "empty.log")
+    assert code == 0, (folder / "empty.log").read_text()
+    return path
+
+
 def _needs_server(given: argparse.Namespace) -> bool:
     if given.case:
         return any(Case.read(line).store == "postgres" for line in given.case)
@@ -211,11 +225,11 @@ def _needs_server(given: argparse.Namespace) -> bool:
 def main() -> int:
     """Play what is asked for; 1 when something was violated."""
     given = _arguments()
-    folder = Path(tempfile.mkdtemp(prefix="drywet-crash-"))
+    folder = Path(tempfile.mkdtemp(prefix="drywet-crash-", dir=MEMORY if MEMORY.is_dir() else None))
     warm_up()
     with ExitStack() as stack:
         server = stack.enter_context(running_server()) if _needs_server(given) else None
-        bench = Bench(folder=folder, server=server, references={})
+        bench = Bench(folder=folder, empty=_empty_store(folder), server=server, references={})
         cases = _cases(given, bench)
         done = 0
 

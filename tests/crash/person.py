@@ -39,7 +39,7 @@ def settle(scene: Scene, stage: int) -> dict[str, Any]:
             verdict = _verdict(step, past, of_line)
             resolve(store, step.id, verdict, who="a truthful person", why="I looked at the bench.")
             settled[step.id] = verdict.value
-        points.diary.note("settled", settled=settled)
+            points.diary.note("settled", step=step.id, verdict=verdict.value)
     return {"settled": settled}
 
 

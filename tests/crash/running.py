@@ -111,7 +111,7 @@ def play(case: Case, folder: Path, store: str, reference: dict[str, Any] | None)
         verb=kills[0]["verb"] if kills else "-",
         kills=len(kills),
         redone=judged["redone"],
-        settled=sum(len(note["settled"]) for note in diary if note["what"] == "settled"),
+        settled=sum(note["what"] == "settled" for note in diary),
         unknowns=len(unknowns),
         violations=tuple(violations),
         wall_s=round(time.monotonic() - began, 2),

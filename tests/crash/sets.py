@@ -65,7 +65,7 @@ def quick_cases(group: str, passed: Points) -> list[Case]:
         KeyError: no such group.
     """
     chosen = QUICK[group]
-    return [replace(chosen.of, **fields) for fields in chosen.make(passed)]
+    return [replace(chosen.of, **fields) for make in chosen.make for fields in make(passed)]
 
 
 def _actions(passed: Points) -> Iterator[dict[str, Any]]:
@@ -101,24 +101,29 @@ def _step_writes(passed: Points) -> Iterator[dict[str, Any]]:
 
 
 def _other_writes(passed: Points) -> Iterator[dict[str, Any]]:
-    """Before and after each write that is no step's."""
-    for kind in dict.fromkeys(point["kind"] for point in passed if point["verb"] == "-"):
+    """Before one and after the next of the writes that are no step's."""
+    kinds = dict.fromkeys(point["kind"] for point in passed if point["verb"] == "-")
+    for number, write in enumerate(dict.fromkeys(kind.rpartition("-")[0] for kind in kinds)):
+        kind = f"{write}-{('before', 'after')[number % 2]}"
         yield _at(next(point for point in passed if point["kind"] == kind))
 
 
 def _later_writes(passed: Points) -> Iterator[dict[str, Any]]:
     """The last of those that the second batch has too."""
-    for write in ("propose", "create_run", "append_documents", "finish_run", "record"):
-        for when in ("before", "after"):
-            found = [point for point in passed if point["kind"] == f"{write}-{when}"]
-            yield _at(found[3] if write == UNTIMED else found[-1])
+    for kind in (
+        "propose-after",
+        "create_run-after",
+        "append_documents-before",
+        "finish_run-after",
+        "record-before",
+    ):
+        found = [point for point in passed if point["kind"] == kind]
+        yield _at(found[3] if kind.startswith(UNTIMED) else found[-1])
 
 
 def _twice(passed: Points) -> Iterator[dict[str, Any]]:
     """Killed in the midst of a step, and again while it comes back: early, where it asks the instruments, and later."""
     for verb, again, policy in (
-        ("distribute", 3, "hold"),
-        ("distribute", 5, "redo_batch"),
         ("heat", 4, "redo_batch"),
         ("move", 6, "hold"),
         ("add_reagent", 60, "redo_batch"),
@@ -127,21 +132,29 @@ def _twice(passed: Points) -> Iterator[dict[str, Any]]:
 
 
 def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
-    """Killed at a dispense of unknown outcome, and again around each write by which that is settled.
+    """Killed at a dispense of unknown outcome, and again around the writes by which that is settled.
 
     What is held is cut off at the last dispense of a command, so that the person finds all of it done.
     """
     point = _middle(passed, "action-after", "distribute", action="dispense")
     last = _all(passed, "action-after", "distribute", action="dispense")[-1]
     for policy, writes in (
-        ("hold", ("mark_step", "end_step", "lift_bar", "next_stretch")),
-        ("skip_sample", ("decide_step",)),
-        ("redo_batch", ("decide_step", "bar", "finish_run")),
+        (
+            "hold",
+            (
+                "mark_step-after",
+                "end_step-before",
+                "end_step-after",
+                "lift_bar-before",
+                "lift_bar-after",
+                "next_stretch-after",
+            ),
+        ),
+        ("skip_sample", ("decide_step-before", "decide_step-after")),
+        ("redo_batch", ("decide_step-after", "bar-before", "finish_run-before")),
     ):
         for write in writes:
-            for when in ("before", "after"):
-                killed = last if policy == "hold" else point
-                yield _at(killed, policy=policy, then=f"{write}-{when}:1")
+            yield _at(last if policy == "hold" else point, policy=policy, then=f"{write}:1")
 
 
 def _leaving_out(passed: Points) -> Iterator[dict[str, Any]]:
@@ -178,19 +191,16 @@ class Group:
     """
 
     of: Case
-    make: Callable[[Points], Iterator[dict[str, Any]]]
+    make: tuple[Callable[[Points], Iterator[dict[str, Any]]], ...]
 
 
 QUICK = {
-    "actions": Group(SHORT, _actions),
-    "dispenses": Group(SHORT, _dispenses),
-    "step_writes": Group(SHORT, _step_writes),
-    "other_writes": Group(SHORT, _other_writes),
-    "later_writes": Group(LONG, _later_writes),
-    "twice": Group(SHORT, _twice),
-    "coming_back": Group(SHORT, _coming_back),
-    "leaving_out": Group(SHORT, _leaving_out),
-    "postgres": Group(SHORT, _on_postgres),
+    "actions": Group(SHORT, (_actions,)),
+    "dispenses": Group(SHORT, (_dispenses,)),
+    "writes": Group(SHORT, (_step_writes, _other_writes, _leaving_out)),
+    "later_writes": Group(LONG, (_later_writes,)),
+    "coming_back": Group(SHORT, (_twice, _coming_back)),
+    "postgres": Group(SHORT, (_on_postgres,)),
 }
 """Groups of the quick set."""
 
