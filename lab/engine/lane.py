@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -71,7 +71,7 @@ class Lane:
             during_task=DuringTask(),
             call_returns_result=True,
         )
-        self._read_plainly = self._engine._command_registry["read"]
+        self._read_plainly: Callable[[Msg], Awaitable[Any]] = self._engine._command_registry["read"]
         for command, handler in {
             "step_begin": self._step_begin,
             "step_end": self._step_end,
