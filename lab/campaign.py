@@ -24,7 +24,15 @@ from lab.engine.progress import (
     Watcher,
 )
 from lab.engine.session import BenchSession
-from lab.errors import BatchRedone, CampaignAborted, DrywetError, Infeasible, RunHeld, RunStopped
+from lab.errors import (
+    BatchRedone,
+    CampaignAborted,
+    DrywetError,
+    FaultKind,
+    Infeasible,
+    RunHeld,
+    RunStopped,
+)
 from lab.interfaces import Place, Planner, ProtocolModule, RunRecord, Workcell
 from lab.recovery import Recovery
 from lab.store import Store
@@ -150,6 +158,7 @@ class CampaignLoop:
             self._campaign.id, CampaignStatus.RUNNING, "", self._session.clock.now()
         )
         try:
+            self._refuse_aborted()
             while True:
                 batch = self._store.open_batch(self._campaign.id) or self._choose()
                 run = self._carry_out(batch)
@@ -204,9 +213,28 @@ class CampaignLoop:
                 self._give_up(batch, str(redo))
             except CampaignAborted as abort:
                 self._give_up(batch, str(abort))
-                self._store.set_experiment_status(
-                    [e.id for e in batch.experiments], ExperimentStatus.ABANDONED
-                )
+                self._abandon(batch)
+                raise
+
+    def _abandon(self, batch: Batch) -> None:
+        self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.ABANDONED)
+
+    def _refuse_aborted(self) -> None:
+        """A campaign that was being given up when the program ended is given up.
+
+        Raises:
+            CampaignAborted: that was decided, and its run is closed.
+        """
+        for one in self._store.runs(self._campaign.id):
+            if one.run.status is not RunStatus.ABANDONED:
+                continue
+            try:
+                self._refuse_given_up(one.run)
+            except BatchRedone:
+                continue
+            except CampaignAborted:
+                if batch := self._store.open_batch(self._campaign.id):
+                    self._abandon(batch)
                 raise
 
     def _refuse_given_up(self, run: Run) -> None:
@@ -216,10 +244,14 @@ class CampaignLoop:
             BatchRedone, CampaignAborted: that was decided.
         """
         for step in self._store.steps(run.id):
-            why = f"{step.action} on {step.device} ({step.id}): {step.error}"
-            if step.recovery == Recovery.REDO_BATCH:
+            decided, why = step.recovery, step.error
+            if step.status is StepStatus.DONE and step.fault == FaultKind.SATURATED:
+                # Remarked on a reading that is done, and decided by the policy alone.
+                decided, why = str(self._campaign.policies.recovery(FaultKind.SATURATED, 1)), "It saturated."
+            why = f"{step.action} on {step.device} ({step.id}): {why}"
+            if decided == Recovery.REDO_BATCH:
                 raise BatchRedone(why)
-            if step.recovery == Recovery.ABORT:
+            if decided == Recovery.ABORT:
                 raise CampaignAborted(why)
 
     def _attempt(self, batch: Batch, run: Run | None) -> Run:

@@ -96,13 +96,20 @@ def pause_s(fault: FaultKind, attempt: int) -> float:
     return _PAUSES_S.get(fault, 0.0) * 2.0 ** (attempt - 1)
 
 
-def sentence_of(action: str, device: str, step_id: str, why: str, recovery: Recovery | None) -> str:
-    """What happened to a step and what is done about it, for a person."""
+def sentence_of(
+    action: str, device: str, step_id: str, why: str, recovery: Recovery | None, *, done: bool = False
+) -> str:
+    """What happened to a step and what is done about it, for a person.
+
+    Args:
+        done: the step is done, and this is a remark on it: nothing is barred for it.
+    """
+    left_out = " The wells concerned do not count." if done else " The samples it touches are left out."
     done_about_it = {
         None: "",
         Recovery.RETRY: " It is tried once more.",
         Recovery.RETRY_NEW_TIP: " It is tried once more with fresh tips.",
-        Recovery.SKIP_SAMPLE: " The samples it touches are left out.",
+        Recovery.SKIP_SAMPLE: left_out,
         Recovery.REDO_BATCH: " The batch is done again on fresh material.",
         Recovery.HOLD: " The run waits for a person.",
         Recovery.ABORT: " The campaign is given up.",

@@ -224,12 +224,12 @@ class StepKeeper:
 
     async def _ended_well(self, flight: Flight, verb: Verb, result: JsonValue) -> StepEnd:
         assert flight.command is not None
+        remark = verb.remark()
         await self._settle(
-            flight, Reconciliation(answer=Answer.DONE, sentence="It said so.", result=result), None
+            flight, Reconciliation(answer=Answer.DONE, sentence="It said so.", result=result), remark
         )
         flight.shown[verb.device] = verb, result
         self._tell(flight, verb, flight.command, replayed=False)
-        remark = verb.remark()
         if remark is not None:
             # It is done, so there is nothing to try again; only whether to go on is left to decide.
             await self._follow(flight, verb, remark.kind, _LAST, str(remark))
@@ -295,7 +295,7 @@ class StepKeeper:
         command = flight.command
         assert command is not None
         recovery = Recovery(decided) if decided else self._decided(kind, attempt, command)
-        sentence = await self._note(flight, verb, kind, why, recovery)
+        sentence = await self._note(flight, verb, kind, why, recovery, done=attempt == _LAST)
         run_id, step_id, session = flight.run.id, flight.step_id, self._session
         done = attempt == _LAST
         if recovery is Recovery.SKIP_SAMPLE and not done:
@@ -343,11 +343,18 @@ class StepKeeper:
         return Recovery.SKIP_SAMPLE if sent_again(wanted) else wanted
 
     async def _note(
-        self, flight: Flight, verb: Verb, kind: FaultKind, why: str, recovery: Recovery | None
+        self,
+        flight: Flight,
+        verb: Verb,
+        kind: FaultKind,
+        why: str,
+        recovery: Recovery | None,
+        *,
+        done: bool = False,
     ) -> str:
         """Keep and tell what happened."""
         assert flight.step is not None
-        sentence = sentence_of(flight.step.action, verb.device, flight.step_id, why, recovery)
+        sentence = sentence_of(flight.step.action, verb.device, flight.step_id, why, recovery, done=done)
         now_s = self._session.clock.now()
         details = {"step": flight.step_id, "fault": str(kind), "recovery": str(recovery or "")}
         await self._session.clock.outside(

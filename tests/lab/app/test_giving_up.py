@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,10 @@ from devices.plate_hotel import Move, PutLid, TakeLid
 from devices.plate_hotel.arm import PlateArm
 from lab.app import Laboratory, Outcome, Settings, prepare
 from lab.app.resolving import Verdict, resolve, unresolved
-from lab.errors import BadInput, ConnectionLost
+from lab.errors import BadInput, ConnectionLost, StoreUnusable
 from lab.interfaces import Answer, Reconciliation
-from lab.types import CampaignStatus, JsonValue, RunStatus, Step
+from lab.store import Store
+from lab.types import CampaignStatus, ExperimentStatus, JsonValue, RunStatus, Step
 from tests.campaign_files import write_campaign
 
 Transfer = Move | PutLid | TakeLid
@@ -88,3 +91,45 @@ def test_a_run_whose_plate_or_lid_is_lost_is_given_up_once_a_person_has_found_it
     assert outcome.status is CampaignStatus.FINISHED
     assert attempts(tmp_path, outcome) == [(1, RunStatus.ABANDONED), (2, RunStatus.DONE)]
     assert waiting(tmp_path) == ()
+
+
+@pytest.mark.parametrize("write", ["bar", "finish_run", "set_experiment_status", "set_campaign_status"])
+def test_a_campaign_that_is_being_given_up_when_the_program_ends_is_given_up_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """The reader saturates, which is to end it; the store takes all until one of the writes that close it, and no more."""
+    file = campaign(tmp_path, {"saturated": "abort"})
+    text = file.read_text()
+    assert text.count("    replicates: 3\n") == 1
+    file.write_text(text.replace("    replicates: 3\n", "    replicates: 3\n    gain: 255\n"))
+    closing: list[str] = []
+
+    def cut_off_at(name: str) -> None:
+        takes = getattr(Store, name)
+
+        def taken(self: Store, *arguments: Any, **keywords: Any) -> Any:
+            if name == "bar":
+                closing.append(name)
+            if closing and (name == write or write in closing[1:]):
+                closing.append(name)
+                raise StoreUnusable("The disk is full.")
+            return takes(self, *arguments, **keywords)
+
+        patched.setattr(Store, name, taken)
+
+    with monkeypatch.context() as patched:
+        for name in ("bar", "finish_run", "set_experiment_status", "set_campaign_status"):
+            cut_off_at(name)
+        with suppress(StoreUnusable):
+            run(tmp_path, file)
+    assert write in closing
+    with opened(tmp_path) as laboratory:
+        (record,) = laboratory.store.campaigns()
+    assert record.status is CampaignStatus.RUNNING
+    outcome = resume(tmp_path)
+    assert outcome.status is CampaignStatus.ABORTED
+    assert outcome.measured == 0
+    assert attempts(tmp_path, outcome) == [(1, RunStatus.ABANDONED)]
+    with opened(tmp_path) as laboratory:
+        experiments = laboratory.store.history(outcome.campaign.id).experiments
+    assert {experiment.status for experiment in experiments} == {ExperimentStatus.ABANDONED}

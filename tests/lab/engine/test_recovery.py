@@ -205,7 +205,9 @@ def test_who_walks_past_an_unknown_step_leaves_its_device_alone(lab: SmallLab) -
 
 def test_a_remark_on_what_is_done_lets_the_run_go_on_or_holds_it(lab: SmallLab) -> None:
     lab.press.soft = ReaderSaturated("3 wells are saturated", device="press")
-    assert [met.fault for met in carry_out(lab)] == ["saturated"] * 3
+    met = carry_out(lab)
+    assert [one.fault for one in met] == ["saturated"] * 3
+    assert met[0].sentence.endswith("3 wells are saturated. The wells concerned do not count.")
     assert lab.press.sent == WELLS
     assert lab.store.barred(lab.bench_id) == {}
 
