@@ -296,6 +296,12 @@ class CampaignLoop:
         run = self._store.last_run(batch.id)
         assert run is not None  # else there was nothing to give up
         self._given_up[batch.id] += 1
+        try:
+            self._clear(batch, run, why)
+        finally:
+            self._session.clock.soon(self._session.leave, run.id)
+
+    def _clear(self, batch: Batch, run: Run, why: str) -> None:
         self._session.bar(self._made_by(run), run_id=run.id)
         left = self._session.left_by(run.id)
         if lost := self._session.lost_by(run.id):

@@ -18,7 +18,7 @@ from lab.engine.session import BenchSession
 from lab.engine.sink import DocumentSink
 from lab.engine.standstill import Breaking, Pause
 from lab.engine.steps import Flight, StepKeeper
-from lab.errors import DrywetError, RunHeld, RunStopped
+from lab.errors import BatchRedone, CampaignAborted, DrywetError, RunHeld, RunStopped
 from lab.interfaces import StepEnd, Ticket
 from lab.types import Campaign, JsonValue, Run
 
@@ -177,7 +177,8 @@ class Lane:
             RunStopped: a stop was asked for; the run can be continued.
             RunHeld: the run needs a person.
             BatchRedone: the run is to be given up, and its batch done again.
-            CampaignAborted: the campaign is to be given up.
+            CampaignAborted: the campaign is to be given up. After either the run counts as at work until somebody has
+                cleared it away, or let it leave the session: who waits for its places is not told that nobody will.
             ProtocolDiverged: the plan no longer asks for the journal's steps.
         """
         sink = DocumentSink(self._session.store, run.id, run.stretch)
@@ -198,6 +199,7 @@ class Lane:
         """The plan in its Bluesky run. Runs on the loop, so the clock is let go and held again without a gap."""
         self._session.enter(flight.run.id, self._name, self._priority)
         self.let_time_pass()
+        done = self._session.leave
         try:
             yield from bps.open_run(dict(start) | {"lab_time_s": self._clock.now()})
             try:
@@ -206,13 +208,17 @@ class Lane:
             except RunStopped as stop:
                 yield from bps.close_run(exit_status="abort", reason=str(stop))
                 raise
+            except (BatchRedone, CampaignAborted) as given_up:
+                done = self._session.give_up
+                yield from bps.close_run(exit_status="fail", reason=str(given_up))
+                raise
             except Exception as error:
                 yield from bps.close_run(exit_status="fail", reason=str(error))
                 raise
             yield from bps.close_run()
         finally:
             self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
-            self._session.leave(flight.run.id)
+            done(flight.run.id)
 
     def let_time_pass(self) -> None:
         """Give the clock back, until the end of the next run takes it again. Safe to repeat."""

@@ -10,7 +10,7 @@ from lab.clock import LabClock
 from lab.engine.arbiter import Arbiter, Lease
 from lab.engine.belief import believe_step
 from lab.engine.safety import make_safe
-from lab.engine.settle import STATUS, doubtful, look, part_of, sentence_of, what_came_of
+from lab.engine.settle import STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
 from lab.errors import DeviceFault
 from lab.interfaces import Answer, Command, Place, Reconciliation, Verb, Workcell
 from lab.store import Store
@@ -131,9 +131,7 @@ class BenchSession:
         bars = dict.fromkeys(
             doubtful(command, outcome), f"Nobody knows what {command.verb} ({step_id}) did to it."
         )
-        error = (
-            "" if status is StepStatus.DONE else f"{fault} {outcome.sentence}" if fault else outcome.sentence
-        )
+        error = "" if status is StepStatus.DONE else in_full(fault, outcome) if fault else outcome.sentence
         ended = self.clock.now()
         await self.clock.outside(
             "the journal",
@@ -255,6 +253,10 @@ class BenchSession:
         """A run no longer works here, whatever it left standing. Loop thread only."""
         self._names.pop(run_id, None)
         self.priorities.pop(run_id, None)
+        self.give_up(run_id)
+
+    def give_up(self, run_id: str) -> None:
+        """A run no longer follows its plan, and will take away what it left standing. Loop thread only."""
         self._expected.pop(run_id, None)
         self.arbiter.release(run_id)
         self.arbiter.release_claims(run_id)

@@ -117,6 +117,11 @@ def sentence_of(
     return f"{action} on {device} ({step_id}): {why.rstrip('.')}.{done_about_it}"
 
 
+def in_full(fault: DeviceFault, outcome: Reconciliation) -> str:
+    """What an instrument failed with, and what it said when it was asked."""
+    return f"{str(fault).rstrip('.')}. {outcome.sentence}"
+
+
 def part_of(outcome: Reconciliation) -> JsonValue:
     """What the journal keeps beside the status of a step that is not done."""
     return None if outcome.answer is Answer.DONE else outcome.part

@@ -10,7 +10,7 @@ from lab.engine.journal import Journal, PlannedStep
 from lab.engine.progress import FaultMet, StepEnded, Watcher
 from lab.engine.safety import make_safe
 from lab.engine.session import BenchSession
-from lab.engine.settle import ASK_S, decide, look, pause_s, sent_again, sentence_of, what_came_of
+from lab.engine.settle import ASK_S, decide, in_full, look, pause_s, sent_again, sentence_of, what_came_of
 from lab.engine.sink import DocumentSink
 from lab.engine.standstill import Breaking, Pause
 from lab.errors import (
@@ -247,16 +247,16 @@ class StepKeeper:
             await verb.restore(outcome.result)
             flight.shown[verb.device] = verb, outcome.result
             self._tell(flight, verb, command, replayed=False)
-            await self._note(flight, verb, fault.kind, f"{fault} {outcome.sentence}", None)
+            await self._note(flight, verb, fault.kind, in_full(fault, outcome), None)
             await self._between(flight)
             return StepEnd(again=False, result=outcome.result)
         if (reason := self._stopping()) is not None:
             stop = RunStopped(reason)
-            stop.add_note(f"The step under way was broken off: {fault} {outcome.sentence}")
+            stop.add_note(f"The step under way was broken off: {in_full(fault, outcome)}")
             raise stop from fault
         known = outcome.answer is Answer.NOT_DONE
         kind = fault.kind if known else FaultKind.UNKNOWN_OUTCOME
-        why = str(fault) if fault.nothing_done else f"{fault} {outcome.sentence}"
+        why = str(fault) if fault.nothing_done else in_full(fault, outcome)
         recovery = await self._follow(flight, verb, kind, attempt, why)
         if sent_again(recovery):
             # The device is kept: what it holds or is at, amid a step, a neighbour must not meet.

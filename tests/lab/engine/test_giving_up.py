@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.clock import LabClock
-from lab.errors import FaultKind, InstrumentBusy, StoreUnusable
-from lab.recovery import Recovery
-from tests.lab.engine.bench import SmallLab
+from lab.engine import Lane
+from lab.engine.progress import Progress
+from lab.errors import BatchRedone, FaultKind, InstrumentBusy, InstrumentError, StoreUnusable
+from lab.recovery import Recovery, RecoveryPolicy
+from lab.types import Policies
+from tests.lab.engine.bench import SmallLab, Stamp, stamp_plan
 from tests.lab.engine.test_recovery import WELLS, carry_out
 
 SKIPPED = {FaultKind.BUSY: (Recovery.SKIP_SAMPLE,)}
@@ -40,3 +45,36 @@ def test_a_program_that_ends_amid_giving_samples_up_counts_none_that_was_not_ser
     carry_out(lab, SKIPPED)
     barred = {well for _, well in lab.store.barred(lab.bench_id)}
     assert set(WELLS) - set(lab.press.sent) <= barred
+
+
+def test_who_waits_for_a_place_goes_on_waiting_while_the_run_that_stands_there_is_being_given_up(
+    tmp_path: Path,
+) -> None:
+    """On wall time, where nothing holds the loop between two stretches of a run."""
+    with LabClock(virtual=False) as clock:
+        lab = SmallLab(tmp_path, clock)
+
+        async def at_once(command: Stamp) -> None:
+            raise InstrumentError("the ink is dry", device="press")
+
+        lab.press._stamp = at_once  # type: ignore[method-assign]
+        session = lab.session()
+        session._holder["plate_1"] = lab.run.id
+        waiting: list[asyncio.Task[None]] = []
+
+        def neighbour_asks(event: Progress) -> None:
+            claim = session.arbiter.claim("neighbour", ["nest"], session.active)
+            waiting.append(clock.loop.create_task(claim))
+
+        async def told() -> str:
+            done, _ = await asyncio.wait(waiting, timeout=0.1)
+            return "".join(str(task.exception()) for task in done)
+
+        policies = Policies(recovery=RecoveryPolicy({FaultKind.UNKNOWN_OUTCOME: (Recovery.REDO_BATCH,)}))
+        with Lane(session, replace(lab.campaign, policies=policies), neighbour_asks) as lane:
+            with pytest.raises(BatchRedone):
+                lane.carry_out(lab.run, stamp_plan(lab.press, WELLS), {})
+            assert clock.run(told()) == ""
+            clock.soon(session.leave, lab.run.id)
+            assert "left there by" in clock.run(told())
+        lab.store.close()

@@ -127,7 +127,7 @@ def test_what_nobody_knows_of_is_barred_and_holds_the_run(lab: SmallLab) -> None
         carry_out(lab)
     step = lab.store.steps(lab.run.id)[1]
     assert step.status is StepStatus.UNKNOWN
-    assert "the ink is dry" in step.error
+    assert step.error == "press: the ink is dry. The press can't tell."
     assert set(lab.store.barred(lab.bench_id)) == {("plate_1", "A2")}
     well = lab.session().bench.well("plate_1", "A2")
     assert (well.volume_ul, well.unknown_ul) == (0.0, 1.0)
