@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
+from digital_twin.physics.heat import COOLING_C_PER_S
 from tests.crash.truth import Act, Truth
 
 __all__ = ["HARMLESS_S", "MATERIAL", "Deed", "Extent", "Past", "deed_of", "given_by", "starts_something"]
@@ -236,7 +237,23 @@ def _heat(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: 
         )
 
     stretches = _lasting(acts, past, is_hot, lambda act: act.action == "set_temperature")
-    return _exposed(arguments["plate"], arguments["hold_s"], stretches, acts, "heated")
+    deed = _exposed(arguments["plate"], arguments["hold_s"], stretches, acts, "heated")
+    if deed.extent is Extent.ALL and not _cooled(arguments, acts, past):
+        return replace(
+            deed, extent=Extent.PART
+        )  # Left to itself a block stays hot for minutes, and the plate with it.
+    return deed
+
+
+def _cooled(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past) -> bool:
+    """Whether the block was brought down after the hold, and not only switched off."""
+
+    def is_cool(act: Act) -> bool:
+        return act.action == "set_temperature" and act.arguments["temperature_c"] == arguments["cool_to_c"]
+
+    way_s = (arguments["temperature_c"] - arguments["cool_to_c"]) / COOLING_C_PER_S
+    lasted = _lasting(acts, past, is_cool, lambda act: act.action == "set_temperature")
+    return any(lasted_s >= 0.9 * way_s for lasted_s in lasted)
 
 
 def _incubate(arguments: Mapping[str, Any], acts: Sequence[Act], past: Past, ended: int) -> Deed:
