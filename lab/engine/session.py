@@ -64,7 +64,10 @@ class BenchSession:
             first_token=store.last_token(bench_id),
             expired=self._take_back,
         )
+        self._last_sent_s: dict[str, float] = {}
         for step in store.settled_steps_since(bench_id, 0):
+            begun_s = max(step.begun_lab_s, self._last_sent_s.get(step.device, 0.0))
+            self._last_sent_s[step.device] = begun_s
             self._believe(step.run_id, self.command_of(step), step.status, step.part)
         self._bar(store.barred(bench_id))
 
@@ -117,6 +120,29 @@ class BenchSession:
                 self.clock.now(),
                 {"step": step.id, "answer": str(outcome.answer), "run": step.run_id},
             )
+        await self._take_up({step.device for step in cut_off if marks[step.id]})
+
+    async def _take_up(self, asked: set[str]) -> None:
+        """Ask again about the step that each instrument tried last, where it was not done and is to be tried once more.
+
+        What an instrument holds since then it has to know as that step's: a plate in the gripper, say. Nothing is written.
+
+        Args:
+            asked: devices that were asked about a later step.
+        """
+        failed = [
+            step
+            for run in self.store.open_runs(self.bench_id)
+            for step in self.store.steps(run.id)
+            if step.status is StepStatus.FAILED
+        ]
+        for step in sorted(failed, key=lambda step: -step.begun_lab_s):
+            if step.device in asked or step.begun_lab_s < self._last_sent_s.get(step.device, 0.0):
+                continue
+            marks = [mark for mark in self.store.marks(step.id) if mark.name != _MADE_SAFE]
+            if marks:
+                asked.add(step.device)
+                await what_came_of(self.verb_of(step), self.command_of(step), marks)
 
     async def settle(
         self,
