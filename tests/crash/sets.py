@@ -113,7 +113,7 @@ def _later_writes(passed: Points) -> Iterator[dict[str, Any]]:
         "record-before",
     ):
         found = [point for point in passed if point["kind"] == kind]
-        yield _at(found[3] if kind.startswith(UNTIMED) else found[-1])
+        yield _at(found[2] if kind.startswith(UNTIMED) else found[-1])
 
 
 def _twice(passed: Points) -> Iterator[dict[str, Any]]:
