@@ -8,6 +8,7 @@ settles, who looks at the ledger. At the end the oracle of the crash tests holds
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -21,6 +22,9 @@ KILL_SHARE = 0.5
 """Of the lab time, after which the controller is killed."""
 
 MIB = 2**20
+
+HOLD_WORDS = 120
+"""Letters of a sentence that are enough to tell why."""
 
 TITLE = "# Two campaigns on one bench for {hours:.0f} hours of lab time"
 
@@ -57,6 +61,20 @@ def faults(report: Report) -> str:
     return "\n".join(lines)
 
 
+def holds(report: Report) -> str:
+    """Why campaigns were held, in the words that a person saw, without names."""
+    if not report.holds:
+        return "No campaign was held."
+    said = Counter(_in_general(one) for one in report.holds)
+    return "\n".join(["Held for:", "", *[f"* {n} times: {sentence}" for sentence, n in said.most_common()]])
+
+
+def _in_general(sentence: str) -> str:
+    """Without identifiers and numbers, so that the same reason reads the same."""
+    plain = re.sub(r" \((stp|run)_\w+\)|(stp|run)_\w+", "", sentence)
+    return re.sub(r"\d+", "n", plain)[:HOLD_WORDS]
+
+
 def page(report: Report, wall_s: float, command: str) -> str:
     """The file that is kept."""
     ends = "; ".join(f"{name} {status} ({n} of {m} results count)" for name, status, n, m in report.ends)
@@ -65,17 +83,19 @@ def page(report: Report, wall_s: float, command: str) -> str:
         if not report.violations
         else f"{len(report.violations)}:\n\n" + "\n".join(f"* {sentence}" for sentence in report.violations)
     )
+    flags = ", ".join(f"{flag} {n}" for flag, n in Counter(report.flags).most_common())
     facts = [
         f"{report.lab_h:.1f} h of lab time in {wall_s:.0f} s of wall time; {report.steps} steps in {report.runs} runs.",
-        f"{sum(Counter(report.struck).values())} faults struck, one kill at {report.killed_h:.1f} h.",
+        f"{len(report.struck)} faults struck, one kill at {report.killed_h:.1f} h.",
+        f"{report.unknowns} steps were of unknown outcome; {report.redone} batches were done again.",
         (
-            f"{report.unknowns} steps were of unknown outcome, {report.redone} batches were done again, "
-            f"{report.settled} steps were settled by a person, {report.resumes} times campaigns were resumed."
+            f"{len(report.holds)} times a campaign was held. {report.put_back} pieces were put back that the arm had "
+            f"dropped, {report.settled} steps were settled by a person. {report.resumes} times campaigns were resumed."
         ),
-        f"Ends: {ends}.",
+        f"Ends: {ends}. Flags of results that do not count: {flags or 'none'}.",
         (
-            f"{report.dried} wells hold less than is believed because they dried or their strokes were short; no account of "
-            "liquids follows that."
+            f"{report.dried} wells hold less than is believed because they dried or their strokes were short; no account "
+            "of liquids follows that."
         ),
     ]
     return "\n\n".join(
@@ -86,6 +106,7 @@ def page(report: Report, wall_s: float, command: str) -> str:
             "\n".join(f"* {fact}" for fact in facts),
             "## What was done about faults",
             faults(report),
+            holds(report),
             "## Memory and files",
             growth(report),
             table(report),
@@ -95,20 +116,24 @@ def page(report: Report, wall_s: float, command: str) -> str:
 
 
 def growth(report: Report) -> str:
-    """How fast things grow, a step."""
+    """How fast things grow, a step, once the first batches have loaded what the others use again."""
     said = []
     for process in sorted({one.process for one in report.samples}):
-        mine = [one for one in report.samples if one.process == process]
+        mine = [one for one in report.samples if one.process == process][1:]
         if len(mine) > 1 and mine[-1].steps > mine[0].steps:
             first, last = mine[0], mine[-1]
             per_step = (last.resident - first.resident) / (last.steps - first.steps)
-            said.append(f"{per_step / 1024:.1f} KiB of memory a step in process {process}")
-    last = report.samples[-1]
-    said += [
-        f"{last.store / last.steps / 1024:.1f} KiB of store a step",
-        f"{last.ledger / last.steps / 1024:.1f} KiB of ledger a step",
-    ]
-    return f"From the first sample of a process to its last: {', '.join(said)}."
+            said.append(f"{per_step / 1024:.0f} KiB of memory a step in process {process}")
+    first, last = report.samples[0], report.samples[-1]
+    if last.steps > first.steps:
+        for name in ("store", "ledger", "log"):
+            per_step = (getattr(last, name) - getattr(first, name)) / (last.steps - first.steps)
+            said.append(f"{per_step / 1024:.1f} KiB of {name}")
+    return (
+        f"Growth: {', '.join(said)}. Memory is counted from the second sample of each process. It grows with the ledger, "
+        "all of which a twin keeps, and in steps where campaigns are resumed within a process: the bench of before goes "
+        "when the next one is there."
+    )
 
 
 def main() -> int:

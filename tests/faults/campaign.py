@@ -95,6 +95,9 @@ Cases are counted under each thing that was decided in them: *retried*, *skipped
 was asked, and said so), *not noticed*. Effect: the largest difference of a result that counts from that of the campaign left
 alone. Violations: sentences of `tests/faults/decisions.py` and of the oracle of `tests/crash`."""
 
+UNNOTICED = """A tip that draws too little and does not say so leaves nothing that anybody could ask for. What is left is the
+analysis: replicates that do not agree, blanks, the reference."""
+
 COLUMNS = (
     ("retried", ("retry", "retry_new_tip")),
     ("skipped", ("skip_sample",)),
@@ -137,6 +140,30 @@ def _line(driver: str, verb: str, kind: str, verdicts: Sequence[Verdict]) -> str
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def not_noticed(verdicts: Sequence[Verdict]) -> str:
+    """What nobody knew of when it happened, and what came of it."""
+    lines = [
+        f"* {verdict.case} ({verdict.rule}): {_consequence(verdict)}"
+        for verdict in verdicts
+        if "unnoticed" in verdict.did
+    ]
+    return "\n".join(lines or ["None."])
+
+
+def _consequence(verdict: Verdict) -> str:
+    flagged = (
+        f"the analysis flags wells of it as {', '.join(verdict.caught)}"
+        if verdict.caught
+        else "no well is flagged"
+    )
+    effect = (
+        "no result counts"
+        if verdict.effect is None
+        else f"results that count are off by up to {verdict.effect:.3f}"
+    )
+    return f"{flagged}; {effect}."
+
+
 def page(verdicts: Sequence[Verdict], machine: str, command: str) -> str:
     """The file that is kept."""
     statuses = Counter(v.status for v in verdicts)
@@ -144,7 +171,17 @@ def page(verdicts: Sequence[Verdict], machine: str, command: str) -> str:
         f"{len(verdicts)} cases, {sum(v.struck for v in verdicts)} strikes; {sum(v.noticed for v in verdicts)} of "
         f"them in the store. {', '.join(f'{n} {s}' for s, n in sorted(statuses.items()))}."
     )
-    return f"{TITLE}\n\n{machine}\n\nMade with `{command}`. {counts}\n\n{EXPLAINED}\n\n{table(verdicts)}\n"
+    parts = (
+        TITLE,
+        machine,
+        f"Made with `{command}`. {counts}",
+        EXPLAINED,
+        table(verdicts),
+        "## Not noticed when it happened",
+        UNNOTICED,
+        not_noticed(verdicts),
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 # ------------------------------------------------------------------------------------------------------------- the program

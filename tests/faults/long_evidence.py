@@ -138,6 +138,9 @@ def _facts(
             for e in together.events
             if e.kind == "fault"
         ],
+        "flags": [
+            f for seen in each for o in seen.history.observations if not o.usable for f in o.quality.flags
+        ],
         "unknowns": len(unknown),
         "redone": sum(one.run.status == "abandoned" for one in together.runs),
         "dried": len(dried),

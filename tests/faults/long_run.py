@@ -19,7 +19,7 @@ from lab.app.resolving import Verdict, resolve, unresolved
 from lab.cli.logs import LOG_NAME, logging_to
 from lab.engine.progress import CampaignEnded, Progress, StepEnded
 from lab.store import Store
-from lab.types import CampaignStatus, Step
+from lab.types import CampaignStatus, Step, StepStatus
 from tests.crash.cases import PROTOCOL
 from tests.crash.deeds import Extent, Past
 from tests.crash.diary import Diary, read_diary
@@ -98,6 +98,9 @@ class Report:
         decisions: kind that was decided on, and what was decided.
         settled: steps that the person settled.
         resumes: how often campaigns were resumed.
+        holds: sentence with which a campaign was held, each time.
+        put_back: pieces that a person picked up from the floor.
+        flags: of results that do not count, one for each time.
         dried: wells that hold less than is believed.
         violations: what the oracle has to say.
     """
@@ -113,6 +116,9 @@ class Report:
     redone: int = 0
     settled: int = 0
     resumes: int = 0
+    holds: list[str] = field(default_factory=list)
+    put_back: int = 0
+    flags: list[str] = field(default_factory=list)
     dried: int = 0
     samples: list[Sample] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -263,6 +269,7 @@ class _Shift:
         if isinstance(event, StepEnded):
             self.steps += not event.replayed
         if isinstance(event, CampaignEnded) and event.status == CampaignStatus.HELD:
+            _note(self.folder, "held", sentence=event.sentence)
             # The person comes to the bench; the other campaign stops between two steps, and both are resumed.
             for other in self.laboratory.campaigns.values():
                 if other.id != event.campaign_id:
@@ -381,6 +388,8 @@ class LongRun:
             Sample(**{k: v for k, v in note.items() if k != "what"})
             for note in notes_of(self._folder, "sample")
         ]
+        report.holds = [note["sentence"] for note in notes_of(self._folder, "held")]
+        report.put_back = len(notes_of(self._folder, "put back"))
         report.settled = len(notes_of(self._folder, "settled"))
         report.resumes = len(notes_of(self._folder, "resumed"))
         return report
@@ -393,7 +402,6 @@ class LongRun:
         return killed
 
     def _shift(self, number: int) -> None:
-        samples = notes_of(self._folder, "sample")
         os.chdir(self._folder)
         diary = Diary(self._folder / "diary.jsonl", number)
         points = _Watching(diary, verbs=self._verbs(), lines=lines_of_ledger(self._folder))
@@ -408,12 +416,16 @@ class LongRun:
                 self._paths,
                 number,
                 laboratory,
-                steps=samples[-1]["steps"] if samples else 0,
+                steps=self._steps_done(),
                 next_h=0.0,
             )
             outcomes = shift.work()
             shift.sample(lab_time_h(self._folder) * 3600.0)
         assert all(outcome.error is None for outcome in outcomes), outcomes
+
+    def _steps_done(self) -> int:
+        diary = read_diary(self._folder / "diary.jsonl")
+        return sum(note["what"] == "end" and note["status"] == StepStatus.DONE for note in diary)
 
     def _verbs(self) -> dict[str, str]:
         diary = read_diary(self._folder / "diary.jsonl")

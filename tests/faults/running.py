@@ -48,6 +48,7 @@ class Verdict:
         noticed: how often the store tells of it.
         did: what was decided, in order.
         holds: sentences with which controllers ended that held.
+        caught: flags of wells that got too little without anybody knowing; empty where the analysis took them for good.
         effect: largest difference of a result that counts from the undisturbed one; None where there is nothing to compare.
         violations: of what must hold, a sentence each.
     """
@@ -60,6 +61,7 @@ class Verdict:
     noticed: int = 0
     did: tuple[str, ...] = ()
     holds: tuple[str, ...] = ()
+    caught: tuple[str, ...] = ()
     effect: float | None = None
     violations: tuple[str, ...] = ()
     wall_s: float = 0.0
@@ -71,7 +73,7 @@ class Verdict:
     @classmethod
     def from_json(cls, written: dict[str, Any]) -> Verdict:
         """What :meth:`to_json` gave, read back."""
-        lists = {name: tuple(written[name]) for name in ("did", "holds", "violations")}
+        lists = {name: tuple(written[name]) for name in ("did", "holds", "caught", "violations")}
         return cls(**{**written, **lists})
 
 
@@ -279,9 +281,15 @@ def _judged(scene: Scene, case: FaultCase, reference: Mapping[str, Any]) -> dict
         "noticed": followed.noticed,
         "did": list(followed.did),
         "holds": [n["sentence"] for n in seen.diary if n["what"] == "ended" and n["status"] == "held"],
+        "caught": _flags_of(seen, followed.short),
         "effect": effect,
         "violations": violations,
     }
+
+
+def _flags_of(seen: Evidence, short: frozenset[tuple[str, str]]) -> list[str]:
+    wells = (well for one in seen.history.observations for well in one.details["wells"])
+    return sorted({flag for w in wells if (w["labware"], w["well"]) in short for flag in w["flags"]})
 
 
 def _is_the_fault(violation: str, followed: Followed) -> bool:
