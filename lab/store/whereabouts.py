@@ -71,8 +71,8 @@ class Whereabouts:
             )
         return StoreUnusable(
             f"{what} All that was written is saved in {self._saved}.",
-            way_out=f"Give that file the name {self._store.name} (without a {self._store.name}-wal beside it), "
-            "then go on with: drywet resume",
+            way_out=f"Delete {self._store.name}, {self._store.name}-wal and {self._store.name}-shm where they are left, "
+            f"give the saved file the name {self._store.name}, then go on with: drywet resume",
         )
 
     def _save(self, connection: sqlite3.Connection) -> str:
