@@ -31,10 +31,13 @@ class Whereabouts:
         self._store = store
         self._files: dict[str, tuple[int, int]] = {}
         self._saved = ""
+        self._held = True
 
     def connected_anew(self) -> None:
         """The connection was made anew: whoever closes a database takes its write-ahead log away and makes another."""
         self._files.pop("-wal", None)
+        # SQLite makes a new file where there is none.
+        self._held = self._held and self._files.get("") == _identity(self._store)
 
     def check(self, connection: sqlite3.Connection) -> None:
         """See that all is in its place.
@@ -47,13 +50,10 @@ class Whereabouts:
         """
         for suffix in _SUFFIXES:
             path = Path(f"{self._store}{suffix}")
-            try:
-                found = path.stat()
-            except FileNotFoundError:
-                if suffix in self._files:
-                    raise self._lost(path, connection) from None
+            found = _identity(path)
+            if found is None and suffix not in self._files:
                 continue  # The log is made by the first transaction.
-            if self._files.setdefault(suffix, (found.st_dev, found.st_ino)) != (found.st_dev, found.st_ino):
+            if found is None or self._files.setdefault(suffix, found) != found:
                 raise self._lost(path, connection)
 
     def _lost(self, path: Path, connection: sqlite3.Connection) -> StoreUnusable:
@@ -79,6 +79,8 @@ class Whereabouts:
         """Copy what the connection holds to beside where the file was; gives why that failed, empty where it did not."""
         if self._saved:
             return ""
+        if not self._held:
+            return "the program had opened it anew meanwhile"
         for number in range(1, _MOST_COPIES + 1):
             copy = self._store.with_name(f"{self._store.name}.saved-{number}")
             if copy.exists():
@@ -90,3 +92,12 @@ class Whereabouts:
             self._saved = str(copy)
             return ""
         return "there are too many copies"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
