@@ -7,9 +7,9 @@ r"""The step journal: what is about to be done, what was sent, and what came of 
 
 What stands at INTENT was certainly not sent; a step that fails there was never sent either. UNKNOWN is settled by asking
 the instrument or a person. Before each part of a step that changes the world a mark is written; the last one tells what
-was in the air. What changes the belief (DONE, UNKNOWN, FAILED with a part) is numbered in the order of ending. Every call
-is one transaction, on the disk (fsync) when it returns. This is the store's hot path: Core statements compiled once, on
-the one connection, no ORM.
+was in the air. What changes the belief (DONE, UNKNOWN, FAILED with a part) is numbered in the order of ending; who settles
+an UNKNOWN step leaves it in its place. Every call is one transaction, on the disk (fsync) when it returns. This is the
+store's hot path: Core statements compiled once, on the one connection, no ORM.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class Journal(Part):
 
         Returns:
             Its completion, when it is DONE, UNKNOWN, or FAILED with a part: larger than that of any step that ended before
-            it on this bench, whatever its run.
+            it on this bench, whatever its run. One that was UNKNOWN keeps the completion that it had.
 
         Raises:
             ValueError: the step cannot end so from where it stands.

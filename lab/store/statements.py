@@ -166,7 +166,8 @@ def _ending(status: StepStatus, counted: bool) -> Update:
             part=_bind("new_part", STEP.c.part),
             ended_lab_s=_bind("ended", STEP.c.ended_lab_s),
             ended_utc=_bind("moment", STEP.c.ended_utc),
-            completion=_NEXT_COMPLETION if counted else null(),
+            # Settled later, an UNKNOWN step keeps its place: what others did since, they did with that step behind them.
+            completion=func.coalesce(STEP.c.completion, _NEXT_COMPLETION) if counted else null(),
         )
         .returning(STEP.c.completion, STEP.c.bench_id, STEP.c.run_id)
     )

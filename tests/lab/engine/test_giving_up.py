@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from devices.liquid_handler import Distribute
+from lab.app.resolving import Verdict, resolve
+from lab.bench import Bench, Labware, LabwareType, WellContents
 from lab.clock import LabClock
 from lab.engine import Lane
+from lab.engine.belief import believe_step
 from lab.engine.progress import Progress
 from lab.errors import BatchRedone, FaultKind, InstrumentBusy, InstrumentError, StoreUnusable
 from lab.recovery import Recovery, RecoveryPolicy
-from lab.types import Policies
+from lab.types import Policies, StepStatus
 from tests.lab.engine.bench import SmallLab, Stamp, stamp_plan
 from tests.lab.engine.test_recovery import WELLS, carry_out
 
@@ -78,3 +82,35 @@ def test_who_waits_for_a_place_goes_on_waiting_while_the_run_that_stands_there_i
             clock.soon(session.leave, lab.run.id)
             assert "left there by" in clock.run(told())
         lab.store.close()
+
+
+def test_a_tip_that_a_neighbour_took_stays_taken_when_a_person_settles_the_step_before_it(
+    lab: SmallLab,
+) -> None:
+    """Tips are told by their order of use: what is replayed must be in the order in which it was done."""
+    rack_type = LabwareType(name="tips", kind="tip_rack", rows=1, columns=4, tip_volume_ul=50.0)
+    rack = Labware(id="tips", type=rack_type, position="slot", home="slot", tips=["A1", "A2", "A3", "A4"])
+    source = LabwareType(name="trough", kind="trough", max_volume_ul=1000.0)
+    trough = Labware(id="trough", type=source, position="nest", home="nest", wells={"A1": WellContents()})
+    draw = Distribute(
+        source_labware="trough", source_well="A1", targets=(("trough", "A1", 5.0),), tip_volume_ul=50.0
+    )
+    part = {"tips": [["tips", "A1"]], "drawn_ul": 0.0, "given": 0}
+    live = Bench([], [rack, trough])
+    first = live.copy()
+    sent = []
+    for ordinal in (1, 2):
+        step = lab.store.begin_step(
+            lab.run.id, f"key {ordinal}", "main", ordinal, "distribute", "handler", draw.to_json(), 0.0
+        )
+        lab.store.dispatch_step(step.id, ordinal)
+        sent.append(step)
+    lab.store.end_step(sent[0].id, StepStatus.UNKNOWN, None, "cut off", 1.0, part=part)
+    believe_step(live, draw, StepStatus.UNKNOWN, part)
+    lab.store.end_step(sent[1].id, StepStatus.DONE, None, "", 2.0)
+    believe_step(live, draw, StepStatus.DONE, None)
+    assert live.labware["tips"].tips == ["A3", "A4"]
+    resolve(lab.store, sent[0].id, Verdict.NOT_DONE, who="ada")
+    for settled in lab.store.settled_steps_since(lab.bench_id, 0):
+        believe_step(first, draw, settled.status, settled.part)
+    assert first.labware["tips"].tips == ["A3", "A4"]

@@ -103,15 +103,15 @@ def test_a_step_whose_outcome_is_not_known_holds_the_run(
     assert len(store.steps(opened.run.id)) == 1
 
 
-def test_an_unknown_step_is_settled_later_and_counts_anew_from_then(store: Store, opened: Opened) -> None:
+def test_an_unknown_step_is_settled_later_and_keeps_its_place(store: Store, opened: Opened) -> None:
     lost = begin(store, opened.run, 1, dispatch=True)
     assert store.end_step(lost.id, StepStatus.UNKNOWN, None, "the wire is gone", 5.0) == 1
     other = begin(store, opened.run, 2, dispatch=True)
     assert store.end_step(other.id, StepStatus.DONE, None, "", 6.0) == 2
-    assert store.end_step(lost.id, StepStatus.DONE, {"seen": "by a person"}, "", 900.0) == 3
+    assert store.end_step(lost.id, StepStatus.DONE, {"seen": "by a person"}, "", 900.0) == 1
     done = store.step(lost.id)
     assert (done.status, done.error, done.result) == (StepStatus.DONE, "", {"seen": "by a person"})
-    assert [s.id for s in store.settled_steps_since(opened.bench.id, 0)] == [other.id, lost.id]
+    assert [s.id for s in store.settled_steps_since(opened.bench.id, 0)] == [lost.id, other.id]
 
 
 def test_another_step_at_the_same_place_is_a_plan_that_diverged(store: Store, opened: Opened) -> None:
@@ -257,12 +257,12 @@ def test_a_done_step_may_remark_a_fault_and_has_no_part(store: Store, opened: Op
 @pytest.mark.parametrize(
     ("settled", "part", "completion"),
     [
-        (StepStatus.DONE, None, 3),
-        (StepStatus.FAILED, {"tips": ["A2"]}, 3),
+        (StepStatus.DONE, None, 1),
+        (StepStatus.FAILED, {"tips": ["A2"]}, 1),
         (StepStatus.FAILED, None, None),
     ],
 )
-def test_settling_an_unknown_step_replaces_its_part_and_its_place_in_the_order(
+def test_settling_an_unknown_step_replaces_its_part_and_keeps_its_place_in_the_order(
     store: Store, opened: Opened, settled: StepStatus, part: object, completion: int | None
 ) -> None:
     lost, other = (begin(store, opened.run, n, dispatch=True) for n in (1, 2))
@@ -274,7 +274,7 @@ def test_settling_an_unknown_step_replaces_its_part_and_its_place_in_the_order(
     found = store.step(lost.id)
     assert (found.status, found.part, found.fault, found.ended_lab_s) == (settled, part, "", 7.0)
     order = [step.id for step in store.settled_steps_since(opened.bench.id, 0)]
-    assert order == ([other.id] if completion is None else [other.id, lost.id])
+    assert order == ([other.id] if completion is None else [lost.id, other.id])
 
 
 @pytest.mark.parametrize("outcome", [StepStatus.FAILED, StepStatus.UNKNOWN])
@@ -388,4 +388,4 @@ def test_an_abandoned_run_is_final_and_its_batch_is_done_again(store: Store, ope
         (1, "abandoned", "The plate fell."),
         (2, "running", ""),
     ]
-    assert store.end_step(step.id, StepStatus.DONE, None, "", 2.0) == 2  # a person may still settle it
+    assert store.end_step(step.id, StepStatus.DONE, None, "", 2.0) == 1  # a person may still settle it

@@ -109,15 +109,14 @@ class JournalMachine(RuleBasedStateMachine):
         known[1] = becomes
         if becomes is StepStatus.DISPATCHED:
             return
-        before = [number for number, settled in self.settled if settled != step_id]
+        had = next((number for number, settled in self.settled if settled == step_id), None)
         latest = max((number for number, _ in self.settled), default=0)
         self.settled = [entry for entry in self.settled if entry[1] != step_id]
         if becomes is StepStatus.FAILED and part is None:
             assert completion is None
         else:
-            assert completion == latest + 1
-            assert completion not in before
-            self.settled.append((completion, step_id))
+            assert completion == (latest + 1 if had is None else had)
+            self.settled = sorted([*self.settled, (completion, step_id)])
 
     def _move(self, step_id: str, becomes: StepStatus, part: object) -> int | None:
         if becomes is StepStatus.DISPATCHED:
