@@ -21,6 +21,10 @@ from tests.crash.truth import Act
 __all__ = ["deed_of", "put_back"]
 
 CYCLER = "thermocycler"
+ROOM_C = 22.0
+AS_ON_THE_BENCH_C = 5.0
+"""A plate that stood so near the room's temperature is as it would be had it stood on the bench."""
+
 CARRY = ("move", "put_lid", "take_lid")
 KEPT_WARM = ("heat", "incubate")
 
@@ -54,7 +58,10 @@ def _held_on_to(acts: Sequence[Act]) -> list[Act]:
 
 
 def _fell_short(acts: Sequence[Act]) -> bool:
-    return any(act.action == "fault" and act.arguments["kind"] == "temperature" for act in acts)
+    """Whether a block that failed was told a temperature which is not that of the bench, or near it."""
+    told_c = [act.arguments["temperature_c"] for act in acts if act.action == "set_temperature"]
+    struck = any(act.action == "fault" and act.arguments["kind"] == "temperature" for act in acts)
+    return struck and any(c is not None and abs(c - ROOM_C) > AS_ON_THE_BENCH_C for c in told_c)
 
 
 def put_back(store: Store, bench_id: str) -> tuple[str, ...]:
