@@ -68,6 +68,11 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
             way_out=f"Let it be asked first: drywet resume {campaign.campaign.name}",
         )
     given_up = step.recovery != "" and run.status is not RunStatus.ABANDONED and _leaves_a_piece_lost(step)
+    if run.status is RunStatus.ABANDONED and verdict is Verdict.DISCARD:
+        raise BadInput(
+            f"The run of {_name(step)} was given up before, with all that it made.",
+            way_out="See: drywet status",
+        )
     if given_up and verdict is Verdict.DISCARD:
         raise BadInput(
             f"The run of {_name(step)} is given up already, and what was moved must be found before it can be cleared away.",
@@ -100,7 +105,11 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
         Verdict.NOT_DONE: "It is sent again.",
         Verdict.DISCARD: "Its run is given up, and the batch done again on fresh material.",
     }[verdict]
-    if given_up:
+    if run.status is RunStatus.ABANDONED:
+        follows = (
+            "Its run was given up before, so nothing is sent; it only changes what is believed of the bench."
+        )
+    elif given_up:
         follows = f"Its run is given up all the same ({step.recovery}), and can be cleared away now."
     elif verdict is Verdict.DISCARD and step.action in _MOVES:
         follows += (

@@ -11,7 +11,7 @@ from lab.app.resolving import Verdict, resolve, unresolved
 from lab.clock import LabClock
 from lab.engine import Lane
 from lab.errors import BadInput, BatchRedone, InstrumentError, RunHeld
-from lab.types import Step, StepStatus
+from lab.types import RunStatus, Step, StepStatus
 from tests.lab.engine.bench import SmallLab, stamp_plan
 
 WELLS = ["A1", "A2", "A3"]
@@ -105,3 +105,13 @@ def test_nobody_can_say_that_a_reading_was_done(lab: SmallLab) -> None:
     with pytest.raises(BadInput, match="let it be read again: --as not-done"):
         resolve(lab.store, step.id, Verdict.DONE, who="ada")
     assert lab.store.step(step.id).status is StepStatus.UNKNOWN
+
+
+def test_a_step_of_a_run_that_was_given_up_since_is_said_to_change_the_belief_only(
+    lab: SmallLab, held: Step
+) -> None:
+    lab.store.finish_run(lab.run.id, RunStatus.ABANDONED)
+    with pytest.raises(BadInput, match="was given up before"):
+        resolve(lab.store, held.id, Verdict.DISCARD, who="ada")
+    said = resolve(lab.store, held.id, Verdict.NOT_DONE, who="ada")
+    assert said.endswith("nothing is sent; it only changes what is believed of the bench.")
