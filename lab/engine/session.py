@@ -66,8 +66,7 @@ class BenchSession:
         )
         self._last_sent_s: dict[str, float] = {}
         for step in store.settled_steps_since(bench_id, 0):
-            begun_s = max(step.begun_lab_s, self._last_sent_s.get(step.device, 0.0))
-            self._last_sent_s[step.device] = begun_s
+            self._last_sent_s[step.device] = max(_begun_s(step), self._last_sent_s.get(step.device, 0.0))
             self._believe(step.run_id, self.command_of(step), step.status, step.part)
         self._bar(store.barred(bench_id))
 
@@ -136,8 +135,8 @@ class BenchSession:
             for step in self.store.steps(run.id)
             if step.status is StepStatus.FAILED
         ]
-        for step in sorted(failed, key=lambda step: -step.begun_lab_s):
-            if step.device in asked or step.begun_lab_s < self._last_sent_s.get(step.device, 0.0):
+        for step in sorted(failed, key=_begun_s, reverse=True):
+            if step.device in asked or _begun_s(step) < self._last_sent_s.get(step.device, 0.0):
                 continue
             marks = [mark for mark in self.store.marks(step.id) if mark.name != _MADE_SAFE]
             if marks:
@@ -290,3 +289,7 @@ class BenchSession:
     def active(self, run_id: str) -> bool:
         """Whether a run is at work here."""
         return run_id in self._names
+
+
+def _begun_s(step: Step) -> float:
+    return step.begun_lab_s or 0.0
