@@ -313,7 +313,8 @@ class CampaignLoop:
             plan = self._clear_away(self._session.workcell, left)
             try:
                 self._lane.carry_out(run, plan, self._metadata(batch, run), branch=f"clearing_{run.stretch}")
-            except RunStopped:
+            except RunStopped as stop:
+                self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error="")
                 raise
             except DrywetError as error:
                 self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))

@@ -13,6 +13,7 @@ from devices.plate_hotel import Move, PutLid, TakeLid
 from devices.plate_hotel.arm import PlateArm
 from lab.app import Laboratory, Outcome, Settings, prepare
 from lab.app.resolving import Verdict, resolve, unresolved
+from lab.engine.progress import FaultMet, Progress, StepEnded
 from lab.errors import BadInput, ConnectionLost, StoreUnusable
 from lab.interfaces import Answer, Reconciliation
 from lab.store import Store
@@ -133,3 +134,35 @@ def test_a_campaign_that_is_being_given_up_when_the_program_ends_is_given_up_all
     with opened(tmp_path) as laboratory:
         experiments = laboratory.store.history(outcome.campaign.id).experiments
     assert {experiment.status for experiment in experiments} == {ExperimentStatus.ABANDONED}
+
+
+def test_a_stop_while_a_run_is_cleared_away_is_kept_and_the_rest_is_cleared_afterwards(
+    tmp_path: Path,
+) -> None:
+    file = campaign(tmp_path, {"failed_aspirate": "redo_batch"})
+    bench = tmp_path / "bench.yaml"
+    rule = "{device: handler, fault: failed_aspirate, verb: distribute, at: [3]}"
+    bench.write_text(f"{bench.read_text().rstrip()}\nfaults:\n  rules:\n    - {rule}\n")
+    seen: list[Progress] = []
+
+    def stop_after_the_first_step_of_clearing(event: Progress) -> None:
+        if isinstance(event, StepEnded) and any(isinstance(one, FaultMet) for one in seen):
+            laboratory.request_stop("That is enough.")
+        seen.append(event)
+
+    with opened(tmp_path) as laboratory:
+        laboratory.watch = stop_after_the_first_step_of_clearing
+        (stopped,) = laboratory.run([prepare(file)], baseline=False)
+    assert stopped.status is CampaignStatus.STOPPED
+    assert attempts(tmp_path, stopped) == [(1, RunStatus.STOPPED)]
+    outcome = resume(tmp_path)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert attempts(tmp_path, outcome) == [(1, RunStatus.ABANDONED), (2, RunStatus.DONE)]
+    with opened(tmp_path) as laboratory:
+        given_up = laboratory.store.runs(outcome.campaign.id)[0].run
+        moves = [
+            step.arguments["labware"]
+            for step in laboratory.store.steps(given_up.id)
+            if step.branch.startswith("clearing")
+        ]
+    assert len(moves) == len(set(moves)) == 3  # each piece is brought home once
