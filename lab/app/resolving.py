@@ -88,9 +88,10 @@ def resolve(store: Store, step_id: str, verdict: Verdict, *, who: str, why: str 
         )
     because = f" ({why.rstrip('.')})" if why else ""
     said = f"{who} says that {_name(step)} {_SAID[verdict]}{because}."
-    _settle(store, step, verdict, said)
     if verdict is not Verdict.DISCARD:
+        # Before the step is settled: who is cut off between the two says it again, and no bar is left for good.
         _lift_bars(store, step, campaign.bench_id, who, said)
+    _settle(store, step, verdict, said)
     store.log(
         run.campaign_id,
         "resolve",
