@@ -192,7 +192,12 @@ class Lane:
             raise
         finally:
             self._flight = None
-            sink.close()
+            try:
+                sink.close()
+            except BaseException:
+                # It ends with this, whatever else it would have ended with: nobody clears it away now.
+                self._clock.soon(self._session.leave, run.id)
+                raise
         return str(outcome.run_start_uids[0])
 
     def _stretch(self, plan: Plan, flight: Flight, start: Mapping[str, JsonValue]) -> Plan:

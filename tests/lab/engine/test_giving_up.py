@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +115,26 @@ def test_a_tip_that_a_neighbour_took_stays_taken_when_a_person_settles_the_step_
     for settled in lab.store.settled_steps_since(lab.bench_id, 0):
         believe_step(first, draw, settled.status, settled.part)
     assert first.labware["tips"].tips == ["A3", "A4"]
+
+
+def test_a_run_that_is_given_up_and_whose_documents_are_lost_keeps_nobody_waiting(
+    lab: SmallLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full from the moment of the fault on."""
+    append = lab.store.append_documents
+
+    def full(*arguments: Any) -> None:
+        if lab.press.commands:
+            raise StoreUnusable("The disk is full.")
+        append(*arguments)
+
+    monkeypatch.setattr(lab.store, "append_documents", full)
+    lab.press.faults = {1: InstrumentError("the ink is dry", device="press")}
+    session = lab.session()
+    with pytest.raises(StoreUnusable):
+        carry_out(lab, {FaultKind.UNKNOWN_OUTCOME: (Recovery.REDO_BATCH,)}, session=session)
+
+    async def active() -> bool:
+        return session.active(lab.run.id)
+
+    assert not lab.clock.run(active())
