@@ -23,6 +23,8 @@ __all__ = ["stage"]
 
 DISK = "8m"
 
+pytestmark = pytest.mark.slow
+
 
 def says(err: str, *parts: str) -> bool:
     """Whether a person is told all of this, in as many lines as an error takes: a heading, a reason, a way out."""

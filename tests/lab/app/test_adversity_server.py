@@ -14,7 +14,7 @@ from tests.postgres import PostgresServer
 
 __all__ = ["mortal_server", "stage"]
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 GONE = "the connection to the database server is gone. See that the server runs and is reachable"
 
@@ -41,8 +41,9 @@ def psql(server: PostgresServer, statement: str) -> str:
 
 def death(server: PostgresServer) -> str:
     """The same: the server's main process ends at once, as in a power cut of its machine."""
-    pid = (server.socket_folder / "data" / "postmaster.pid").read_text().splitlines()[0]
-    gone = f"kill -QUIT {pid}; while kill -0 {pid} 2>&-; do sleep 0.02; done"
+    pid_file = server.socket_folder / "data" / "postmaster.pid"
+    pid = pid_file.read_text().splitlines()[0]
+    gone = f"kill -QUIT {pid}; while [ -e {pid_file} ]; do sleep 0.02; done"
     return json.dumps(["sh", "-c", gone])
 
 
