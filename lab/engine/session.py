@@ -11,7 +11,7 @@ from lab.engine.arbiter import Arbiter, Lease
 from lab.engine.belief import believe_step
 from lab.engine.safety import make_safe
 from lab.engine.settle import STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
-from lab.errors import DeviceFault
+from lab.errors import DeviceFault, FaultKind
 from lab.interfaces import Answer, Command, Place, Reconciliation, Verb, Workcell
 from lab.store import Store
 from lab.types import JsonValue, Step, StepStatus
@@ -174,10 +174,19 @@ class BenchSession:
         self._believe(run_id, command, status, part)
         self._bar(bars)
 
-    def leave_out(self, run_id: str, step_id: str, command: Command) -> None:
-        """Bar the samples that a step which is given up should have served. Blocking."""
-        places = dict.fromkeys(command.touches, f"{command.verb} ({step_id}) was given up.")
-        self.bar(places, run_id=run_id)
+    def in_question(self, step_id: str, command: Command, fault: FaultKind) -> tuple[Place, ...]:
+        """Wells that go if a step is left out: of an unknown outcome those in doubt, else all that it serves. Blocking."""
+        if fault is not FaultKind.UNKNOWN_OUTCOME:
+            return command.touches
+        bars = self.store.bars(self.bench_id)
+        lifted = {bar.lifts for bar in bars}
+        return tuple(
+            (bar.labware, bar.well) for bar in bars if bar.step_id == step_id and bar.number not in lifted
+        )
+
+    def leave_out(self, run_id: str, step_id: str, command: Command, places: Iterable[Place]) -> None:
+        """Bar the samples that a step which is given up leaves out. Blocking."""
+        self.bar(dict.fromkeys(places, f"{command.verb} ({step_id}) was given up."), run_id=run_id)
         if waiting := self._expected.get(run_id):
             waiting.pop(0)
 

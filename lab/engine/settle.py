@@ -7,14 +7,15 @@ it says is written down, and only then the campaign's policy decides.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from lab.bench import Bench
 from lab.errors import DeviceFault, FaultKind
 from lab.interfaces import Answer, Command, Place, Reconciliation, Verb
 from lab.recovery import Recovery, RecoveryPolicy
-from lab.types import JsonValue, Mark, StepStatus
+from lab.types import JsonValue, Layout, Mark, StepStatus
 
 __all__ = ["ASK_S", "STATUS", "decide", "doubtful", "look", "sent_again", "what_came_of"]
 
@@ -68,13 +69,41 @@ def doubtful(command: Command, outcome: Reconciliation) -> tuple[Place, ...]:
 
 
 def decide(
-    policy: RecoveryPolicy, fault: FaultKind, attempt: int, command: Command, bench: Bench
+    policy: RecoveryPolicy,
+    fault: FaultKind,
+    attempt: int,
+    command: Command,
+    bench: Bench,
+    *,
+    places: Collection[Place],
+    layout: Layout,
 ) -> Recovery:
-    """What the policy wants, as far as it can be done: samples can be left out, a plate that was not moved can't."""
+    """What the policy wants, as far as it makes sense.
+
+    Samples can be left out, a plate that was not moved can't: a person must look. And a plate without a control gives no
+    result at all, so where leaving out would take the last of them the batch is done again instead.
+
+    Args:
+        places: wells that would be left out.
+        layout: of the run.
+    """
     wanted = policy(fault, attempt)
-    if wanted is Recovery.SKIP_SAMPLE and not _can_be_left_out(command, bench):
+    if wanted is not Recovery.SKIP_SAMPLE:
+        return wanted
+    if not _can_be_left_out(command, bench):
         return Recovery.HOLD
-    return wanted
+    return Recovery.REDO_BATCH if _takes_the_last_control(places, layout) else wanted
+
+
+def _takes_the_last_control(places: Collection[Place], layout: Layout) -> bool:
+    controls: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for use in layout.wells:
+        if use.kind != "variant":
+            controls[use.labware, use.kind].append(use.well)
+    return any(
+        all((labware, well) in places or (labware, "*") in places for well in wells)
+        for (labware, _), wells in controls.items()
+    )
 
 
 def _can_be_left_out(command: Command, bench: Bench) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from lab.engine.arbiter import Lease
@@ -23,7 +23,7 @@ from lab.errors import (
     RunStopped,
     StoreUnusable,
 )
-from lab.interfaces import Answer, Command, Marker, Reconciliation, StepEnd, Ticket, Verb
+from lab.interfaces import Answer, Command, Marker, Place, Reconciliation, StepEnd, Ticket, Verb
 from lab.recovery import SAFE_BOUND_S, Recovery, time_limit_s
 from lab.types import Campaign, JsonValue, Run, Step, StepStatus
 
@@ -294,14 +294,17 @@ class StepKeeper:
         """
         command = flight.command
         assert command is not None
-        recovery = Recovery(decided) if decided else self._decided(kind, attempt, command)
-        sentence = await self._note(flight, verb, kind, why, recovery, done=attempt == _LAST)
         run_id, step_id, session = flight.run.id, flight.step_id, self._session
         done = attempt == _LAST
+        places = await session.clock.outside(
+            "the journal", lambda: session.in_question(step_id, command, kind)
+        )
+        recovery = Recovery(decided) if decided else self._decided(flight, kind, attempt, places)
+        sentence = await self._note(flight, verb, kind, why, recovery, done=done)
         if recovery is Recovery.SKIP_SAMPLE and not done:
             # Barred first: a program that ends between the two must not walk past the step with its samples in use.
             await self._session.clock.outside(
-                "the journal", lambda: session.leave_out(run_id, step_id, command)
+                "the journal", lambda: session.leave_out(run_id, step_id, command, places)
             )
             await self._session.clock.outside(
                 "the journal", lambda: session.store.decide_step(step_id, str(recovery))
@@ -335,9 +338,18 @@ class StepKeeper:
         unsafe = await make_safe({role: self._session.workcell.devices[role]})
         return "".join(f" It is NOT known to be in its safe state: {why}" for why in unsafe.values())
 
-    def _decided(self, kind: FaultKind, attempt: int, command: Command) -> Recovery:
+    def _decided(self, flight: Flight, kind: FaultKind, attempt: int, places: Collection[Place]) -> Recovery:
+        assert flight.command is not None
         if attempt != _LAST:
-            return decide(self._policies.recovery, kind, attempt, command, self._session.bench)
+            return decide(
+                self._policies.recovery,
+                kind,
+                attempt,
+                flight.command,
+                self._session.bench,
+                places=places,
+                layout=flight.run.layout,
+            )
         # A remark on what is done: the samples stay in, with what the analysis says of them.
         wanted = self._policies.recovery(kind, 1)
         return Recovery.SKIP_SAMPLE if sent_again(wanted) else wanted

@@ -152,9 +152,23 @@ class _View:
         tries = self._tries[step.run_id, step.branch, step.ordinal]
         before = [one for one in tries[: tries.index(step) + 1] if self._saw.get(one.id, {}).get("fault")]
         wanted = self._case.ladders(kind, max(1, len(before)))
-        if wanted is Recovery.SKIP_SAMPLE and step.action not in SERVES_WELLS:
+        if wanted is not Recovery.SKIP_SAMPLE:
+            return wanted
+        if step.action not in SERVES_WELLS:
             return Recovery.HOLD
-        return wanted
+        return Recovery.REDO_BATCH if self._takes_the_last_control(step, kind) else wanted
+
+    def _takes_the_last_control(self, step: Step, kind: FaultKind) -> bool:
+        """Whether a plate of the run would be left without blanks or without the reference, and so without any result."""
+        gone = set(_wells_of(step))
+        if kind is FaultKind.UNKNOWN_OUTCOME:
+            gone = {place for place in gone if self._seen.is_barred(*place)}
+        plates: dict[tuple[str, str], set[bool]] = {}
+        for use in self._runs[step.run_id].run.layout.wells:
+            if use.kind != "variant":
+                there = not {(use.labware, use.well), (use.labware, "*")} & gone
+                plates.setdefault((use.labware, use.kind), set()).add(there)
+        return any(left == {False} for left in plates.values())
 
     def not_followed(self, event: EventRecord) -> Iterator[str]:
         """Whether what was decided did not come about."""
@@ -182,7 +196,8 @@ class _View:
     def _left_out(self, step: Step) -> Iterator[str]:
         if step.recovery != Recovery.SKIP_SAMPLE:
             yield f"{named(step)} was to be left out, and the journal says {step.recovery or 'nothing'} of it."
-        places = _wells_of(step)
+        # Of an unknown outcome only what is in doubt goes, and that it does the oracle sees to.
+        places = () if step.status is StepStatus.UNKNOWN else _wells_of(step)
         for labware, well in places:
             if not self._seen.is_barred(labware, well):
                 yield f"{named(step)} was left out, and {well} of {labware} is not barred."

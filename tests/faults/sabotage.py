@@ -53,8 +53,8 @@ def _tell_nobody() -> None:
 
 def _decide_as_one_likes() -> None:
     def wrap(decide: Any) -> Any:
-        def decided(*args: Any) -> Recovery:
-            wanted: Recovery = decide(*args)
+        def decided(*args: Any, **kwargs: Any) -> Recovery:
+            wanted: Recovery = decide(*args, **kwargs)
             return Recovery.HOLD if wanted is Recovery.RETRY else wanted
 
         return decided
