@@ -78,7 +78,9 @@ def test_a_dispense_that_was_in_the_air_is_unknown_and_the_policy_decides() -> N
     assert all(len(of_policy) == 2 for of_policy in by_policy.values())
     assert all(v.settled == 1 for v in by_policy["hold"])
     assert all((v.redone, v.settled) == (1, 0) for v in by_policy["redo_batch"])
-    assert all((v.redone, v.settled) == (0, 0) for v in by_policy["skip_sample"])
+    # A reagent in doubt takes the controls of its plate with it, and then the batch is done again all the same.
+    skipped = {v.verb: (v.redone, v.settled) for v in by_policy["skip_sample"]}
+    assert skipped == {"distribute": (0, 0), "add_reagent": (1, 0)}
 
 
 @pytest.mark.parametrize("group", ["writes", "later_writes"])
