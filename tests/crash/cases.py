@@ -15,7 +15,7 @@ PROTOCOL = "every_verb"
 """Of the harness's own: the thermal challenge, and then the verbs that it does without."""
 
 POLICIES = ("hold", "redo_batch", "skip_sample")
-"""What the campaign file says of unknown outcomes. Where ``skip_sample`` can't be done it holds, or the batch is done again."""
+"""What the campaign file says of unknown outcomes. Where ``skip_sample`` can't be done it holds, or redoes the batch."""
 
 STORES = ("sqlite", "postgres")
 
