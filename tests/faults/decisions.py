@@ -178,7 +178,7 @@ class _View:
             case "retry" | "retry_new_tip":
                 yield from self._tried_again(step)
             case "skip_sample" if not done:
-                yield from self._left_out(step, FaultKind(event.details["fault"]))
+                yield from self._left_out(step)
             case "redo_batch":
                 yield from self._redone(step)
             case "hold":
@@ -193,7 +193,7 @@ class _View:
         if tries[-1] is step:
             yield f"{named(step)} was to be tried again, and was not."
 
-    def _left_out(self, step: Step, kind: FaultKind) -> Iterator[str]:
+    def _left_out(self, step: Step) -> Iterator[str]:
         if step.recovery != Recovery.SKIP_SAMPLE:
             yield f"{named(step)} was to be left out, and the journal says {step.recovery or 'nothing'} of it."
         # Of an unknown outcome only what is in doubt goes, and that it does the oracle sees to.

@@ -88,7 +88,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
     ),
     "left_out_and_used": Sabotage(
         begin=_bar_nothing_that_is_left_out,
-        case="liquid_handler/star.distribute.failed_aspirate:14",
+        case="liquid_handler/star.distribute.failed_aspirate:29",
         caught_by="is not barred",
     ),
     "kind_forgotten": Sabotage(
