@@ -160,9 +160,8 @@ class _View:
 
     def _takes_the_last_control(self, step: Step, kind: FaultKind) -> bool:
         """Whether a plate of the run would be left without blanks or without the reference, and so without any result."""
-        gone = set(_wells_of(step))
-        if kind is FaultKind.UNKNOWN_OUTCOME:
-            gone = {place for place in gone if self._seen.is_barred(*place)}
+        unknown = kind is FaultKind.UNKNOWN_OUTCOME  # What is barred later for another reason does not count.
+        gone = set(self._seen.kept_barred.get(step.id, ()) if unknown else _wells_of(step))
         plates: dict[tuple[str, str], set[bool]] = {}
         for use in self._runs[step.run_id].run.layout.wells:
             if use.kind != "variant":
