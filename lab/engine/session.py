@@ -110,7 +110,11 @@ class BenchSession:
             else:
                 of_command = [mark for mark in marks[step.id] if mark.name != _MADE_SAFE]
                 outcome = await what_came_of(self.verb_of(step), self.command_of(step), of_command)
-            await self.settle(step.id, step.run_id, self.command_of(step), outcome)
+            remark = None
+            if outcome.answer is Answer.DONE:
+                await self.verb_of(step).restore(outcome.result)
+                remark = self.verb_of(step).remark()
+            await self.settle(step.id, step.run_id, self.command_of(step), outcome, remark)
             sentence = f"{outcome.answer.replace('_', ' ')}: {outcome.sentence}"
             self.store.log(
                 self.store.run(step.run_id).campaign_id,

@@ -242,14 +242,9 @@ class StepKeeper:
         assert command is not None
         attempt = flight.journal.attempt(step)
         outcome = await self._asked(flight, verb, fault)
-        await self._settle(flight, outcome, fault)
         if outcome.answer is Answer.DONE:
-            await verb.restore(outcome.result)
-            flight.shown[verb.device] = verb, outcome.result
-            self._tell(flight, verb, command, replayed=False)
-            await self._note(flight, verb, fault.kind, in_full(fault, outcome), None)
-            await self._between(flight)
-            return StepEnd(again=False, result=outcome.result)
+            return await self._done_all_the_same(flight, verb, fault, outcome)
+        await self._settle(flight, outcome, fault)
         if (reason := self._stopping()) is not None:
             stop = RunStopped(reason)
             stop.add_note(f"The step under way was broken off: {in_full(fault, outcome)}")
@@ -267,6 +262,22 @@ class StepKeeper:
             flight.again = True
             return StepEnd(again=True)
         return StepEnd(again=False)
+
+    async def _done_all_the_same(
+        self, flight: Flight, verb: Verb, fault: DeviceFault, outcome: Reconciliation
+    ) -> StepEnd:
+        """The instrument failed to say so, or failed after it: what counts is that the command is done."""
+        assert flight.command is not None
+        await verb.restore(outcome.result)
+        remark = verb.remark()
+        await self._settle(flight, outcome, remark or fault)
+        flight.shown[verb.device] = verb, outcome.result
+        self._tell(flight, verb, flight.command, replayed=False)
+        await self._note(flight, verb, fault.kind, in_full(fault, outcome), None)
+        if remark is not None:
+            await self._follow(flight, verb, remark.kind, _LAST, str(remark))
+        await self._between(flight)
+        return StepEnd(again=False, result=outcome.result)
 
     async def _asked(self, flight: Flight, verb: Verb, fault: DeviceFault) -> Reconciliation:
         """What came of the command, by the fault itself where it was refused, else by the instrument."""

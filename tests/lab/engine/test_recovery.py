@@ -226,6 +226,16 @@ def test_a_mistake_in_a_driver_is_no_fault_and_leaves_the_step_unknown(lab: Smal
     assert lab.store.steps(lab.run.id)[-1].status is StepStatus.UNKNOWN
 
 
+def test_what_was_done_all_the_same_is_remarked_on_too(lab: SmallLab) -> None:
+    lab.press.faults = {1: CommandTimeout("no answer", device="press")}
+    lab.press.answers = [DONE]
+    lab.press.soft = ReaderSaturated("3 wells are saturated", device="press")
+    with pytest.raises(RunHeld, match="3 wells are saturated"):
+        carry_out(lab, {FaultKind.SATURATED: (Recovery.HOLD,)})
+    (step,) = lab.store.steps(lab.run.id)
+    assert (step.status, step.fault) == (StepStatus.DONE, "saturated")
+
+
 # -------------------------------------------------------------------------------------------------------- after a crash
 
 
@@ -258,11 +268,12 @@ def test_after_a_crash_the_instrument_is_seen_made_safe_and_asked_in_this_order(
 def test_a_step_that_a_crash_cut_off_and_that_was_done_is_not_sent_again(lab: SmallLab) -> None:
     step = cut_off(lab)
     lab.press.answers = [DONE]
+    lab.press.soft = ReaderSaturated("3 wells are saturated", device="press")
     session = lab.session()
     lab.clock.run(session.come_back())
     carry_out(lab, session=session)
     assert lab.press.sent == ["A2", "A3"]
-    assert lab.store.step(step.id).result == {"count": 2}
+    assert (lab.store.step(step.id).result, lab.store.step(step.id).fault) == ({"count": 2}, "saturated")
     assert session.bench.well("plate_1", "A1").volume_ul == 1.0
 
 
