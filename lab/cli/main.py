@@ -30,7 +30,7 @@ app = typer.Typer(
         "after a crash."
     ),
     epilog=(
-        "Exit codes: 0 done; 1 a run is held or an instrument failed; 2 something you gave can't be used, and nothing was "
+        "Exit codes: 0 done; 1 a campaign is held or was given up; 2 something you gave can't be used, and nothing was "
         "started; 3 stopped, and can be continued."
     ),
 )
