@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import IntEnum
 from itertools import takewhile
@@ -13,8 +13,8 @@ import numpy as np
 
 from lab.dry_run import DryRun, commands_of, dry_run
 from lab.engine import Lane
+from lab.engine.clearing import ClearAway, Clearing, refuse_given_up
 from lab.engine.journal import MAIN
-from lab.engine.lane import Plan
 from lab.engine.progress import (
     BatchProposed,
     CampaignEnded,
@@ -28,12 +28,11 @@ from lab.errors import (
     BatchRedone,
     CampaignAborted,
     DrywetError,
-    FaultKind,
     Infeasible,
     RunHeld,
     RunStopped,
 )
-from lab.interfaces import Place, Planner, ProtocolModule, RunRecord, Workcell
+from lab.interfaces import Planner, ProtocolModule, RunRecord
 from lab.recovery import Recovery
 from lab.store import Store
 from lab.types import (
@@ -92,10 +91,6 @@ class Streams(IntEnum):
     LAYOUT = 2
 
 
-ClearAway = Callable[[Workcell, Sequence[str]], Plan]
-"""The plan that brings labware home, for a run that is given up."""
-
-
 class _Finished(Exception):
     """The campaign has nothing more to do."""
 
@@ -130,7 +125,7 @@ class CampaignLoop:
         self._planner = planner
         self._protocol = protocol
         self._parameters = parameters
-        self._clear_away = clear_away
+        self._clearing = Clearing(session, lane, clear_away)
         self._session = session
         self._store: Store = session.store
         self._lane = lane
@@ -207,7 +202,7 @@ class CampaignLoop:
                 return run
             try:
                 if run is not None and run.status is not RunStatus.ABANDONED:
-                    self._refuse_given_up(run)
+                    refuse_given_up(self._store, run, self._campaign.policies)
                 return self._attempt(batch, run)
             except BatchRedone as redo:
                 self._give_up(batch, str(redo))
@@ -229,30 +224,13 @@ class CampaignLoop:
             if one.run.status is not RunStatus.ABANDONED:
                 continue
             try:
-                self._refuse_given_up(one.run)
+                refuse_given_up(self._store, one.run, self._campaign.policies)
             except BatchRedone:
                 continue
             except CampaignAborted:
                 if batch := self._store.open_batch(self._campaign.id):
                     self._abandon(batch)
                 raise
-
-    def _refuse_given_up(self, run: Run) -> None:
-        """What was decided before an interruption holds after it.
-
-        Raises:
-            BatchRedone, CampaignAborted: that was decided.
-        """
-        for step in self._store.steps(run.id):
-            decided, why = step.recovery, step.error
-            if step.status is StepStatus.DONE and step.fault == FaultKind.SATURATED:
-                # Remarked on a reading that is done, and decided by the policy alone.
-                decided, why = str(self._campaign.policies.recovery(FaultKind.SATURATED, 1)), "It saturated."
-            why = f"{step.action} on {step.device} ({step.id}): {why}"
-            if decided == Recovery.REDO_BATCH:
-                raise BatchRedone(why)
-            if decided == Recovery.ABORT:
-                raise CampaignAborted(why)
 
     def _attempt(self, batch: Batch, run: Run | None) -> Run:
         """Carry a batch out: in a new run, or in the next stretch of one that was interrupted."""
@@ -297,41 +275,10 @@ class CampaignLoop:
         assert run is not None  # else there was nothing to give up
         self._given_up[batch.id] += 1
         try:
-            self._clear(batch, run, why)
+            self._clearing.clear(run, why, self._metadata(batch, run))
+            self._log("redo", f"Attempt {run.attempt} at batch {batch.number} was given up. {why}")
         finally:
             self._session.clock.soon(self._session.leave, run.id)
-
-    def _clear(self, batch: Batch, run: Run, why: str) -> None:
-        self._session.bar(self._made_by(run), run_id=run.id)
-        left = self._session.left_by(run.id)
-        if lost := self._session.lost_by(run.id):
-            held = RunHeld(f"{why} It can't be cleared away before a person has looked: {lost}")
-            self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(held))
-            raise held
-        if left:
-            run = self._store.next_stretch(run.id)
-            plan = self._clear_away(self._session.workcell, left)
-            try:
-                self._lane.carry_out(run, plan, self._metadata(batch, run), branch=f"clearing_{run.stretch}")
-            except RunStopped as stop:
-                self._store.finish_run(run.id, RunStatus.STOPPED, reason=str(stop), error="")
-                raise
-            except DrywetError as error:
-                self._store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(error))
-                raise RunHeld(
-                    f"{why} What the run left standing ({', '.join(left)}) can't be brought home: {error}"
-                ) from error
-        self._store.finish_run(run.id, RunStatus.ABANDONED, reason="", error=why)
-        self._log("redo", f"Attempt {run.attempt} at batch {batch.number} was given up. {why}")
-
-    def _made_by(self, run: Run) -> dict[Place, str]:
-        """Wells that a run has filled, with why they must not be used."""
-        bench = self._session.bench
-        return {
-            (use.labware, use.well): f"{run.id} was given up."
-            for use in run.layout.wells
-            if bench.well(use.labware, use.well).volume_ul > 0
-        }
 
     def _prepare(self, batch: Batch, attempt: int) -> tuple[Run, DryRun]:
         """Choose plates and wells, try the plan out dry, and open the run.
