@@ -9,7 +9,7 @@ from typing import Any
 from lab.bench import WellContents
 from lab.interfaces import Place
 from lab.types import RunStatus, Step, StepStatus
-from tests.crash.check_results import spoilt
+from tests.crash.check_results import short_of, spoilt
 from tests.crash.check_steps import OVER, named
 from tests.crash.deeds import Extent
 from tests.crash.evidence import Evidence
@@ -61,7 +61,7 @@ def _a_pipettor_cannot_know(
 
 
 def _what_is_in_doubt_is_barred(seen: Evidence, tries: Sequence[Step], *, abandoned: bool) -> Iterator[str]:
-    """Wells that got part of what they should, and plates that were part of the time in the heat."""
+    """Wells that did not get what they should, and plates that were part of the time in the heat."""
     step = tries[-1]
     if step.status is StepStatus.DONE or abandoned:
         return
@@ -71,7 +71,7 @@ def _what_is_in_doubt_is_barred(seen: Evidence, tries: Sequence[Step], *, abando
     if step.action in ("heat", "incubate"):
         doubtful = {(step.arguments["plate"], "*")}
     else:
-        doubtful = set(deed.portions)
+        doubtful = short_of(step, deed.portions)
     for place in sorted(doubtful):
         if not seen.is_barred(*place):
             yield f"{named(step)} left {place[1]} of {place[0]} in doubt, and nothing bars it."

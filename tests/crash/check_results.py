@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from lab.types import CampaignStatus, ExperimentStatus, Observation, RunStatus, StepStatus
+from lab.types import CampaignStatus, ExperimentStatus, Observation, RunStatus, Step, StepStatus
 from tests.crash.check_steps import named
 from tests.crash.evidence import READINGS, Evidence
 
-__all__ = ["experiments_are_asked_for_once", "results_are_what_was_read", "spoilt"]
+__all__ = ["experiments_are_asked_for_once", "results_are_what_was_read", "short_of", "spoilt"]
 
 EXACT_UL = 1e-6
 COLUMNS = 12
@@ -101,19 +101,26 @@ def _wells_are_as_read(seen: Evidence, observation: Observation) -> Iterator[str
 
 def spoilt(seen: Evidence, run_id: str) -> set[tuple[str, str]]:
     """Wells that a step of the run should have given to, and that the ledger does not show to have got it all."""
-    spoilt: set[tuple[str, str]] = set()
-    for tries in seen.tries(run_id):
-        step = tries[-1]
-        if step.status is StepStatus.DONE:
-            continue
-        given = seen.deed(tries).portions
-        if step.action == "distribute":
-            wanted = {(labware, well): ul for labware, well, ul in step.arguments["targets"]}
-        elif step.action == "add_reagent":
-            wanted = {
-                (step.arguments["labware"], w): step.arguments["volume_ul"] for w in step.arguments["wells"]
-            }
-        else:
-            continue
-        spoilt |= {place for place, ul in wanted.items() if abs(given.get(place, 0.0) - ul) > EXACT_UL}
-    return spoilt
+    return {
+        place
+        for tries in seen.tries(run_id)
+        if tries[-1].status is not StepStatus.DONE
+        for place in short_of(tries[-1], seen.deed(tries).portions)
+    }
+
+
+def short_of(step: Step, given: Mapping[tuple[str, str], float]) -> set[tuple[str, str]]:
+    """Wells that a step should have given to, and that did not get just that.
+
+    Args:
+        given: (labware, well) -> nominal microlitres that they got.
+    """
+    wanted: Mapping[tuple[str, str], float] = {}
+    if step.action == "distribute":
+        wanted = {(labware, well): ul for labware, well, ul in step.arguments["targets"]}
+    elif step.action == "add_reagent":
+        wanted = dict.fromkeys(
+            ((step.arguments["labware"], well) for well in step.arguments["wells"]),
+            step.arguments["volume_ul"],
+        )
+    return {place for place, ul in wanted.items() if abs(given.get(place, 0.0) - ul) > EXACT_UL}
