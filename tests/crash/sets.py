@@ -69,11 +69,10 @@ def quick_cases(group: str, passed: Points) -> list[Case]:
 
 
 def _actions(passed: Points) -> Iterator[dict[str, Any]]:
-    """Every verb, before and after one of its effects in the middle; half a ledger line for some."""
-    policies = cycle(POLICIES)
+    """Every verb, before or after one of its effects in the middle, in turn; half a ledger line for some."""
+    policies, kinds = cycle(POLICIES), cycle(("action-before", "action-after"))
     for verb in sorted({point["verb"] for point in passed if point["kind"] == "action-before"}):
-        for kind in ("action-before", "action-after"):
-            yield _at(_middle(passed, kind, verb), policy=next(policies))
+        yield _at(_middle(passed, next(kinds), verb), policy=next(policies))
     for verb in ("distribute", "heat"):
         yield _at(_middle(passed, "action-torn", verb), policy=next(policies))
 
@@ -87,12 +86,18 @@ def _dispenses(passed: Points) -> Iterator[dict[str, Any]]:
 
 
 def _step_writes(passed: Points) -> Iterator[dict[str, Any]]:
-    """Before and after each write of a step's journal, at another verb each time."""
+    """Before or after each write of a step's journal, at another verb each time; what was sent and not said to be, both."""
     verbs = cycle(("distribute", "heat", "move", "fluorescence", "incubate", "add_reagent", "take_lid"))
     policies = cycle(POLICIES)
-    for write in ("begin_step", "dispatch_step", "mark_step", "end_step"):
-        for when in ("before", "after"):
-            yield _at(_middle(passed, f"{write}-{when}", next(verbs)), policy=next(policies))
+    for kind in (
+        "begin_step-after",
+        "dispatch_step-before",
+        "dispatch_step-after",
+        "mark_step-after",
+        "end_step-before",
+        "end_step-after",
+    ):
+        yield _at(_middle(passed, kind, next(verbs)), policy=next(policies))
 
 
 def _other_writes(passed: Points) -> Iterator[dict[str, Any]]:
@@ -107,9 +112,7 @@ def _later_writes(passed: Points) -> Iterator[dict[str, Any]]:
     """The last of those that the second batch has too."""
     for kind in (
         "propose-after",
-        "create_run-after",
         "append_documents-before",
-        "finish_run-after",
         "record-before",
     ):
         found = [point for point in passed if point["kind"] == kind]
@@ -138,10 +141,8 @@ def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
             "hold",
             (
                 "mark_step-after",
-                "end_step-before",
                 "end_step-after",
                 "lift_bar-before",
-                "next_stretch-after",
             ),
         ),
         ("skip_sample", ("decide_step-before", "decide_step-after")),
@@ -154,14 +155,13 @@ def _coming_back(passed: Points) -> Iterator[dict[str, Any]]:
 def _leaving_out(passed: Points) -> Iterator[dict[str, Any]]:
     """A well that gives no liquid, three tries long: killed around the writes by which its samples are left out."""
     for kind in ("decide_step-before", "decide_step-after", "bar-before"):
-        yield {"at": kind, "nth": 1, "fault": "handler/failed_aspirate/distribute/1/3"}
+        yield {"at": kind, "nth": 1, "fault": "handler/failed_aspirate/distribute/2/3"}
 
 
 def _on_postgres(passed: Points) -> Iterator[dict[str, Any]]:
     """A few of the kinds on a server, where a killed client's transaction is the server's to take back."""
     for kind, verb, policy in (
         ("action-after", "distribute", "redo_batch"),
-        ("action-before", "heat", "hold"),
         ("end_step-before", "add_reagent", "skip_sample"),
         ("dispatch_step-after", "move", "hold"),
         ("record-before", "-", "hold"),
