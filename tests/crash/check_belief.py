@@ -35,6 +35,7 @@ def unknowns_are_told(seen: Evidence) -> Iterator[str]:
         for step in flying:
             ends = [note for note in seen.diary if note["what"] == "end" and note["step"] == step.id]
             yield from _a_pipettor_cannot_know(step, kill, ends)
+            yield from _what_was_in_the_air_is_barred(seen, step, kill)
     for step in steps.values():
         if step.status is StepStatus.DONE and seen.kept_barred.get(step.id):
             wells = ", ".join(f"{well} of {labware}" for labware, well in seen.kept_barred[step.id])
@@ -58,6 +59,19 @@ def _a_pipettor_cannot_know(
         first = ends[0]["status"]
         if first != "unknown":
             yield f"{named(step)} was cut off at a dispense, and was said to be {first}; nobody can know that."
+
+
+def _what_was_in_the_air_is_barred(seen: Evidence, step: Step, kill: Mapping[str, Any]) -> Iterator[str]:
+    """Wells that got all of a dispense just before the kill: the ledger knows, and whoever comes back can't."""
+    abandoned = {one.run.id for one in seen.runs if one.run.status is RunStatus.ABANDONED}
+    if kill["at"] != "action-after" or kill.get("action") != "dispense" or kill.get("step") != step.id:
+        return
+    if step.status is not StepStatus.UNKNOWN or step.run_id in abandoned:
+        return
+    before = [act for act in seen.acts_of[step.id] if act.action == "dispense" and act.index < kill["index"]]
+    for labware, well, _ in before[-1].portions:
+        if not seen.is_barred(labware, well):
+            yield f"{named(step)} had {well} of {labware} in the air, and nothing bars it."
 
 
 def _what_is_in_doubt_is_barred(seen: Evidence, tries: Sequence[Step], *, abandoned: bool) -> Iterator[str]:
