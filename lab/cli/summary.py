@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from lab.app import Outcome
+from lab.app.resolving import unresolved
 from lab.cli import text
 from lab.report.reading import read_contents
 from lab.report.values import Contents
@@ -33,7 +34,10 @@ def show_outcome(store: Store, outcome: Outcome, store_option: str | None, out: 
     else:
         far = f"{done} of {outcome.campaign.budget} experiments"
         _line(out, f"{outcome.status.capitalize()} after {far}. {outcome.sentence}".rstrip())
-    _line(out, how_to_go_on(outcome.campaign.name, outcome.status, store_option))
+    go_on = how_to_go_on(outcome.campaign.name, outcome.status, store_option)
+    if unresolved(store, store.campaign(outcome.campaign.id).bench_id):
+        go_on = f"Once the step that nobody knows of is resolved: {go_on[0].lower()}{go_on[1:]}"
+    _line(out, go_on)
 
 
 def show_finding(contents: Contents, out: Console) -> None:
