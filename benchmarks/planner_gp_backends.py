@@ -109,7 +109,7 @@ def _believe_and_choose(
 def make(backend: str) -> Any:
     """The planner or its stand-in."""
     return (
-        planners.planner("gaussian_process")
+        planners.planner("adaptive")
         if backend == "own"
         else BoTorchChoice(backend == "botorch_gamma")
     )

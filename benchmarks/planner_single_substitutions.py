@@ -32,8 +32,8 @@ from lab.types import History, JsonValue
 from models.substitution_effects import SubstitutionEffects
 
 ARMS: dict[str, tuple[str, dict[str, JsonValue]]] = {
-    "shipped": ("gaussian_process", {}),
-    "without": ("gaussian_process", {"general_knowledge": False}),
+    "shipped": ("adaptive", {}),
+    "without": ("adaptive", {"general_knowledge": False}),
     "random": ("random", {}),
 }
 METRICS = (

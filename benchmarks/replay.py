@@ -35,7 +35,7 @@ def campaign_of(pool: Pool, candidates: Sequence[Candidate]) -> Campaign:
         goal=Goal(target="y"),
         candidates=tuple(candidates),
         reference=Candidate(id="parent", sequence=pool.parent),
-        planner=PlannerChoice(name="gaussian_process"),
+        planner=PlannerChoice(name="adaptive"),
         protocol=ProtocolChoice(name="none"),
         budget=96,
         batch_size=12,

@@ -14,7 +14,7 @@ from lab.types import JsonValue
 __all__ = ["PLANNERS", "cards", "planner", "planner_names", "settings_type"]
 
 PLANNERS: dict[str, tuple[str, str, str]] = {
-    "gaussian_process": ("planners.gaussian_process", "GaussianProcessPlanner", "GaussianProcessSettings"),
+    "adaptive": ("planners.adaptive", "AdaptivePlanner", "AdaptiveSettings"),
     "random": ("planners.baselines", "RandomPlanner", "NoSettings"),
     "sobol": ("planners.baselines", "SobolPlanner", "NoSettings"),
 }

@@ -156,7 +156,7 @@ class _Protocol(StrictModel):
 
 
 class _Planner(StrictModel):
-    name: str = Field(min_length=1, examples=["gaussian_process"])
+    name: str = Field(min_length=1, examples=["adaptive"])
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -184,7 +184,7 @@ class _Campaign(StrictModel):
     candidates: _Candidates = Field(examples=["{file: protein_g_library.csv, reference: WT}"])
     workcell: str = Field(min_length=1, examples=["../workcells/protein_bench_twin.yaml"])
     protocol: _Protocol = Field(examples=["{name: thermal_challenge}"])
-    planner: _Planner = Field(examples=["{name: gaussian_process}"])
+    planner: _Planner = Field(examples=["{name: adaptive}"])
     baseline: str | None = Field(default=None, min_length=1)
     budget: int = Field(ge=1, le=MAX_BUDGET, examples=[96])
     batch_size: int = Field(ge=1, examples=[12])

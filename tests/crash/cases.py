@@ -124,7 +124,7 @@ def write_files(folder: Path, case: Case) -> Path:
     lines = [line for line in path.read_text().splitlines() if not line.startswith("baseline:")]
     text = "\n".join(lines)
     for old, new in (
-        ("name: gaussian_process ", "name: sobol "),
+        ("name: adaptive ", "name: sobol "),
         ("name: thermal_challenge", f"name: {PROTOCOL}"),
         ("challenge_duration_s: 10 min ", "challenge_duration_s: 60 "),
         (

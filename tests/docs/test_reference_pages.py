@@ -55,9 +55,9 @@ def test_every_parameter_of_the_protocol_is_told_with_default_and_range(name: st
     assert row(name, Parameters.model_fields[name]) in CAMPAIGN_FILES.splitlines()
 
 
-@pytest.mark.parametrize("name", settings_type("gaussian_process").model_fields)
+@pytest.mark.parametrize("name", settings_type("adaptive").model_fields)
 def test_every_setting_of_the_planner_is_told_with_its_default(name: str):
-    default = _shown(settings_type("gaussian_process").model_fields[name].default)
+    default = _shown(settings_type("adaptive").model_fields[name].default)
     assert f"| `{name}` | {default} |" in CAMPAIGN_FILES
 
 

@@ -52,7 +52,7 @@ def conditions() -> tuple[Candidate, ...]:
 
 def campaign(
     pool: Sequence[Candidate],
-    planner: str = "gaussian_process",
+    planner: str = "adaptive",
     *,
     parent: str = PARENT,
     settings: Mapping[str, Any] | None = None,

@@ -36,7 +36,7 @@ def test_every_label_that_an_ask_cites_has_a_card(
         asked = planners.planner(name).ask(4, made, history, (), np.random.default_rng(1))
         labels |= {label for e in asked.experiments for label in e.reason.model_cards}
     assert labels <= set(cards)
-    if name == "gaussian_process":
+    if name == "adaptive":
         assert any(label.startswith("gaussian_process_") for label in labels)
         assert all(cards[label].inputs and cards[label].outputs and cards[label].source for label in labels)
 

@@ -71,7 +71,7 @@ def test_the_baseline_runs_on_an_identical_twin_and_leaves_the_campaign_as_it_is
 ) -> None:
     (alone,) = run(tmp_path, file)
     both = run(tmp_path, file, baseline=True, new=True)
-    assert [o.campaign.planner.name for o in both] == ["gaussian_process", "random"]
+    assert [o.campaign.planner.name for o in both] == ["adaptive", "random"]
     assert both[1].campaign.baseline_of == both[0].campaign.id
     assert table(both[0]) == table(alone)
 

@@ -23,14 +23,14 @@ def changed(folder: Path, old: str, new: str) -> Path:
     ("old", "new", "field", "sentence"),
     [
         (
-            "name: gaussian_process ",
-            "name: gausian_process ",
+            "name: adaptive ",
+            "name: adaptve ",
             "planner.name",
-            "Did you mean 'gaussian_process'",
+            "Did you mean 'adaptive'",
         ),
         (
-            "  name: gaussian_process ",
-            "  settings: {beta: -3}\n  name: gaussian_process ",
+            "  name: adaptive ",
+            "  settings: {beta: -3}\n  name: adaptive ",
             "planner.settings.beta",
             "at least 0",
         ),

@@ -43,7 +43,7 @@ def campaigns() -> int:
         ("budget: 6 ", "budget: 0 ", "budget", "at least 1", "Give 1 or more."),
         ("batch_size: 3 ", "batch_size: 12 ", "batch_size", "more than the budget of 6", "at most the budget"),
         ("10 min ", "10 ml ", "protocol.parameters.challenge_duration_s", "can't be given in 'ml'", "min"),
-        ("gaussian_process ", "gausian_process ", "planner.name", "no planner 'gausian_process'", "gaussian_process"),
+        ("adaptive ", "adaptve ", "planner.name", "no planner 'adaptve'", "adaptive"),
         ("thermal_challenge ", "thermal_chalenge ", "protocol.name", "no protocol", "thermal_challenge"),
         ("replicates: 3", "replicate: 3", "protocol.parameters.replicate", "no parameter 'replicate'", "replicates"),
         ("heat_candidates.csv", "heat_candidate.csv", "candidates.file", "no candidate file", "heat_candidates.csv"),

@@ -42,7 +42,7 @@ CAMPAIGN = Campaign(
     goal=Goal(target="residual_activity"),
     candidates=POOL,
     reference=Candidate(id="WT"),
-    planner=PlannerChoice(name="gaussian_process"),
+    planner=PlannerChoice(name="adaptive"),
     protocol=ProtocolChoice(name="thermal_challenge"),
     budget=4,
     batch_size=2,

@@ -26,7 +26,7 @@ protocol:
     challenge_temperature_c: 75
     challenge_duration_s: 10 min
 planner:
-  name: gaussian_process
+  name: adaptive
 budget: 20
 batch_size: 4
 seed: 7

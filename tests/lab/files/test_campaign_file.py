@@ -42,7 +42,7 @@ def test_a_right_file_gives_the_campaign_it_asks_for(desk):
         "WT": ("library_1", "A2"),
         "Y3F": ("library_2", "H12"),
     }
-    assert campaign.planner == PlannerChoice(name="gaussian_process")
+    assert campaign.planner == PlannerChoice(name="adaptive")
     assert campaign.protocol == ProtocolChoice(
         name="thermal_challenge", parameters={"challenge_temperature_c": 75, "challenge_duration_s": 600.0}
     )
@@ -70,12 +70,10 @@ def test_fields_know_their_lines(desk):
 
 
 def test_a_name_that_no_registry_knows_is_an_error_at_its_line(desk):
-    error = desk.load().unknown_name(
-        "planner.name", "planner", "gausian_process", ["random", "gaussian_process", "sobol"]
-    )
+    error = desk.load().unknown_name("planner.name", "planner", "adaptve", ["random", "adaptive", "sobol"])
     assert (error.line, error.field) == (15, "planner.name")
-    assert error.reason == "There is no planner 'gausian_process'."
-    assert error.way_out == "Did you mean 'gaussian_process'?"
+    assert error.reason == "There is no planner 'adaptve'."
+    assert error.way_out == "Did you mean 'adaptive'?"
 
 
 def test_the_hash_changes_with_each_of_the_three_files(desk):

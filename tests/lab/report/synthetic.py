@@ -57,7 +57,7 @@ class Recipe:
     knows: float | None = 0.9
     direction: str = "maximize"
     origin: Origin = Origin.TWIN
-    planner: str = "gaussian_process"
+    planner: str = "adaptive"
     baseline_of: str = ""
     name: str = "thermostable_protein_g"
     reference_in_details: bool = True

@@ -65,7 +65,7 @@ def test_one_variant_without_reference_or_known_interval_can_be_drawn():
 
 def test_lines_that_end_together_keep_their_labels_apart():
     svg = best_so_far(
-        curve("gaussian_process", 0.1, 0.8), curve("random", 0.2, 0.8), estimate(0.79, 0.01, 5), "WT", 2, "y"
+        curve("adaptive", 0.1, 0.8), curve("random", 0.2, 0.8), estimate(0.79, 0.01, 5), "WT", 2, "y"
     )
     labels = re.findall(r'y="([0-9.]+)"[^>]*>(?:gaussian process|random|WT)', svg)
     heights = sorted(float(y) for y in labels)
@@ -78,7 +78,7 @@ def test_a_budget_of_one_experiment_has_an_axis():
 
 
 def test_the_baseline_alone_can_be_drawn():
-    empty = Curve(planner="gaussian_process", measured=(), best=())
+    empty = Curve(planner="adaptive", measured=(), best=())
     assert "random, baseline 0.40" in texts(
         best_so_far(empty, curve("random", 0.2, 0.4), None, "WT", 20, "y")
     )

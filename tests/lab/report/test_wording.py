@@ -140,7 +140,7 @@ def test_the_calibration_sentence_judges_only_beyond_its_own_doubt():
 
 
 def test_the_baseline_sentence_says_when_the_planner_caught_up():
-    mine = Curve(planner="gaussian_process", measured=(), best=((1, 0.1), (2, 0.5), (3, 0.9)))
+    mine = Curve(planner="adaptive", measured=(), best=((1, 0.1), (2, 0.5), (3, 0.9)))
     other = Curve(planner="random", measured=(), best=((1, 0.2), (2, 0.2), (3, 0.4)))
     assert "it took 2 experiments to match what random found in 3" in baseline_sentence(mine, other, 1.0)
     assert "to match" not in baseline_sentence(other, mine, 1.0)

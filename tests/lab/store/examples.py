@@ -39,7 +39,7 @@ def a_campaign(name: str = "thermostable", budget: int = 6) -> Campaign:
         goal=Goal(target="residual_activity"),
         candidates=POOL,
         reference=Candidate(id="WT", sequence="MTYKLILNGKTLKGET", values={"ph": 7.4}),
-        planner=PlannerChoice(name="gaussian_process", settings={"beta": 2.0}),
+        planner=PlannerChoice(name="adaptive", settings={"beta": 2.0}),
         protocol=ProtocolChoice(name="thermal_challenge", parameters={"replicates": 3}),
         budget=budget,
         batch_size=3,
@@ -55,7 +55,7 @@ def an_experiment(candidate: Candidate = POOL[0], repeat_of: str | None = None) 
         id=new_id("exp"),
         candidate=candidate,
         reason=Reason(
-            planner="gaussian_process",
+            planner="adaptive",
             sentence="Predicted 0.8 ± 0.1.",
             acquisition="ucb",
             acquisition_value=0.1 + 0.2,

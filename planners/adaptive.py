@@ -34,7 +34,7 @@ from planners.repeats import repeats
 from planners.space import Seen, Space, encode_space, look_back
 from planners.warp import Warp, WarpName, back_transform, make_warp
 
-__all__ = ["GaussianProcessPlanner", "GaussianProcessSettings"]
+__all__ = ["AdaptivePlanner", "AdaptiveSettings"]
 
 _DRAWS = 512
 """Joint draws behind the advice; their error is a few percent of the spread, and the advice compares orders of magnitude."""
@@ -43,7 +43,7 @@ _MAX_NOISE = 25.0
 """Largest known noise variance beside an output variance of 1: an error five times the whole spread already says nothing."""
 
 
-class GaussianProcessSettings(StrictModel):
+class AdaptiveSettings(StrictModel):
     """What a campaign file may set under ``planner: settings:``.
 
     Attributes:
@@ -107,16 +107,16 @@ class _Choice:
     joint: np.ndarray
 
 
-class GaussianProcessPlanner:
+class AdaptivePlanner:
     """Chooses what is predicted to be good, or might be.
 
     Args:
         settings: checked.
     """
 
-    name = "gaussian_process"
+    name = "adaptive"
 
-    def __init__(self, settings: GaussianProcessSettings) -> None:
+    def __init__(self, settings: AdaptiveSettings) -> None:
         self.settings = settings
 
     def ask(

@@ -30,17 +30,17 @@ def some(step: int = 9, **kwargs: float) -> History:
 
 
 def planner(**settings: object):
-    return planners.planner("gaussian_process", settings)
+    return planners.planner("adaptive", settings)
 
 
 def test_it_finds_better_variants_than_chance_on_every_seed() -> None:
     best = np.sort([landscape(c) for c in POOL])[-13]
-    found = {"gaussian_process": [], "random": []}
+    found = {"adaptive": [], "random": []}
     for name, counts in found.items():
         for seed in range(4):
             history = play(campaign(POOL, name), landscape, seed, 48)
             counts.append(sum(landscape(e.candidate) >= best for e in history.experiments))
-    assert min(found["gaussian_process"]) > max(found["random"])
+    assert min(found["adaptive"]) > max(found["random"])
 
 
 def test_it_minimises_when_the_goal_is_to_minimise() -> None:
@@ -204,7 +204,7 @@ def test_every_setting_gives_a_batch_with_predictions(settings: dict[str, str]) 
 )
 def test_a_setting_out_of_range_is_refused_by_name(settings: dict[str, object], field: str) -> None:
     with pytest.raises(BadInput) as refusal:
-        planners.planner("gaussian_process", settings)
+        planners.planner("adaptive", settings)
     assert refusal.value.field == f"planner.settings.{field}"
 
 
@@ -214,8 +214,8 @@ def test_a_kernel_that_does_not_suit_the_pool_is_refused_with_those_that_do() ->
 
 
 def test_a_misspelt_planner_is_answered_with_the_right_name() -> None:
-    with pytest.raises(BadInput, match="Did you mean gaussian_process"):
-        planners.planner("gausian_process")
+    with pytest.raises(BadInput, match="Did you mean adaptive"):
+        planners.planner("adaptve")
 
 
 def test_the_choice_does_not_depend_on_the_threads_of_the_linear_algebra() -> None:
