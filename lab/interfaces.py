@@ -21,6 +21,7 @@ from lab.errors import DeviceFault
 from lab.types import (
     Batch,
     Campaign,
+    Candidate,
     Experiment,
     History,
     JsonValue,
@@ -33,6 +34,8 @@ from lab.types import (
 
 __all__ = [
     "Answer",
+    "Beliefs",
+    "Believing",
     "Clock",
     "Command",
     "Document",
@@ -41,9 +44,12 @@ __all__ = [
     "ModelCard",
     "Place",
     "Planner",
+    "Prediction",
+    "Predictor",
     "ProtocolModule",
     "Reconciliation",
     "RunRecord",
+    "Scorer",
     "StepEnd",
     "Ticket",
     "Verb",
@@ -296,6 +302,7 @@ class ModelCard:
         return f"{self.name}@{self.version}"
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Candidates to numbers."""
 
@@ -306,6 +313,58 @@ class Encoder(Protocol):
 
     def encode(self, candidates: Sequence[Any]) -> np.ndarray:
         """n candidates -> float64 n x d.
+
+        Raises:
+            BadInput: a candidate that its card does not cover.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Candidates to one number each, known before anything is measured (zero-shot)."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is."""
+        ...
+
+    def score(self, candidates: Sequence[Any]) -> np.ndarray:
+        """n candidates -> (n,), larger promises more; only differences mean something.
+
+        Raises:
+            BadInput: a candidate that its card does not cover.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a predictive model says of n candidates.
+
+    Args:
+        mean, low, high: (n,) in ``unit``; the interval from low to high holds the true value with probability ``level``.
+        unit: of all three.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    unit: str
+    level: float = 0.95
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Candidates to a quantity with a unit, with calibrated intervals."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it is, and what it was tested on."""
+        ...
+
+    def predict(self, candidates: Sequence[Any]) -> Prediction:
+        """n candidates -> their predicted values.
 
         Raises:
             BadInput: a candidate that its card does not cover.
@@ -336,6 +395,39 @@ class Planner(Protocol):
             history: everything asked and measured so far.
             pending: chosen but not measured yet; never chosen again.
             rng: the only source of randomness; the same inputs and generator state give the same candidates.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beliefs:
+    """What a planner expects of m candidates: of their true value, not of another reading of it.
+
+    Args:
+        mean, sd: (m,) in the target's unit.
+        low, high: (m,) in the target's unit; the interval holds the true value with probability ``level``.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    level: float = 0.95
+
+
+@runtime_checkable
+class Believing(Protocol):
+    """What planners with a model offer beside choosing."""
+
+    def predict(
+        self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
+    ) -> Beliefs | None:
+        """What it expects of candidates, in the pool or not, for the goal's first objective.
+
+        None while too little was measured for a model.
+
+        Raises:
+            BadInput: a candidate that the campaign's space can't describe.
         """
         ...
 

@@ -9,28 +9,37 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from ulid import ULID
 
+from lab.goals import Direction, Goal, Limit, Objective
 from lab.recovery import RecoveryPolicy
+from lab.spaces import AMINO_ACIDS, DNA, Candidate, JsonValue, SearchSpace
 
 __all__ = [
     "AMINO_ACIDS",
+    "DNA",
+    "INFEASIBLE",
     "Advice",
     "Batch",
     "Campaign",
     "CampaignStatus",
     "Candidate",
+    "Direction",
     "Experiment",
     "ExperimentStatus",
     "Goal",
     "History",
     "JsonValue",
     "Layout",
+    "Limit",
     "Mark",
+    "ModelChoice",
+    "Objective",
     "Observation",
     "Origin",
+    "PastResult",
     "PlannerChoice",
     "Policies",
     "Proposal",
@@ -40,17 +49,15 @@ __all__ = [
     "Run",
     "RunStatus",
     "Sample",
+    "SearchSpace",
     "Step",
     "StepStatus",
     "WellUse",
     "new_id",
 ]
 
-JsonValue = Any
-"""What ``json`` can write: None, bool, int, float, str, lists and string-keyed dicts of those."""
-
-AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
-"""One-letter codes of the 20 proteinogenic amino acids, in alphabetical order; encoders index by it."""
+INFEASIBLE = "infeasible"
+"""Quality flag of a candidate that can't be had: it does not express, does not dissolve, falls apart."""
 
 Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch", "amd"]
 
@@ -107,43 +114,42 @@ class StepStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One point of the search space that an experiment may choose.
-
-    Args:
-        id: unique within the campaign (``T16I``).
-        sequence: amino-acid letters of the whole protein, if it is one.
-        values: named numbers or levels for candidates that are described by them.
-    """
-
-    id: str
-    sequence: str = ""
-    values: Mapping[str, JsonValue] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What the campaign looks for: ``maximize`` or ``minimize`` one target.
-
-    Args:
-        target: name of the observation that the protocol's analysis gives (``residual_activity``).
-    """
-
-    target: str
-    direction: Literal["maximize", "minimize"] = "maximize"
-
-    @property
-    def sign(self) -> float:
-        """+1 to maximise, -1 to minimise: ``sign * value`` is always to be made large."""
-        return 1.0 if self.direction == "maximize" else -1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannerChoice:
     """A planner by name, with the settings its own options type reads."""
 
     name: str
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """A model by name, with the settings its own options type reads.
+
+    Args:
+        folder: that relative paths in the settings start from; empty for the working directory.
+    """
+
+    name: str
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastResult:
+    """What an earlier campaign measured of one candidate; costs nothing.
+
+    Args:
+        target: name of the observation, as in the goal.
+        value: in the target's unit.
+        standard_error: of ``value``; NaN where it is not known.
+        campaign: the earlier one's name. Results of one name share whatever sets it apart from this campaign.
+    """
+
+    candidate: Candidate
+    target: str
+    value: float
+    standard_error: float = math.nan
+    campaign: str = "past"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +184,18 @@ class Campaign:
     """Goal, search space, planner, protocol, budget and policies. Frozen once started.
 
     Args:
-        candidates: the pool, in the order of its file; n of them.
+        candidates: the pool, in the order of its file; n of them. Empty where ``space`` is given.
+        space: what may be chosen where that is not a pool; None for a pool.
         reference: the candidate every plate carries as its control (the wild type); not part of the pool, costs nothing.
         budget: experiments, 1 to 100.
         batch_size: experiments in one batch, at most the budget.
         seed: every random choice of the campaign and, on a twin, all its noise follow from it.
         sources: where each candidate's material stands: candidate id -> (labware id, well).
         baseline_of: the campaign that this one is the baseline of (another planner on an identical twin); empty otherwise.
+        alphabet: what the letters of sequences are.
+        models: what gives features or scores of candidates beside their own values.
+        past: results of earlier campaigns.
+        shared: names of values that all experiments of one batch have in common (the one temperature of a plate).
     """
 
     id: str
@@ -201,6 +212,11 @@ class Campaign:
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     policies: Policies = Policies()
     baseline_of: str = ""
+    space: SearchSpace | None = None
+    alphabet: Literal["protein", "dna"] = "protein"
+    models: tuple[ModelChoice, ...] = ()
+    past: tuple[PastResult, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +230,7 @@ class Reason:
         acquisition_value: its value, in the units of the model's scale.
         predicted_mean: in the target's unit.
         predicted_sd: of a new measurement's true value, in the target's unit.
+        interval: holds that true value with a probability of 95 %, in the target's unit; None where none was given.
         model_cards: ``name@version`` of every encoder and model used.
         seed: the integers that seeded the generator of this ask.
     """
@@ -224,6 +241,7 @@ class Reason:
     acquisition_value: float | None = None
     predicted_mean: float | None = None
     predicted_sd: float | None = None
+    interval: tuple[float, float] | None = None
     model_cards: tuple[str, ...] = ()
     seed: tuple[int, ...] = ()
 
@@ -233,7 +251,7 @@ class Experiment:
     """One chosen candidate, with why it was chosen. Costs 1 of the budget.
 
     Args:
-        repeat_of: the experiment whose failed result this one repeats.
+        repeat_of: the experiment of the same candidate that this one repeats: its result failed, or is to be known better.
     """
 
     id: str
@@ -280,6 +298,7 @@ class Quality:
     Args:
         ok: whether the planner may use the value.
         flags: short names of what was seen (``high_cv``, ``low_z_prime``, ``saturated``, ``outlier_well``).
+            :data:`INFEASIBLE` says that the candidate failed, not the measurement: repeating it tells nothing.
         sentence: for a person; empty when nothing was seen.
     """
 

@@ -1,9 +1,9 @@
 """Models: what turns candidates into numbers and, later, into predictions. Each has a card.
 
-``models.encoder(name, parent=..., pool=...)`` and ``models.scorer`` are the doors, ``models.cards()`` says what is behind
-them; implementations are imported when they are asked for.
+``models.encoder(name, parent=..., pool=...)``, ``models.scorer`` and, for what a campaign names, ``models.model`` are
+the doors; ``models.cards()`` says what is behind them. Implementations are imported when they are asked for.
 """
 
-from models.registry import Scorer, cards, encoder, encoder_names, scorer
+from models.registry import cards, encoder, encoder_names, model, model_names, model_settings, scorer
 
-__all__ = ["Scorer", "cards", "encoder", "encoder_names", "scorer"]
+__all__ = ["cards", "encoder", "encoder_names", "model", "model_names", "model_settings", "scorer"]

@@ -1,17 +1,29 @@
-"""Encoders and scorers by name. A new one, pretrained or not, is a class with a card and a line here."""
+"""Encoders, scorers and models by name. A new one, pretrained or not, is a class with a card and a line here."""
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from pydantic import BaseModel
 
 from lab.errors import BadInput
-from lab.interfaces import Encoder, ModelCard
-from lab.strict import did_you_mean
-from lab.types import Candidate
+from lab.interfaces import Encoder, ModelCard, Predictor, Scorer
+from lab.strict import did_you_mean, read_strictly
+from lab.types import Candidate, ModelChoice
 
-__all__ = ["ENCODERS", "SCORERS", "Scorer", "cards", "encoder", "encoder_names", "scorer"]
+__all__ = [
+    "ENCODERS",
+    "MODELS",
+    "SCORERS",
+    "cards",
+    "encoder",
+    "encoder_names",
+    "model",
+    "model_names",
+    "model_settings",
+    "scorer",
+]
 
 ENCODERS: dict[str, str] = {
     "named_values": "models.encodings:NamedValues",
@@ -28,22 +40,13 @@ and takes ``parent`` and ``pool`` by keyword.
 SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:SubstitutionEffects"}
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
 
+MODELS: dict[str, tuple[str, str, str]] = {}
+"""What a campaign names under ``models``: name -> module, class and settings class (pydantic, strict).
 
-class Scorer(Protocol):
-    """Candidates to one number each, known before anything is measured."""
-
-    @property
-    def card(self) -> ModelCard:
-        """What it is."""
-        ...
-
-    def score(self, candidates: Sequence[Any]) -> np.ndarray:
-        """n candidates -> (n,), larger promises more; only differences mean something.
-
-        Raises:
-            BadInput: a candidate that its card does not cover.
-        """
-        ...
+Imported when asked for. The class is made from its settings and, by keyword, ``parent``. It has a ``card`` and does one or
+more of what :class:`lab.interfaces.Encoder`, ``Scorer`` and ``Predictor`` do. A file that it needs is a setting of type
+``Path``; a relative one is found from the campaign file's folder.
+"""
 
 
 def cards() -> tuple[ModelCard, ...]:
@@ -90,6 +93,58 @@ def scorer(name: str, *, parent: str, pool: Sequence[Candidate] = ()) -> Scorer:
         )
     made: Scorer = _imported(SCORERS[name])(parent=parent, pool=pool)
     return made
+
+
+def model_names() -> tuple[str, ...]:
+    """Every name that :func:`model` knows, in alphabetical order."""
+    return tuple(sorted(MODELS))
+
+
+def model_settings(name: str) -> type[BaseModel]:
+    """The pydantic model of a model's settings.
+
+    Raises:
+        BadInput: no model has that name.
+    """
+    module, _, settings = _entry(name)
+    found: type[BaseModel] = getattr(import_module(module), settings)
+    return found
+
+
+def model(choice: ModelChoice, *, parent: str = "") -> Encoder | Scorer | Predictor:
+    """The model that a campaign names; which of the three it is, ``isinstance`` tells. It may be several.
+
+    Args:
+        parent: letters of the reference's sequence; empty when there is none.
+
+    Raises:
+        BadInput: no model has that name, or settings are unknown or out of range; names the fields.
+        MissingData: its package, its weights or a file is not there; says how to get it.
+    """
+    module, made_by, _ = _entry(choice.name)
+    settings = read_strictly(
+        model_settings(choice.name),
+        choice.settings,
+        within="models",
+        unknown=f"The model {choice.name} has no setting {{}}.",
+        known="Its settings are:",
+    )
+    found = {
+        field: Path(choice.folder) / value
+        for field, value in settings
+        if isinstance(value, Path) and not value.is_absolute()
+    }
+    made: Encoder | Scorer | Predictor = getattr(import_module(module), made_by)(
+        settings.model_copy(update=found), parent=parent
+    )
+    return made
+
+
+def _entry(name: str) -> tuple[str, str, str]:
+    if name in MODELS:
+        return MODELS[name]
+    hint = did_you_mean(name, model_names(), what="Known are", quoted=False)
+    raise BadInput(f"There is no model named {name!r}.", way_out=hint, field="models")
 
 
 def _imported(place: str) -> Any:
