@@ -9,25 +9,25 @@ again on cooling. Then a reporter stops the protease and lights up on what is st
 Every plate carries the same wells: the variants in replicate, the reference and blanks, at places chosen at random.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator
 
-from lab.bench import Bench, Labware
+from lab.bench import Bench
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import RunRecord, Workcell
 from lab.strict import StrictModel, refuse
-from lab.types import Batch, Campaign, JsonValue, Layout, Observation, new_id
+from lab.types import Batch, Campaign, Layout, Observation, new_id
 from protocols import steps
 from protocols.hit_picking import hit_picks, well_uses
 from protocols.plate_layout import column_major, scatter
 from protocols.plate_ratio import PlateRatio, Thresholds
-from protocols.readings import PlateReading, plate_readings, without_reading
-from protocols.stock import Pick, Reagent, Stock, lids, places_to_work, unused_plates
+from protocols.plate_work import a_lid, fresh_plates, heat_sealed, home, last_read_s, shake, work_place
+from protocols.readings import plate_readings, without_reading
+from protocols.stock import Pick, Reagent, Stock, places_to_work
 
 __all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
 
@@ -158,7 +158,7 @@ def layout(
     """
     if not batch.experiments:
         raise Infeasible(("The batch has no experiments.",))
-    plates = _plates(bench, parameters)
+    plates = fresh_plates(bench, len(parameters.roles))
     kind = plates[0].type
     sizes = [parameters.replicates] * len(batch.experiments)
     groups = scatter(
@@ -195,7 +195,7 @@ def layout(
     if stock.problems:
         raise Infeasible(tuple(dict.fromkeys(stock.problems)), way_out="Refill, or use smaller volumes.")
     return Layout(
-        labware=roles | {"lid": _lid(bench).id},
+        labware=roles | {"lid": a_lid(bench).id},
         wells=tuple(use for plate in plates for use in well_uses(plate.id, batch, campaign, groups)),
         choices={
             "wells": list(wells),
@@ -204,27 +204,6 @@ def layout(
             "reporter": reporter.to_json(),
         },
     )
-
-
-def _plates(bench: Bench, parameters: Parameters) -> tuple[Labware, ...]:
-    """One unused plate for each role."""
-    needed = len(parameters.roles)
-    unused = unused_plates(bench)
-    if len(unused) < needed:
-        raise Infeasible(
-            (f"{needed} unused plates are needed, and {len(unused)} are left.",),
-            way_out="Put fresh plates into the hotel.",
-        )
-    return unused[:needed]
-
-
-def _lid(bench: Bench) -> Labware:
-    found = lids(bench)
-    if not found:
-        raise Infeasible(
-            ("There is no lid to seal plates with.",), way_out="Add one to the workcell file's labware."
-        )
-    return found[0]
 
 
 def _deckfuls(bench: Bench, roles: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -256,17 +235,34 @@ def plan(
         plates = [layout.labware[role] for role in roles]
         buffer = Reagent.from_json(layout.choices["buffer"])
         yield from steps.claimed(deck, _prepare(workcell, deck, plates, picks, buffer, wells))
-    block = _place(bench, "thermocycler")
+    block = work_place(bench, "thermocycler")
     lid = bench.labware[layout.labware["lid"]]
     for role, temperature_c in parameters.heated.items():
-        section = _challenge(workcell, block, layout.labware[role], lid, temperature_c, parameters)
+        section = heat_sealed(
+            workcell,
+            layout.labware[role],
+            block=block,
+            lid=lid,
+            temperature_c=temperature_c,
+            hold_s=parameters.challenge_duration_s,
+            cool_to_c=parameters.cool_to_c,
+            lid_temperature_c=parameters.lid_temperature_c,
+        )
         yield from steps.claimed((block, lid.home), section)
     reporter = Reagent.from_json(layout.choices["reporter"])
-    shaker, reader = _place(bench, "shaker"), _place(bench, "reader")
+    shaker, reader = work_place(bench, "shaker"), work_place(bench, "reader")
     for role in parameters.roles:
         plate = layout.labware[role]
         yield from steps.claimed(deck[1:2], _add_reporter(workcell, deck[1], plate, reporter, wells))
-        yield from steps.claimed((shaker,), _bind(workcell, shaker, plate, parameters))
+        binding = shake(
+            workcell,
+            plate,
+            place=shaker,
+            temperature_c=parameters.binding_temperature_c,
+            hold_s=parameters.binding_duration_s,
+            shaking_rpm=parameters.shaking_rpm,
+        )
+        yield from steps.claimed((shaker,), binding)
         yield from steps.claimed((reader,), _read(workcell, reader, plate, parameters))
 
 
@@ -279,19 +275,6 @@ def _deck(bench: Bench) -> tuple[str, ...]:
             way_out="Add positions to the workcell file.",
         )
     return places
-
-
-def _place(bench: Bench, device: str) -> str:
-    places = places_to_work(bench, device)
-    if not places:
-        raise Infeasible(
-            (f"The {device} has no position for a plate.",), way_out="Add one to the workcell file."
-        )
-    return places[0]
-
-
-def _home(workcell: Workcell, labware: str) -> steps.Plan[JsonValue]:
-    return steps.move(workcell, labware, workcell.bench.labware[labware].home)
 
 
 def _prepare(
@@ -312,31 +295,11 @@ def _prepare(
         for pick in of_source:
             yield from steps.carry_out(workcell, "handler", pick.command)
         if fetched:
-            yield from _home(workcell, source)
+            yield from home(workcell, source)
     for plate in plates:
         yield from steps.carry_out(workcell, "handler", buffer.command(plate, wells))
     for plate in plates:
-        yield from _home(workcell, plate)
-
-
-def _challenge(
-    workcell: Workcell, block: str, plate: str, lid: Labware, temperature_c: float, parameters: Parameters
-) -> steps.Plan[None]:
-    """Seal, heat, cool, unseal; the lid goes back to its slot."""
-    yield from steps.open_lid(workcell)
-    yield from steps.move(workcell, plate, block)
-    yield from steps.seal(workcell, plate, lid.id)
-    yield from steps.heat(
-        workcell,
-        plate,
-        temperature_c=temperature_c,
-        hold_s=parameters.challenge_duration_s,
-        cool_to_c=parameters.cool_to_c,
-        lid_temperature_c=parameters.lid_temperature_c,
-    )
-    yield from steps.open_lid(workcell)
-    yield from steps.unseal(workcell, plate, lid.home)
-    yield from _home(workcell, plate)
+        yield from home(workcell, plate)
 
 
 def _add_reporter(
@@ -344,19 +307,7 @@ def _add_reporter(
 ) -> steps.Plan[None]:
     yield from steps.move(workcell, plate, place)
     yield from steps.carry_out(workcell, "handler", reporter.command(plate, wells))
-    yield from _home(workcell, plate)
-
-
-def _bind(workcell: Workcell, place: str, plate: str, parameters: Parameters) -> steps.Plan[None]:
-    yield from steps.move(workcell, plate, place)
-    yield from steps.incubate(
-        workcell,
-        plate,
-        temperature_c=parameters.binding_temperature_c,
-        hold_s=parameters.binding_duration_s,
-        shaking_rpm=parameters.shaking_rpm,
-    )
-    yield from _home(workcell, plate)
+    yield from home(workcell, plate)
 
 
 def _read(workcell: Workcell, place: str, plate: str, parameters: Parameters) -> steps.Plan[None]:
@@ -368,7 +319,7 @@ def _read(workcell: Workcell, place: str, plate: str, parameters: Parameters) ->
         emission_nm=parameters.emission_nm,
         gain=parameters.gain,
     )
-    yield from _home(workcell, plate)
+    yield from home(workcell, plate)
 
 
 # ------------------------------------------------------------------------------------------------------------- analysis
@@ -432,17 +383,11 @@ def analyse(
                     ),
                     origin=record.origin,
                     replicates=share.replicates,
-                    lab_time_s=_last_read_s(readings[labware[role]] for role in roles),
+                    lab_time_s=last_read_s(readings[labware[role]] for role in roles),
                     details=plates.details(experiment.id, roles),
                 )
             )
     return tuple(observations)
-
-
-def _last_read_s(readings: Iterable[PlateReading]) -> float:
-    """NaN where none of the plates was read."""
-    times_s = [reading.lab_time_s for reading in readings if math.isfinite(reading.lab_time_s)]
-    return max(times_s, default=math.nan)
 
 
 def _targets(parameters: Parameters) -> dict[str, tuple[str, ...]]:
