@@ -43,8 +43,9 @@ class CampaignFile:
 
     Args:
         candidates: the pool, in the order of the candidate file, without the reference.
-        material: every filled well of the library, as the candidate file says; the reference may have several.
-        sources: candidate id, the reference's too -> (labware id, well) of its first well.
+        material: every filled well of the library, as the candidate file says; the reference may have several. None on
+            a workcell without a library, where candidates are made from stocks.
+        sources: candidate id, the reference's too -> (labware id, well) of its first well, if it has any.
         baseline: planner to run on an identical twin, for comparison; empty for none.
         protocol: quantities in its parameters are numbers in the unit of their names.
         sha256: of the campaign, candidate and workcell files together; changes when any of them does.
@@ -238,10 +239,6 @@ def load_campaign(path: Path | str) -> CampaignFile:
             f"A baseline costs as much as the campaign itself, and {workcell.name} is no twin.",
             "Take the line out.",
         )
-    if not workcell.library:
-        raise workcell.error(
-            "labware", "No labware here holds candidates.", f"Add `holds: {CANDIDATES}` to the plates."
-        )
     table = read_candidates(
         table_path,
         parent=written.candidates.parent,
@@ -249,6 +246,10 @@ def load_campaign(path: Path | str) -> CampaignFile:
         plates=workcell.library,
         wells=workcell.library_wells,
     )
+    if not workcell.library and not table.values:
+        raise workcell.error(
+            "labware", "No labware here holds candidates.", f"Add `holds: {CANDIDATES}` to the plates."
+        )
     return CampaignFile(
         source=source,
         name=written.name,

@@ -1,14 +1,20 @@
-"""The candidate file: one row per well of the library, ``variant, plate, well`` and, without a parent, ``sequence``."""
+"""The candidate file: one row per well of the library, ``variant, plate, well`` and, without a parent, ``sequence``.
+
+Candidates that are no sequences have a column for each value that describes them instead. On a workcell without a
+library they are made from stocks, one row each, and stand in no well.
+"""
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.files.candidate_values import ValueColumns
 from lab.files.source import Problems, SourceFile, read_source
 from lab.strict import did_you_mean
 from lab.types import AMINO_ACIDS, Candidate
@@ -19,7 +25,9 @@ WILD_TYPE = "WT"
 """The name of the parent itself."""
 
 _COLUMNS = ("variant", "plate", "well", "sequence")
-_NEEDED = ("variant", "plate", "well")
+_PLACE = ("plate", "well")
+_SLIP = 0.8
+"""Likeness to a known column's name, 0 to 1, from which another name is taken for a slip of the pen, not for a value."""
 _MUTATION = re.compile(r"^([A-Z])([0-9]+)([A-Z])$")
 _SEPARATORS = re.compile(r"[+/:;,]")
 _WELL = re.compile(r"^([A-Z])0?([1-9][0-9]?)$")
@@ -46,13 +54,16 @@ class CandidateTable:
     Args:
         candidates: the pool, in the order of the file, without the reference.
         reference: None when the file has no such row; the caller says so, in the file that named it.
-        material: every row, in the order of the file. Only the reference may stand in several wells.
+        material: every row, in the order of the file. Only the reference may stand in several wells. Empty where the
+            workcell has no library.
+        values: names of the columns that describe the candidates; empty for sequences.
     """
 
     source: SourceFile
     candidates: tuple[Candidate, ...]
     reference: Candidate | None
     material: tuple[Material, ...]
+    values: tuple[str, ...] = ()
 
 
 def sequence_of(variant: str, parent: str) -> str:
@@ -98,7 +109,7 @@ def read_candidates(
     Args:
         parent: the protein that variant names are read against; without one each row gives its ``sequence``.
         reference: name of the row that is the control.
-        plates: ids of the library plates, in order; ``plate`` 1 is the first.
+        plates: ids of the library plates, in order; ``plate`` 1 is the first. Without any, candidates stand in no wells.
         wells: names of the wells that such a plate has.
 
     Raises:
@@ -106,69 +117,114 @@ def read_candidates(
     """
     source = read_source(path, "candidate file")
     reader = _Reader(source, parent, reference, plates, wells)
-    for line, row in _rows(source, reader.problems, has_parent=parent is not None):
-        reader.read(line, row)
+    rows = _Rows(source, reader.problems, has_parent=parent is not None, has_library=bool(plates))
+    for line, row in rows:
+        reader.read(line, row, rows.values)
     if not reader.candidates and not reader.problems:
-        reader.problems.add("", "The file holds no candidates.", "Add a row for each: variant, plate, well.")
+        columns = "variant and its values" if rows.values else "variant, plate, well"
+        reader.problems.add("", "The file holds no candidates.", f"Add a row for each: {columns}.")
     reader.problems.raise_if_any()
     return CandidateTable(
         source=replace(source, lines=reader.lines),
         candidates=tuple(reader.candidates.values()),
         reference=reader.reference,
         material=tuple(reader.material),
+        values=() if rows.values is None else rows.values.names,
     )
 
 
-def _rows(
-    source: SourceFile, problems: Problems, *, has_parent: bool
-) -> Iterator[tuple[int, dict[str, str]]]:
+class _Rows:
     """Rows by column name, with their lines; blank lines and lines that begin with ``#`` are passed over.
 
-    Raises:
-        CampaignFileError: the heading is wrong, so that no row can be read.
+    Args:
+        has_parent: variant names are read against a parent, so that no row needs more to describe it.
+        has_library: each row stands in a well.
+
+    Attributes:
+        values: reads the columns that describe candidates; None where none do, and before the heading is read.
     """
-    header: list[str] | None = None
-    reader = csv.reader(io.StringIO(source.text, newline=""), strict=True)
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if not any(row) or row[0].startswith("#"):
-                continue
-            if header is None:
-                header = _header(row, reader.line_num, problems, has_parent=has_parent)
-                problems.raise_if_any()
-            elif len(row) != len(header):
-                problems.add(
-                    "",
-                    f"This row has {len(row)} cells, the heading has {len(header)}.",
-                    "Separate cells by one comma each.",
-                    line=reader.line_num,
+
+    def __init__(
+        self, source: SourceFile, problems: Problems, *, has_parent: bool, has_library: bool
+    ) -> None:
+        self.values: ValueColumns | None = None
+        self._text = source.text
+        self._problems = problems
+        self._has_parent = has_parent
+        self._has_library = has_library
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """(line, cells by column) of each row.
+
+        Raises:
+            CampaignFileError: the heading is wrong, so that no row can be read.
+        """
+        header: list[str] | None = None
+        reader = csv.reader(io.StringIO(self._text, newline=""), strict=True)
+        try:
+            for cells in reader:
+                row = [cell.strip() for cell in cells]
+                if not any(row) or row[0].startswith("#"):
+                    continue
+                if header is None:
+                    header = self._header(row, reader.line_num)
+                    self._problems.raise_if_any()
+                elif len(row) != len(header):
+                    self._problems.add(
+                        "",
+                        f"This row has {len(row)} cells, the heading has {len(header)}.",
+                        "Separate cells by one comma each.",
+                        line=reader.line_num,
+                    )
+                else:
+                    yield reader.line_num, dict(zip(header, row, strict=True))
+        except csv.Error as error:
+            self._problems.add(
+                "", f"This row can't be read: {error}.", "Check its quotes and commas.", line=reader.line_num
+            )
+
+    def _header(self, row: list[str], line: int) -> list[str]:
+        names = [name.lower() if name.lower() in _COLUMNS else name for name in row]
+        if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+            self._problems.add(
+                "", "Columns are not separated by commas.", "Save it as comma-separated values.", line=line
+            )
+            return names
+        described = [] if self._has_parent or "sequence" in names else [n for n in names if _is_value(n)]
+        for name in names:
+            if name not in (*_COLUMNS, *described):
+                hint = did_you_mean(name.lower(), _COLUMNS)
+                self._problems.add(name, f"There is no column {name!r}.", hint, line=line)
+            elif names.count(name) > 1:
+                self._problems.add(name, f"The column {name!r} stands here twice.", "Keep one.", line=line)
+        place = _PLACE if self._has_library else ()
+        for name in ("variant", *place, *(() if self._has_parent or described else ("sequence",))):
+            if name not in names and not self._problems:
+                way_out = (
+                    "Add it, or give the campaign a `parent`, or add a column for each value."
+                    if name == "sequence"
+                    else "Add it."
                 )
-            else:
-                yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as error:
-        problems.add(
-            "", f"This row can't be read: {error}.", "Check its quotes and commas.", line=reader.line_num
-        )
-
-
-def _header(row: list[str], line: int, problems: Problems, *, has_parent: bool) -> list[str]:
-    names = [name.lower() for name in row]
-    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
-        problems.add(
-            "", "Columns are not separated by commas.", "Save it as comma-separated values.", line=line
-        )
+                self._problems.add(name, f"The column {name!r} is missing.", way_out, line=line)
+        if described and not self._has_library:
+            for name in (name for name in _PLACE if name in names):
+                self._problems.add(
+                    name,
+                    f"Candidates have no {name} here: the workcell has no library.",
+                    "Take the column out, or add library plates to the workcell file.",
+                    line=line,
+                )
+        self.values = ValueColumns(described, self._problems) if described else None
         return names
-    for name in names:
-        if name not in _COLUMNS:
-            problems.add(name, f"There is no column {name!r}.", did_you_mean(name, _COLUMNS), line=line)
-        elif names.count(name) > 1:
-            problems.add(name, f"The column {name!r} stands here twice.", "Keep one.", line=line)
-    for name in (*_NEEDED, *(() if has_parent else ("sequence",))):
-        if name not in names and not problems:
-            way_out = "Add it, or give the campaign a `parent`." if name == "sequence" else "Add it."
-            problems.add(name, f"The column {name!r} is missing.", way_out, line=line)
-    return names
+
+
+def _is_value(name: str) -> bool:
+    """Whether a column that is not one of ours may be that of a value."""
+    return (
+        name != ""
+        and name not in _COLUMNS
+        and not difflib.get_close_matches(name.lower(), _COLUMNS, n=1, cutoff=_SLIP)
+    )
 
 
 class _Reader:
@@ -194,15 +250,16 @@ class _Reader:
         self._sequences: dict[str, str] = {}
         self._used: dict[tuple[str, str], int] = {}
 
-    def read(self, line: int, row: dict[str, str]) -> None:
+    def read(self, line: int, row: dict[str, str], values: ValueColumns | None) -> None:
+        """Take one row; ``values`` reads the columns that describe candidates."""
         name = row["variant"]
         if not name:
             self.problems.add(
                 "variant", "This row has no variant.", "Name it, or take the row out.", line=line
             )
             return
-        place = self._place(line, row)
-        if name == self._reference and name in self.lines:
+        place = self._place(line, row) if self._plates else None
+        if name == self._reference and name in self.lines and (self._plates or values is None):
             pass  # the control needs more material than any other, so it may stand in several wells
         elif name in self.lines:
             self.problems.add(
@@ -213,7 +270,10 @@ class _Reader:
             )
         else:
             self.lines[name] = line
-            self._candidate(line, name, row)
+            if values is None:
+                self._candidate(line, name, row)
+            else:
+                self._described(line, name, row, values)
         if place is not None:
             self.material.append(Material(content=name, labware=place[0], well=place[1]))
 
@@ -230,6 +290,24 @@ class _Reader:
             self.problems.add(
                 "variant",
                 f"{name} is the same protein as {twin} in line {self.lines[twin]}.",
+                "Keep one of the rows.",
+                line=line,
+            )
+        self.candidates[name] = candidate
+
+    def _described(self, line: int, name: str, row: dict[str, str], columns: ValueColumns) -> None:
+        values = columns.read(line, name, row)
+        if values is None:
+            return
+        candidate = Candidate(id=name, values=values)
+        if name == self._reference:
+            self.reference = candidate
+            return
+        twin = columns.twin(line, name, values)
+        if twin is not None:
+            self.problems.add(
+                "variant",
+                f"{name} has the same values as {twin[0]} in line {twin[1]}.",
                 "Keep one of the rows.",
                 line=line,
             )

@@ -222,7 +222,7 @@ class TestSequences:
         bad = desk.problem(lambda: self.read(desk))
         assert (bad.file, bad.line, bad.field) == ("library.csv", 1, "sequence")
         assert bad.reason == "The column 'sequence' is missing."
-        assert bad.way_out == "Add it, or give the campaign a `parent`."
+        assert bad.way_out == "Add it, or give the campaign a `parent`, or add a column for each value."
 
     def test_letters_that_are_no_amino_acid_are_refused(self, desk):
         desk.table.write_text("variant,plate,well,sequence\nfirst,1,A1,MTXY\nWT,1,A2,MAY\n")
