@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from lab.types import JsonValue, Quality, WellUse
-from protocols.plate_statistics import fit_noise, moderated_mean, outliers, ratio, z_prime
+from protocols.plate_statistics import fit_noise, ratio, z_prime
 from protocols.readings import PlateReading
-from protocols.well_groups import BLANK, REFERENCE, Group, WellReading, wells_of
+from protocols.well_findings import Finding, of_wells, told_missing, verdict
+from protocols.well_groups import BLANK, REFERENCE, Group, judged_groups, or_none, raw_mean, wells_of
 
 __all__ = ["PlateRatio", "Share", "Thresholds"]
 
-_FEWEST_WELLS = 2
 _DISTINCT_SD = 3.0
 """The untreated signal must stand this many of its standard errors above blank, or a ratio to it means nothing."""
 
@@ -97,19 +97,7 @@ class PlateRatio:
         )
         self.groups: dict[str, dict[str, Group]] = {}
         for role, of_plate in zip(roles, noise, strict=True):
-            self.groups[role] = {}
-            for key, wells in plates[role].items():
-                countable = [well for well in wells if well.counts]
-                off = outliers([well.net for well in countable], of_plate, thresholds.outlier_sd)
-                sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
-                judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
-                used = [w.net for w in judged if w.counts]
-                # Outliers are numbers still; a ceiling is none, even where the reader gives one.
-                rest = used or [
-                    w.net for w in judged if math.isfinite(w.net) and not w.saturated and w.barred is None
-                ]
-                mean = moderated_mean(rest, of_plate) if rest else None
-                self.groups[role][key] = Group(wells=judged, mean=mean, good=len(used))
+            self.groups[role] = judged_groups(plates[role], of_plate, thresholds.outlier_sd)
         self.z_prime = z_prime(self.groups[untreated][REFERENCE].nets, self.groups[untreated][BLANK].nets)
 
     def signal(self, role: str, key: str) -> tuple[float, float]:
@@ -154,11 +142,7 @@ class PlateRatio:
             *self._of_wells(key, roles),
             *self._of_signal(key, roles),
         ]
-        return Quality(
-            ok=not any(bad for _, bad, _ in findings),
-            flags=tuple(dict.fromkeys(flag for flag, _, _ in findings)),
-            sentence=" ".join(sentence for _, _, sentence in findings if sentence),
-        )
+        return verdict(findings)
 
     def details(self, key: str, treated: Sequence[str] | None = None) -> dict[str, JsonValue]:
         """What an observation keeps beside its value: the reference on the same plates, and every well as it was read."""
@@ -166,15 +150,15 @@ class PlateRatio:
         reference = self.share(REFERENCE, roles)
         shown = (self.untreated, *roles)
         return {
-            "reference_value": _or_none(reference.value),
-            "reference_standard_error": _or_none(reference.standard_error),
-            "z_prime": _or_none(self.z_prime),
+            "reference_value": or_none(reference.value),
+            "reference_standard_error": or_none(reference.standard_error),
+            "z_prime": or_none(self.z_prime),
             "plates": [
                 {
                     "role": role,
                     "labware": self.groups[role][BLANK].wells[0].labware,
-                    "signal": _or_none(self.signal(role, key)[0]),
-                    "reference_signal": _or_none(self.signal(role, REFERENCE)[0]),
+                    "signal": or_none(self.signal(role, key)[0]),
+                    "reference_signal": or_none(self.signal(role, REFERENCE)[0]),
                 }
                 for role in shown
             ],
@@ -183,7 +167,7 @@ class PlateRatio:
             ],
         }
 
-    def _of_missing(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+    def _of_missing(self, key: str, roles: Sequence[str]) -> list[Finding]:
         """(flag, bad, sentence) of groups without which there is no value, or no Z' to trust it by.
 
         On a plate without blanks nothing has a value, and to say more of it would hide the reason.
@@ -196,15 +180,15 @@ class PlateRatio:
         # Nothing but Z' is made of the reference, and that is the untreated plate's.
         spoilt = self.untreated in rest and self._missing(self.untreated, REFERENCE)
         return [
-            *_told_missing(no_blank, "The blank wells of", ("no_blank",), bad=True),
-            *_told_missing(no_reference, "The reference wells of", ("no_reference",), bad=spoilt),
-            *_told_missing(no_sample, "Its wells on", (), bad=True),
+            *told_missing(no_blank, "The blank wells of", ("no_blank",), bad=True),
+            *told_missing(no_reference, "The reference wells of", ("no_reference",), bad=spoilt),
+            *told_missing(no_sample, "Its wells on", (), bad=True),
         ]
 
     def _missing(self, role: str, key: str) -> bool:
         return self.groups[role][key].mean is None
 
-    def _of_plates(self, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+    def _of_plates(self, roles: Sequence[str]) -> list[Finding]:
         """(flag, bad, sentence) of what concerns whole plates."""
         if self._missing(self.untreated, BLANK):
             return []
@@ -220,12 +204,12 @@ class PlateRatio:
                     f"Z' of the {self.untreated} plate is {shown}, and {least:g} is needed.",
                 )
             )
-        blank = _raw_mean(self.groups[self.untreated][BLANK])
+        blank = raw_mean(self.groups[self.untreated][BLANK])
         window = abs(self.signal(self.untreated, REFERENCE)[0]) if controlled else 0.0
         for role in roles:
             if self._missing(role, BLANK):
                 continue
-            shift = abs(_raw_mean(self.groups[role][BLANK]) - blank)
+            shift = abs(raw_mean(self.groups[role][BLANK]) - blank)
             # Where the background is next to nothing, a large share of it is nothing as well.
             if shift > max(
                 self._thresholds.max_blank_shift * abs(blank), self._thresholds.min_signal * window
@@ -234,34 +218,16 @@ class PlateRatio:
                 found.append(("blank_shift", True, sentence))
         return found
 
-    def _of_wells(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+    def _of_wells(self, key: str, roles: Sequence[str]) -> list[Finding]:
         """(flag, bad, sentence) of single wells, and of groups that have too few left."""
-        found = []
+        found: list[Finding] = []
         for role in (self.untreated, *roles):
             if self._missing(role, key):
                 continue
-            group = self.groups[role][key]
-            found += [("barred", False, sentence) for sentence in _told_barred(group)]
-            for well in group.wells:
-                if "unreadable" in well.flags:
-                    found.append(("unreadable", False, f"{well.well} of {well.labware} could not be read."))
-                if "saturated" in well.flags:
-                    # Dropping the brightest of a group would make the rest look dimmer than the sample is.
-                    found.append(
-                        ("saturated", True, f"{well.well} of {well.labware} is past the reader's range.")
-                    )
-                if "outlier_well" in well.flags:
-                    sentence = (
-                        f"{well.well} of {well.labware} is {abs(well.off_sd):.0f} standard deviations "
-                        f"{'above' if well.off_sd > 0 else 'below'} its replicates and is left out."
-                    )
-                    found.append(("outlier_well", False, sentence))
-            if group.good < _FEWEST_WELLS:
-                left = "No good well is" if group.good == 0 else "One good well is"
-                found.append(("too_few_wells", True, f"{left} left on the {role} plate."))
+            found += of_wells(self.groups[role][key], where=f"on the {role} plate")
         return found
 
-    def _of_signal(self, key: str, roles: Sequence[str]) -> list[tuple[str, bool, str]]:
+    def _of_signal(self, key: str, roles: Sequence[str]) -> list[Finding]:
         """(flag, bad, sentence) of signal and scatter."""
         limits = self._thresholds
         signal, variance = self.signal(self.untreated, key)
@@ -287,54 +253,3 @@ class PlateRatio:
                 )
                 found.append(("high_cv", True, sentence))
         return found
-
-
-def _told_missing(
-    groups: Sequence[Group], what: str, flags: tuple[str, ...], *, bad: bool
-) -> list[tuple[str, bool, str]]:
-    """(flag, bad, sentence) of groups of one kind without a number; plates of one reason share a sentence.
-
-    Args:
-        what: the wells, as a sentence names them.
-        flags: beside the reason's own.
-    """
-    all_barred = "; ".join(dict.fromkeys(_why(w) for g in groups if not g.allowed for w in g.wells))
-    found: list[tuple[str, bool, str]] = []
-    for reason, flag, ending in (
-        (set(), "barred", f"are barred: {all_barred}."),
-        ({True}, "saturated", "are all saturated: lower the reader's gain."),
-        ({True, False}, "saturated", "are saturated or could not be read: lower the reader's gain."),
-        ({False}, "unreadable", "could not be read: check the reader and the plate."),
-    ):
-        alike = [group for group in groups if {well.saturated for well in group.allowed} == reason]
-        if alike:
-            *others, last = (group.wells[0].labware for group in alike)
-            plates = f"{', '.join(others)} and {last}" if others else last
-            sentence = f"{what} {plates} {ending}"
-            found += [(f, bad, sentence if n == 0 else "") for n, f in enumerate((*flags, flag))]
-    return found
-
-
-def _told_barred(group: Group) -> list[str]:
-    """A sentence for each reason for which wells of a group are barred."""
-    by_reason: dict[str, list[str]] = {}
-    for well in group.wells:
-        if well.barred is not None:
-            by_reason.setdefault(_why(well), []).append(well.well)
-    return [
-        f"{', '.join(wells)} of {group.wells[0].labware} {'is' if len(wells) == 1 else 'are'} barred and left out: {why}."
-        for why, wells in by_reason.items()
-    ]
-
-
-def _why(well: WellReading) -> str:
-    return (well.barred or "no reason was given").rstrip(".")
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _raw_mean(group: Group) -> float:
-    counted = [well.raw for well in group.wells if not well.flags]
-    return float(np.mean(counted or [well.raw for well in group.allowed if math.isfinite(well.raw)]))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lab.types import JsonValue, WellUse
-from protocols.plate_statistics import Mean
+from protocols.plate_statistics import Mean, Noise, moderated_mean, outliers
 from protocols.readings import PlateReading
 
-__all__ = ["BLANK", "REFERENCE", "Group", "WellReading", "wells_of"]
+__all__ = ["BLANK", "REFERENCE", "Group", "WellReading", "judged_groups", "or_none", "raw_mean", "wells_of"]
 
 BLANK = "blank"
 REFERENCE = "reference"
@@ -126,3 +126,36 @@ def wells_of(
             )
         )
     return groups
+
+
+def judged_groups(
+    wells: Mapping[str, Sequence[WellReading]], noise: Noise, outlier_sd: float
+) -> dict[str, Group]:
+    """The groups of one plate, outliers marked and left out of the means.
+
+    Args:
+        outlier_sd: a well this many standard deviations from the median of its replicates is left out.
+    """
+    return {key: _judged(of_group, noise, outlier_sd) for key, of_group in wells.items()}
+
+
+def _judged(wells: Sequence[WellReading], noise: Noise, outlier_sd: float) -> Group:
+    countable = [well for well in wells if well.counts]
+    off = outliers([well.net for well in countable], noise, outlier_sd)
+    sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
+    judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
+    used = [w.net for w in judged if w.counts]
+    # Outliers are numbers still; a ceiling is none, even where the reader gives one.
+    rest = used or [w.net for w in judged if math.isfinite(w.net) and not w.saturated and w.barred is None]
+    return Group(wells=judged, mean=moderated_mean(rest, noise) if rest else None, good=len(used))
+
+
+def raw_mean(group: Group) -> float:
+    """Mean of a group as it was read; of its outliers where nothing else is left."""
+    counted = [well.raw for well in group.wells if not well.flags]
+    return float(np.mean(counted or [well.raw for well in group.allowed if math.isfinite(well.raw)]))
+
+
+def or_none(value: float) -> float | None:
+    """A number for JSON, which has none that is not finite."""
+    return value if math.isfinite(value) else None
