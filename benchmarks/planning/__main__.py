@@ -1,0 +1,87 @@
+"""The command line: run campaigns, print tables, draw figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.planning import harness
+from benchmarks.planning.methods import methods
+from benchmarks.planning.sets import DEVELOPMENT, REPORT, names
+from lab.errors import BadInput, MissingData
+
+TEACHES = """\
+Planners measured against peers on published measurements (benchmarks/planning/README.md).
+
+  python -m benchmarks.planning run --sets dev --methods ours,random --seeds 10
+  python -m benchmarks.planning run --sets p3ht,photo_wf3 --methods "ours,ours:beta=1;acquisition=log_ei" --seeds 5
+  python -m benchmarks.planning run --sets gb1 --methods ours@own --seeds 5      it chooses its first batch too
+  python -m benchmarks.planning run --sets dev --methods peers --seeds 10 --jobs 2
+  python -m benchmarks.planning table --sets dev                                   of all that was run so far
+
+What was run is kept in build/planning and not run again; stop at any time and go on with the same command. After a
+planner changed, --again runs it again, and the newest counts; or keep an attempt apart with --out FOLDER.
+"""
+
+
+def _list(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.planning",
+        description=TEACHES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in COMMANDS.items():
+        own = commands.add_parser(
+            name, help=about, description=TEACHES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        own.add_argument(
+            "--sets",
+            type=_list,
+            default=["dev"],
+            help=f"names with commas between; dev: {', '.join(DEVELOPMENT)}; report, when the planner is frozen: "
+            f"{', '.join(REPORT)}",
+        )
+        own.add_argument("--out", type=Path, default=harness.RUNS, help="folder of the runs (build/planning)")
+        own.add_argument(
+            "--methods",
+            type=_list,
+            default=["ours", "random"] if name == "run" else [],
+            help="see above; peers: all of them",
+        )
+        if name == "run":
+            own.add_argument("--seeds", type=int, default=10, help="seeds 0 to SEEDS - 1")
+            own.add_argument("--first-seed", type=int, default=0, help="begin at this one instead of 0")
+            own.add_argument("--jobs", type=int, default=1, help="campaigns at a time, each on one core")
+            own.add_argument("--again", action="store_true", help="run what is there again")
+    return parser
+
+
+COMMANDS = {"run": "run campaigns"}
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    arguments = _parser().parse_args()
+    try:
+        sets = names(arguments.sets)
+        if arguments.command == "run":
+            seeds = range(arguments.first_seed, arguments.seeds)
+            left = harness.jobs_left(methods(arguments.methods), sets, seeds, arguments.out, arguments.again)
+            print(f"{len(left)} campaigns to run.", file=sys.stderr)
+            harness.run_all(left, workers=arguments.jobs, folder=arguments.out)
+    except (BadInput, MissingData) as refused:
+        print(refused, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
