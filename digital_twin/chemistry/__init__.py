@@ -16,7 +16,16 @@ def _protein_g() -> Chemistry:
     return ProteinG()
 
 
-CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {"protein_g": _protein_g}
+def _photovoltaic_blends() -> Chemistry:
+    from digital_twin.chemistry.photovoltaic_blends import PhotovoltaicBlends
+
+    return PhotovoltaicBlends()
+
+
+CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {
+    "protein_g": _protein_g,
+    "photovoltaic_blends": _photovoltaic_blends,
+}
 """By the name that a workcell file gives."""
 
 
