@@ -40,7 +40,9 @@ and takes ``parent`` and ``pool`` by keyword.
 SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:SubstitutionEffects"}
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
 
-MODELS: dict[str, tuple[str, str, str]] = {}
+MODELS: dict[str, tuple[str, str, str]] = {
+    "given_features": ("models.given_features", "GivenFeatures", "GivenFeaturesSettings"),
+}
 """What a campaign names under ``models``: name -> module, class and settings class (pydantic, strict).
 
 Imported when asked for. The class is made from its settings and, by keyword, ``parent``. It has a ``card`` and does one or
