@@ -12,11 +12,19 @@ import numpy as np
 
 from lab.errors import BadInput
 from lab.interfaces import ModelCard
-from lab.types import AMINO_ACIDS, Candidate
+from lab.types import Candidate
 from models.residues import z_scale_table
-from models.sequences import residue_codes, varied_sites
+from models.sequences import BASES, RESIDUES, Alphabet, letter_codes, varied_sites
 
-__all__ = ["NamedValues", "OneHot", "OneHotSubstitutions", "Positions", "Substitutions", "ZScales"]
+__all__ = [
+    "DnaOneHot",
+    "NamedValues",
+    "OneHot",
+    "OneHotSubstitutions",
+    "Positions",
+    "Substitutions",
+    "ZScales",
+]
 
 _OURS = "drywet, BSD-3-Clause"
 _SANDBERG = "Sandberg et al., J. Med. Chem. 41 (1998) 2481-2491"
@@ -32,6 +40,7 @@ class _SequenceEncoder:
 
     card: ModelCard
     needs_parent = False
+    alphabet: Alphabet = RESIDUES
 
     def __init__(self, *, parent: str = "", pool: Sequence[Candidate] = ()) -> None:
         if self.needs_parent and not parent:
@@ -40,15 +49,17 @@ class _SequenceEncoder:
                 way_out="Give the reference candidate a sequence.",
             )
         frame = [Candidate(id="parent", sequence=parent)] if parent else list(pool[:1])
-        self._frame = residue_codes(frame)
+        self._frame = letter_codes(frame, self.alphabet)
         self._length = self._frame.shape[1] if frame else None
         self._sites: tuple[int, ...] | None = None
         if pool:
-            self._sites = varied_sites(np.vstack([self._frame, residue_codes(pool, self._length)]))
+            self._sites = varied_sites(
+                np.vstack([self._frame, letter_codes(pool, self.alphabet, self._length)])
+            )
 
     def _codes(self, candidates: Sequence[Any]) -> np.ndarray:
         """Residues at the encoded sites, int8 n x sites."""
-        codes = residue_codes(candidates, self._length)
+        codes = letter_codes(candidates, self.alphabet, self._length)
         if self._sites is None or not len(codes):
             return codes if self._sites is None else codes[:, list(self._sites)]
         fixed = np.ones(codes.shape[1], dtype=bool)
@@ -88,13 +99,27 @@ class OneHot(_SequenceEncoder):
     )
 
     def encode(self, candidates: Sequence[Any]) -> np.ndarray:
-        """n candidates -> float64 n x (20 sites).
+        """n candidates -> float64 n x (letters of the alphabet times sites).
 
         Raises:
             BadInput: a sequence that does not fit the space.
         """
-        codes = self._codes(candidates)
-        return np.eye(len(AMINO_ACIDS))[codes].reshape(len(codes), codes.shape[1] * len(AMINO_ACIDS))
+        codes, letters = self._codes(candidates), len(self.alphabet.letters)
+        return np.eye(letters)[codes].reshape(len(codes), codes.shape[1] * letters)
+
+
+class DnaOneHot(OneHot):
+    """Every base as four zeros and ones: n x (4 sites), site by site."""
+
+    alphabet = BASES
+    card = ModelCard(
+        name="dna_one_hot",
+        version="1",
+        licence="BSD-3-Clause",
+        source=_OURS,
+        inputs="DNA sequences of one length",
+        outputs="4 columns a varied site, 1 where the base is that of the column",
+    )
 
 
 class OneHotSubstitutions(_SequenceEncoder):
@@ -117,8 +142,9 @@ class OneHotSubstitutions(_SequenceEncoder):
             BadInput: a sequence that does not fit the space.
         """
         codes = self._codes(candidates)
-        hot = np.eye(len(AMINO_ACIDS))[codes] * (codes != self._parent_codes())[:, :, None]
-        return hot.reshape(len(codes), codes.shape[1] * len(AMINO_ACIDS))
+        letters = len(self.alphabet.letters)
+        hot = np.eye(letters)[codes] * (codes != self._parent_codes())[:, :, None]
+        return hot.reshape(len(codes), codes.shape[1] * letters)
 
 
 class ZScales(_SequenceEncoder):

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 ENCODERS: dict[str, str] = {
+    "dna_k_mers": "models.dna:DnaKMers",
+    "dna_one_hot": "models.encodings:DnaOneHot",
     "named_values": "models.encodings:NamedValues",
     "one_hot": "models.encodings:OneHot",
     "one_hot_substitutions": "models.encodings:OneHotSubstitutions",
@@ -41,6 +43,7 @@ SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
 
 MODELS: dict[str, tuple[str, str, str]] = {
+    "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
     "given_features": ("models.given_features", "GivenFeatures", "GivenFeaturesSettings"),
 }
 """What a campaign names under ``models``: name -> module, class and settings class (pydantic, strict).
@@ -66,7 +69,7 @@ def encoder(name: str, *, parent: str = "", pool: Sequence[Candidate] = ()) -> E
     """The encoder of that name for one search space.
 
     Args:
-        parent: amino-acid letters that substitutions are counted from; empty when there is none.
+        parent: letters that substitutions are counted from; empty when there is none.
         pool: candidates of the space; says which sites vary and what ranges values have.
 
     Raises:
@@ -83,7 +86,7 @@ def scorer(name: str, *, parent: str, pool: Sequence[Candidate] = ()) -> Scorer:
     """The scorer of that name for one search space.
 
     Args:
-        parent: amino-acid letters that substitutions are counted from.
+        parent: letters that substitutions are counted from.
         pool: candidates of the space.
 
     Raises:

@@ -8,18 +8,24 @@ from hypothesis import strategies as st
 import models
 from lab.errors import BadInput
 from lab.interfaces import Encoder
-from lab.types import AMINO_ACIDS, Candidate
+from lab.types import AMINO_ACIDS, DNA, Candidate
 
 PARENT = "MTYKLILNGK"
+ELEMENT = "TTGACAGCTA"
 SEQUENCE_ENCODERS = [name for name in models.encoder_names() if name != "named_values"]
+ALIGNED_ENCODERS = [name for name in SEQUENCE_ENCODERS if name != "dna_k_mers"]
 
 
-def protein_pool() -> tuple[Candidate, ...]:
+def parent_for(name: str) -> str:
+    return "" if name == "named_values" else ELEMENT if name.startswith("dna") else PARENT
+
+
+def single_substitutions(parent: str, letters: str) -> tuple[Candidate, ...]:
     return tuple(
-        Candidate(id=f"{PARENT[site]}{site + 1}{new}", sequence=PARENT[:site] + new + PARENT[site + 1 :])
+        Candidate(id=f"{parent[site]}{site + 1}{new}", sequence=parent[:site] + new + parent[site + 1 :])
         for site in (1, 4, 7)
-        for new in "ADFKW"
-        if new != PARENT[site]
+        for new in letters
+        if new != parent[site]
     )
 
 
@@ -32,11 +38,13 @@ def value_pool() -> tuple[Candidate, ...]:
 
 
 def pool_for(name: str) -> tuple[Candidate, ...]:
-    return value_pool() if name == "named_values" else protein_pool()
+    if name == "named_values":
+        return value_pool()
+    return single_substitutions(parent_for(name), DNA if name.startswith("dna") else "ADFKW")
 
 
 def make(name: str) -> Encoder:
-    return models.encoder(name, parent="" if name == "named_values" else PARENT, pool=pool_for(name))
+    return models.encoder(name, parent=parent_for(name), pool=pool_for(name))
 
 
 @pytest.mark.parametrize("name", models.encoder_names())
@@ -78,23 +86,37 @@ def test_different_candidates_have_different_rows(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEQUENCE_ENCODERS)
 @given(site=st.integers(0, len(PARENT) - 1), letter=st.sampled_from("BJOUXZacm*- 1é中"))
-def test_a_letter_that_is_no_amino_acid_is_refused_with_its_place(name: str, site: int, letter: str) -> None:
-    wrong = Candidate(id="wrong", sequence=PARENT[:site] + letter + PARENT[site + 1 :])
+def test_a_letter_of_no_residue_or_base_is_refused_with_its_place(name: str, site: int, letter: str) -> None:
+    parent = parent_for(name)
+    wrong = Candidate(id="wrong", sequence=parent[:site] + letter + parent[site + 1 :])
     with pytest.raises(BadInput, match=rf"wrong .*position {site + 1}\b") as refusal:
-        make(name).encode([*protein_pool(), wrong])
-    assert AMINO_ACIDS in refusal.value.way_out
+        make(name).encode([*pool_for(name), wrong])
+    assert (DNA if name.startswith("dna") else AMINO_ACIDS) in refusal.value.way_out
+
+
+@pytest.mark.parametrize("name", ["dna_one_hot", "dna_k_mers"])
+def test_residues_are_no_bases(name: str) -> None:
+    with pytest.raises(BadInput, match="no base of DNA"):
+        make(name).encode([Candidate(id="protein", sequence=PARENT)])
 
 
 @pytest.mark.parametrize("name", SEQUENCE_ENCODERS)
-@pytest.mark.parametrize("sequence", ["", PARENT[:-1], PARENT + "A"])
-def test_a_sequence_of_another_length_is_refused_by_name(name: str, sequence: str) -> None:
+def test_a_candidate_without_a_sequence_is_refused_by_name(name: str) -> None:
+    with pytest.raises(BadInput, match="odd has no"):
+        make(name).encode([pool_for(name)[0], Candidate(id="odd", values={"t": 1.0})])
+
+
+@pytest.mark.parametrize("name", ALIGNED_ENCODERS)
+@pytest.mark.parametrize("length", [len(PARENT) - 1, len(PARENT) + 1])
+def test_a_sequence_of_another_length_is_refused_by_name(name: str, length: int) -> None:
+    odd = Candidate(id="odd", sequence=(parent_for(name) + "A")[:length])
     with pytest.raises(BadInput, match="odd"):
-        make(name).encode([protein_pool()[0], Candidate(id="odd", sequence=sequence)])
+        make(name).encode([pool_for(name)[0], odd])
 
 
-@pytest.mark.parametrize("name", SEQUENCE_ENCODERS)
+@pytest.mark.parametrize("name", ALIGNED_ENCODERS)
 def test_a_change_where_the_pool_has_none_is_refused_rather_than_dropped(name: str) -> None:
-    stray = Candidate(id="stray", sequence="A" + PARENT[1:])
+    stray = Candidate(id="stray", sequence="A" + parent_for(name)[1:])
     with pytest.raises(BadInput, match="stray differs at position 1"):
         make(name).encode([stray])
 
@@ -102,7 +124,7 @@ def test_a_change_where_the_pool_has_none_is_refused_rather_than_dropped(name: s
 @pytest.mark.parametrize("name", ["positions", "substitutions", "one_hot_substitutions"])
 def test_an_encoding_of_substitutions_needs_the_parent(name: str) -> None:
     with pytest.raises(BadInput, match="needs the parent"):
-        models.encoder(name, pool=protein_pool())
+        models.encoder(name, pool=pool_for(name))
 
 
 def test_a_misspelt_name_is_answered_with_the_right_one() -> None:
