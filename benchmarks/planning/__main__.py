@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.planning import harness
 from benchmarks.planning.methods import methods
+from benchmarks.planning.report import report
 from benchmarks.planning.sets import DEVELOPMENT, REPORT, names
 from lab.errors import BadInput, MissingData
 
@@ -59,10 +60,13 @@ def _parser() -> argparse.ArgumentParser:
             own.add_argument("--first-seed", type=int, default=0, help="begin at this one instead of 0")
             own.add_argument("--jobs", type=int, default=1, help="campaigns at a time, each on one core")
             own.add_argument("--again", action="store_true", help="run what is there again")
+            own.add_argument(
+                "--frozen", action="store_true", help="the planner is frozen: report sets may be run"
+            )
     return parser
 
 
-COMMANDS = {"run": "run campaigns"}
+COMMANDS = {"run": "run campaigns", "table": "tables of what was run so far, in Markdown"}
 
 
 def main() -> None:
@@ -73,8 +77,15 @@ def main() -> None:
         if arguments.command == "run":
             seeds = range(arguments.first_seed, arguments.seeds)
             left = harness.jobs_left(methods(arguments.methods), sets, seeds, arguments.out, arguments.again)
+            if set(sets) & set(REPORT) and not arguments.frozen:
+                raise BadInput(
+                    "Report sets are run once, when the planner is frozen.",
+                    way_out="If it is, say so with --frozen.",
+                )
             print(f"{len(left)} campaigns to run.", file=sys.stderr)
             harness.run_all(left, workers=arguments.jobs, folder=arguments.out)
+        else:
+            print(report(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
     except (BadInput, MissingData) as refused:
         print(refused, file=sys.stderr)
         sys.exit(2)

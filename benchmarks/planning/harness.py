@@ -163,7 +163,7 @@ def _span(seconds: float) -> str:
 
 
 def run_all(jobs: Sequence[Job], *, workers: int, folder: Path = RUNS) -> None:
-    """Run them, so many at a time; a worker serves all seeds of one method and set. Every result is on disk when it is told."""
+    """Run them, so many at a time; a worker serves all seeds of one method and set."""
     folder.mkdir(parents=True, exist_ok=True)
     queue, lock, progress = list(jobs), threading.Lock(), _Progress(len(jobs))
 

@@ -1,7 +1,7 @@
-"""What chooses: planners of ours by name and settings, and peers, each a process that speaks the lines of ``peers/wire.py``.
+"""What chooses: planners of ours by name and settings, and peers, each a process that speaks as ``peers/wire.py`` says.
 
-A planner of ours is written ``NAME``, ``NAME:key=value;key=value`` with values as JSON, and with ``@own`` behind the name where it
-also chooses its first experiments; ``ours`` stands for the default.
+A planner of ours is written ``NAME`` or ``NAME:key=value;key=value`` with values as JSON, and with ``@own`` behind the name
+where it also chooses its first experiments; ``ours`` stands for the default.
 """
 
 from __future__ import annotations

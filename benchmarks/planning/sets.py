@@ -1,8 +1,8 @@
 """Published measurements as pools that every method chooses from, by name.
 
-:data:`DEVELOPMENT` may be tuned on; :data:`REPORT` may not even be looked at before the planner is frozen. README.md says what
-each is. The loaders are in ``materials.py`` and ``proteins.py``; files come from ``../shared/data`` beside the repository
-and from the package mavenn.
+:data:`DEVELOPMENT` may be tuned on; :data:`REPORT` may not even be looked at before the planner is frozen. README.md says
+what each is. The loaders are in ``materials.py`` and ``proteins.py``; files come from ``../shared/data`` beside the
+repository and from the package mavenn.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -85,10 +86,9 @@ class Worker:
     def close(self) -> None:
         """End the process; harmless when it has ended."""
         if self._process.stdin is not None and not self._process.stdin.closed:
-            try:
+            # where it ended first, that is what is wanted
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass  # it ended first, which is what is wanted
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -129,11 +129,10 @@ class Worker:
     def _say(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        # one that has ended is told by the answer that does not come
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # told below, by the answer that does not come
         line = self._process.stdout.readline()
         if not line:
             raise WorkerFailed(f"the worker of {self.method.name} ended; see {self._log}")

@@ -7,7 +7,8 @@
 | ``{"do": "ask", "n": 5}`` | ``{"rows": [...], "seconds": 0.02, "peak_mb": 180.0, "intervals": [[0.1, 0.9], null]}`` |
 | ``{"do": "predict", "rows": [...]}`` | ``{"intervals": [[0.1, 0.9], ...]}``, or null where nothing can be said |
 
-Merits are turned so that larger is better, one for each outcome. A request that fails is answered with ``{"error": sentence}``. The folder holds
+Merits are turned so that larger is better, one for each outcome. A request that fails is answered with
+``{"error": sentence}``. The folder holds
 ``points.npy`` (N x d, unit cube) and ``columns.json`` (a list of name, values and table, as ``sets.Column``). Only numpy is
 imported here: the file runs in every peer's environment. What libraries print to standard output goes to standard error.
 """

@@ -1,0 +1,218 @@
+"""Tables of what was run: one a set, and a summary over sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import machine
+from benchmarks.planning.harness import read_runs
+from benchmarks.planning.metrics import Figures, Mean, figures, mean_of
+from benchmarks.planning.sets import PlanningSet, load
+
+__all__ = ["Arm", "arms", "report"]
+
+Runs = Mapping[tuple[str, str, int], dict[str, Any]]
+
+PAIRED = ("best", "top5", "area")
+"""What differences are given of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One method on one set: its campaigns by seed.
+
+    Args:
+        seconds: of every ask.
+        peak_mb: largest of all campaigns.
+        failed: sentence of each campaign that failed.
+    """
+
+    method: str
+    figures: Mapping[int, Figures]
+    runs: Mapping[int, dict[str, Any]]
+    seconds: np.ndarray
+    peak_mb: float
+    failed: Sequence[str]
+
+    def mean(self, metric: str) -> Mean:
+        """Over all seeds."""
+        return mean_of([getattr(f, metric) for f in self.figures.values()])
+
+    def difference(self, other: Arm, metric: str) -> Mean | None:
+        """This less the other, paired by seed; None without a seed in common."""
+        seeds = sorted(self.figures.keys() & other.figures.keys())
+        if not seeds:
+            return None
+        return mean_of([getattr(self.figures[s], metric) - getattr(other.figures[s], metric) for s in seeds])
+
+
+def arms(runs: Runs, chosen: PlanningSet, wanted: Sequence[str] = ()) -> list[Arm]:
+    """Every method that was run on a set, the best area first; ``wanted`` keeps only these."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for (method, name, seed), run in sorted(runs.items()):
+        if name == chosen.name and (not wanted or method in wanted):
+            found.setdefault(method, {})[seed] = run
+    made = []
+    for method, own in found.items():
+        good = {seed: run for seed, run in own.items() if "error" not in run}
+        made.append(
+            Arm(
+                method=method,
+                figures={seed: figures(chosen.merits, run["rows"]) for seed, run in good.items()},
+                runs=good,
+                seconds=np.array([s for run in good.values() for s in run["ask_s"]]),
+                peak_mb=max((run["peak_mb"] for run in good.values()), default=math.nan),
+                failed=[run["error"] for run in own.values() if "error" in run],
+            )
+        )
+    return sorted(made, key=lambda arm: -arm.mean("area").middle if arm.figures else math.inf)
+
+
+def report(folder: Path, sets: Sequence[str], wanted: Sequence[str] = (), title: str = "Planners") -> str:
+    """Markdown: a summary, then a table a set.
+
+    Args:
+        wanted: methods; the first is the one whose differences to others are given. Empty for all, ours first.
+    """
+    runs = read_runs(folder)
+    by_set = {}
+    for name in sets:
+        found = arms(runs, load(name), wanted)
+        if any(arm.figures for arm in found):
+            by_set[name] = [arm for arm in found if arm.figures or arm.failed]
+    if not by_set:
+        return "Nothing was run on these sets yet."
+    base = wanted[0] if wanted else _base(by_set)
+    lines = [f"# {title}", "", machine(), "", *_summary(by_set, base)]
+    for name, found in by_set.items():
+        lines += ["", *_table(load(name), found, base)]
+    return "\n".join(lines)
+
+
+def _base(by_set: Mapping[str, Sequence[Arm]]) -> str:
+    from benchmarks.planning.methods import DEFAULT
+
+    every = [arm.method for found in by_set.values() for arm in found]
+    return DEFAULT if DEFAULT in every else every[0]
+
+
+def _summary(by_set: Mapping[str, Sequence[Arm]], base: str) -> list[str]:
+    """Each method beside ``base`` on the sets and seeds that both ran."""
+    methods = list(dict.fromkeys(arm.method for found in by_set.values() for arm in found if arm.figures))
+    lines = [
+        f"Difference of {base} to each method on the sets that both ran, a set one observation; first on how many "
+        "sets by area.",
+        "",
+        "| method | sets | best | top 5 % | area | better on | clearly better / worse | median ask, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for method in methods:
+        pairs = []
+        for found in by_set.values():
+            at = {arm.method: arm for arm in found if arm.figures}
+            if method in at and base in at:
+                pairs.append((at[base], at[method]))
+        cells = [method, str(len(pairs))]
+        if method == base:
+            means = [np.mean([own.mean(m).middle for own, _ in pairs]) for m in PAIRED]
+            cells += [f"{mean:.3f}" for mean in means] + ["", ""]
+        elif pairs:
+            for metric in PAIRED:
+                gaps = [own.difference(other, metric) for own, other in pairs]
+                cells.append(_signed(mean_of([gap.middle for gap in gaps if gap is not None])))
+            areas = [own.difference(other, "area") for own, other in pairs]
+            known = [gap for gap in areas if gap is not None]
+            clear = [
+                (gap.middle > gap.half) - (-gap.middle > gap.half)
+                for gap in known
+                if not math.isnan(gap.half)
+            ]
+            cells += [f"{sum(gap.middle > 0 for gap in known)} of {len(known)}"]
+            cells += [f"{clear.count(1)} / {clear.count(-1)}"]
+        else:
+            cells += [""] * 5
+        seconds = [
+            np.median(arm.seconds)
+            for found in by_set.values()
+            for arm in found
+            if arm.method == method and len(arm.seconds)
+        ]
+        cells.append(f"{np.mean(seconds):.3f}" if seconds else "")
+        lines.append(_row(cells))
+    return lines
+
+
+def _table(chosen: PlanningSet, found: Sequence[Arm], base: str) -> list[str]:
+    protocol = chosen.protocol
+    what = " and ".join(f"{o.direction} {o.name}" for o in chosen.outcomes)
+    lines = [
+        f"## {chosen.name}",
+        "",
+        f"{len(chosen.candidates):,} candidates, {what}; {protocol.first} + {protocol.batch} to {protocol.budget}.",
+        "",
+        "| method | seeds | best | best, in unit | top 1 % | top 5 % | to 95 % (reached) | area | ask, s: median | p95 | peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for arm in found:
+        if not arm.figures:
+            lines.append(_row([arm.method, f"0, {len(arm.failed)} failed", *[""] * 9]))
+            continue
+        reached = np.mean([f.to95 <= protocol.budget for f in arm.figures.values()])
+        sign = 1.0 if chosen.outcomes[0].direction == "maximize" else -1.0
+        raw = arm.mean("raw")
+        failed = f", {len(arm.failed)} failed" if arm.failed else ""
+        lines.append(
+            _row(
+                [
+                    arm.method,
+                    f"{len(arm.figures)}{failed}",
+                    _plain(arm.mean("best"), 3),
+                    "" if math.isnan(raw.middle) else f"{sign * raw.middle:.4g}",
+                    _plain(arm.mean("top1"), 2),
+                    _plain(arm.mean("top5"), 2),
+                    f"{arm.mean('to95').middle:.0f} ({reached:.0%})",
+                    _plain(arm.mean("area"), 3),
+                    f"{np.median(arm.seconds):.3f}",
+                    f"{np.quantile(arm.seconds, 0.95):.3f}",
+                    f"{arm.peak_mb:.0f}",
+                ]
+            )
+        )
+    own = next((arm for arm in found if arm.method == base and arm.figures), None)
+    others = [arm for arm in found if arm.method != base and arm.figures]
+    if own is not None and others:
+        lines += [
+            "",
+            f"{base} less the other, seeds paired:",
+            "",
+            "| | best | top 5 % | area |",
+            "|---|---|---|---|",
+        ]
+        for arm in others:
+            gaps = [own.difference(arm, metric) for metric in PAIRED]
+            lines.append(_row([arm.method, *("" if gap is None else _signed(gap) for gap in gaps)]))
+    failures = sorted({(arm.method, text) for arm in found for text in arm.failed})
+    if failures:
+        lines += ["", *(f"{method} failed: {text}" for method, text in failures)]
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(mean: Mean, digits: int) -> str:
+    half = "" if math.isnan(mean.half) else f" ± {mean.half:.{digits}f}"
+    return f"{mean.middle:.{digits}f}{half}"
+
+
+def _signed(mean: Mean) -> str:
+    if math.isnan(mean.half):
+        return f"{mean.middle:+.3f}"
+    return f"{mean.middle:+.3f} ({mean.middle - mean.half:+.3f} to {mean.middle + mean.half:+.3f})"
