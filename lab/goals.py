@@ -76,6 +76,9 @@ class Limit:
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
             raise ValueError(f"a limit of {self.target} needs at_least or at_most")
+        bounds = [bound for bound in (self.at_least, self.at_most) if bound is not None]
+        if not all(map(math.isfinite, bounds)):
+            raise ValueError(f"a limit of {self.target} is a finite number")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"no {self.target} is at least {self.at_least:g} and at most {self.at_most:g}")
 

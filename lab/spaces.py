@@ -66,7 +66,7 @@ class Parameter:
         kind: ``ordinal`` is numbers in steps, ``categorical`` is levels without order.
         low, high: of continuous and integer ones.
         resolution: smallest step of a continuous one that makes a difference on the bench; values are multiples of it above
-            ``low``. 0 stands for a ten-thousandth of the range.
+            ``low``. 0 stands for a ten-thousandth of the range, or with ``log`` for four significant digits.
         log: whether equal ratios of a number make equal differences; needs ``low`` above 0.
         levels: of ordinal ones as numbers in ascending order, of categorical ones as text; at least one.
 
@@ -83,6 +83,8 @@ class Parameter:
     levels: tuple[float | str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("a value of a space needs a name")
         if self.kind in ("continuous", "integer"):
             self._check_range()
         else:
@@ -101,13 +103,19 @@ class Parameter:
             raise ValueError(f"{self.name} is an integer between bounds that are none")
         if not 0.0 <= self.resolution < math.inf:
             raise ValueError(f"{self.name} has a resolution of {self.resolution:g}")
+        if self.kind == "integer" and self.resolution:
+            raise ValueError(f"{self.name} is an integer; its resolution is 1")
 
     def _check_levels(self) -> None:
         if self.low is not None or self.high is not None:
             raise ValueError(f"{self.name} is {self.kind} and has levels, not bounds")
         if not self.levels or len(set(self.levels)) < len(self.levels):
             raise ValueError(f"{self.name} is {self.kind} and needs levels, each once")
+        if self.log or self.resolution:
+            raise ValueError(f"{self.name} is {self.kind} and has neither a resolution nor equal ratios")
         numbers = [level for level in self.levels if isinstance(level, int | float)]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"{self.name} has a level that is no finite number")
         if self.kind == "ordinal" and (len(numbers) < len(self.levels) or sorted(numbers) != numbers):
             raise ValueError(f"{self.name} is ordinal and its levels must be numbers in ascending order")
         if self.kind == "categorical" and numbers:
@@ -120,12 +128,31 @@ class Parameter:
 
     @property
     def step(self) -> float:
-        """Smallest difference between two values; of continuous and integer ones."""
+        """Smallest difference between two values, of continuous and integer ones; 0 where that depends on the value."""
         assert self.low is not None
         assert self.high is not None
         if self.kind == "integer":
             return 1.0
-        return self.resolution or (self.high - self.low) * 1e-4
+        return self.resolution or (0.0 if self.log else (self.high - self.low) * 1e-4)
+
+    @property
+    def values(self) -> tuple[float | str, ...] | None:
+        """All that it can have, in order; None where a resolution was not given, so that they are countless."""
+        if self.levels:
+            return self.levels
+        assert self.low is not None
+        assert self.high is not None
+        if self.low == self.high:
+            return (self.low,)
+        if self.kind == "continuous" and not self.resolution:
+            return None
+        return tuple(self.snapped(self.low + i * self.step) for i in range(self._steps + 1))
+
+    @property
+    def _steps(self) -> int:
+        assert self.low is not None
+        assert self.high is not None
+        return math.floor((self.high - self.low) / self.step * (1.0 + _ROUNDING) + _ROUNDING)
 
     def snapped(self, value: float) -> float:
         """The nearest value that the parameter can have; of numbers."""
@@ -134,10 +161,9 @@ class Parameter:
         assert self.low is not None
         assert self.high is not None
         if self.step == 0.0:
-            return self.low
+            return min(max(float(f"{value:.4g}"), self.low), self.high)
         steps = round((value - self.low) / self.step)
-        most = math.floor((self.high - self.low) / self.step + _ROUNDING)
-        return float(f"{self.low + max(0, min(steps, most)) * self.step:.12g}")
+        return float(f"{self.low + max(0, min(steps, self._steps)) * self.step:.12g}")
 
     def holds(self, value: JsonValue) -> bool:
         """Whether it can have the value; steps are not looked at."""
@@ -188,9 +214,34 @@ class Mixture:
             raise ValueError(f"a mixture of at most {self.at_most} ingredients has none")
         if not 0.0 <= self.least <= self.total:
             raise ValueError(f"an ingredient can't make up at least {self.least:g} of {self.total:g}")
-        largest = sorted(map(self._most, self.ingredients), reverse=True)
-        if sum(largest[: self.at_most]) < self.total * (1.0 - _ROUNDING):
-            raise ValueError(f"the largest amounts allowed do not add up to {self.total:g}")
+        if any(not 0.0 <= amount < math.inf for amount in self.most.values()):
+            raise ValueError("the largest amount of an ingredient is a number from 0 up")
+        if not 0.0 <= self.resolution <= self.total:
+            raise ValueError(f"amounts can't come in steps of {self.resolution:g} of {self.total:g}")
+        if abs(self.units * self.step - self.total) > 1e-6 * self.total:
+            raise ValueError(f"steps of {self.resolution:g} do not add up to {self.total:g}")
+        self._check_sum()
+
+    def _check_sum(self) -> None:
+        """Some number of ingredients must be able to make up the whole."""
+        fewest, largest = self.bounds
+        usable = sorted((most for most in largest if most >= fewest), reverse=True)
+        for count in range(1, min(self.at_most or len(usable), len(usable)) + 1):
+            if count * fewest <= self.units <= sum(usable[:count]):
+                return
+        raise ValueError(f"the amounts allowed can't add up to {self.total:g}")
+
+    @property
+    def units(self) -> int:
+        """Steps that the total is made of."""
+        return round(self.total / self.step)
+
+    @property
+    def bounds(self) -> tuple[int, tuple[int, ...]]:
+        """The smallest amount of an ingredient that is in, and the largest of each, in steps."""
+        fewest = max(1, math.ceil(self.least / self.step - 1e-6))
+        most = [self.most.get(name, self.total) for name in self.ingredients]
+        return fewest, tuple(math.floor(min(amount, self.total) / self.step + 1e-6) for amount in most)
 
     def _most(self, name: str) -> float:
         return self.most.get(name, self.total)
@@ -203,7 +254,11 @@ class Mixture:
     def holds(self, values: Mapping[str, JsonValue]) -> bool:
         """Whether amounts, one of every ingredient, make up the whole as they should."""
         amounts = {name: values.get(name) for name in self.ingredients}
-        known = {name: float(a) for name, a in amounts.items() if isinstance(a, int | float)}
+        known = {
+            name: float(a)
+            for name, a in amounts.items()
+            if isinstance(a, int | float) and not isinstance(a, bool)
+        }
         if len(known) < len(amounts) or not all(map(math.isfinite, known.values())):
             return False
         slack = max(_ROUNDING * self.total, 1e-6 * self.total)
@@ -242,6 +297,8 @@ class Sites:
             raise ValueError(f"sites lie between 1 and {len(self.parent)}, the length of the parent")
         if len(self.letters) != len(self.positions) or not all(self.letters):
             raise ValueError("every site needs the letters that may stand there")
+        if twice := next((text for text in self.letters if len(set(text)) < len(text)), ""):
+            raise ValueError(f"the letters {twice} of a site name one of them twice")
         if self.at_most is not None and self.at_most < 1:
             raise ValueError(f"at most {self.at_most} substitutions leave nothing to choose")
 
@@ -273,12 +330,23 @@ class LinearConstraint:
     at_most: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.coefficients:
-            raise ValueError("a linear constraint needs coefficients")
+        if not any(self.coefficients.values()):
+            raise ValueError("a linear constraint needs coefficients that are not 0")
+        bounds = [bound for bound in (self.at_least, self.at_most) if bound is not None]
+        if not all(map(math.isfinite, (*self.coefficients.values(), *bounds))):
+            raise ValueError("coefficients and bounds of a linear constraint are finite numbers")
         if self.at_least is None and self.at_most is None:
             raise ValueError("a linear constraint needs at_least or at_most")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError(f"no sum is at least {self.at_least:g} and at most {self.at_most:g}")
+
+    def __str__(self) -> str:
+        terms = " + ".join(
+            name if weight == 1.0 else f"{weight:g} {name}" for name, weight in self.coefficients.items()
+        )
+        low = "" if self.at_least is None else f"{self.at_least:g} <= "
+        high = "" if self.at_most is None else f" <= {self.at_most:g}"
+        return f"{low}{terms}{high}".replace("+ -", "- ")
 
     def holds(self, values: Mapping[str, JsonValue]) -> bool:
         """Whether named numbers keep to it."""
@@ -299,6 +367,7 @@ class SearchSpace:
         sites: substitutions, beside both.
         constraints: linear ones.
         rules: whatever else decides; a candidate is allowed when all say so.
+        folder: that modules of rules are looked for in first; empty for none.
 
     Raises:
         ValueError: it has no parts, a name twice, or a constraint of something that is no number of it.
@@ -309,6 +378,7 @@ class SearchSpace:
     sites: Sites | None = None
     constraints: tuple[LinearConstraint, ...] = ()
     rules: tuple[Rule, ...] = ()
+    folder: str = ""
 
     def __post_init__(self) -> None:
         names = self.names

@@ -196,6 +196,8 @@ class Campaign:
         models: what gives features or scores of candidates beside their own values.
         past: results of earlier campaigns.
         shared: names of values that all experiments of one batch have in common (the one temperature of a plate).
+        fixed: values that whatever is chosen next must have; other candidates stay known and are not chosen. What
+            ``shared`` asks for becomes this, batch by batch.
     """
 
     id: str
@@ -217,6 +219,7 @@ class Campaign:
     models: tuple[ModelChoice, ...] = ()
     past: tuple[PastResult, ...] = ()
     shared: tuple[str, ...] = ()
+    fixed: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
