@@ -106,8 +106,7 @@ def _summary(by_set: Mapping[str, Sequence[Arm]], base: str) -> list[str]:
     """Each method beside ``base`` on the sets and seeds that both ran."""
     methods = list(dict.fromkeys(arm.method for found in by_set.values() for arm in found if arm.figures))
     lines = [
-        f"Difference of {base} to each method on the sets that both ran, a set one observation; first on how many "
-        "sets by area.",
+        f"{base} less each method: the mean over sets that both ran, a set one observation, and its 95 % interval.",
         "",
         "| method | sets | best | top 5 % | area | better on | clearly better / worse | median ask, s |",
         "|---|---|---|---|---|---|---|---|",
@@ -156,7 +155,7 @@ def _table(chosen: PlanningSet, found: Sequence[Arm], base: str) -> list[str]:
         "",
         f"{len(chosen.candidates):,} candidates, {what}; {protocol.first} + {protocol.batch} to {protocol.budget}.",
         "",
-        "| method | seeds | best | best, in unit | top 1 % | top 5 % | to 95 % (reached) | area | ask, s: median | p95 | peak MB |",
+        "| method | seeds | best | in unit | top 1 % | top 5 % | to 95 % (reached) | area | ask, s | p95 | peak MB |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for arm in found:
