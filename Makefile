@@ -11,7 +11,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-# mavenn is installed without what it declares (requirements-data.txt says why), so pip's complaint about that is left out.
+# The packages of requirements-*.txt are installed without what they declare (each file says why), so pip's complaints about
+# that are left out.
 # Twice --quiet: errors are shown, progress and remarks on the configuration of pip are not.
 INSTALL := $(PIP) install --quiet --quiet --no-warn-conflicts
 DEMO   := build/demo
@@ -65,10 +66,11 @@ $(VENV)/.installed-base: $(VENV)/.made pyproject.toml constraints.txt requiremen
 	@touch $@
 
 # torch comes first, on its own and in the version of the lock, so that a machine that offers a CPU build gets that one.
-$(VENV)/.installed-all: $(VENV)/.installed-base
+$(VENV)/.installed-all: $(VENV)/.installed-base requirements-models.txt requirements-gpl.txt
 	@echo "Installing what the tests need into $(VENV), PyTorch among it; the first time this takes several minutes."
 	@$(INSTALL) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
-	@$(INSTALL) --constraint constraints.txt --editable '.[planning,epics,postgres,console,dev]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[planning,materials,epics,postgres,console,dev]'
+	@$(INSTALL) --no-deps --requirement requirements-models.txt --requirement requirements-gpl.txt
 	@touch $@
 
 # Programs that some tests start. Only root on Debian or Ubuntu gets them installed; elsewhere those tests say that they are skipped.
@@ -87,7 +89,8 @@ system:
 
 # The lock is what is installed when `make test` passes, without this package, local builds and the data packages.
 lock: $(VENV)/.installed-all
-	@{ sed -n '/^#/p' constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+.*//' | grep -v '@' | grep -v '^mavenn=='; } >constraints.new
+	@{ sed -n '/^#/p' constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+.*//' | grep -v '@' \
+	  | grep -viFx "$$(sed -n '/==/p' requirements-*.txt)"; } >constraints.new
 	@mv constraints.new constraints.txt
 
 clean:
