@@ -30,6 +30,15 @@ LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
             max_volume_ul=200.0,
             dead_volume_ul=3.0,
         ),
+        # Corning 3603: flat and clear below, for reading absorbance through. The dead volume is an estimate.
+        "flat_plate_96": LabwareType(
+            name="cor_96_wellplate_360uL_Fb",
+            kind="plate",
+            rows=8,
+            columns=12,
+            max_volume_ul=360.0,
+            dead_volume_ul=10.0,
+        ),
         "auto_sealing_lid": LabwareType(name="auto_sealing_pcr_lid", kind="lid"),
         "tips_50ul": LabwareType(
             name="hamilton_96_tiprack_50uL_filter", kind="tip_rack", rows=8, columns=12, tip_volume_ul=50.0

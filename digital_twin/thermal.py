@@ -15,7 +15,7 @@ import numpy.typing as npt
 from digital_twin.physics import heat
 from digital_twin.physics.plate import edge_exposure
 
-__all__ = ["ROOM_C", "SEATS", "Climate", "History", "Seat", "follow", "seat_pattern"]
+__all__ = ["ROOM_C", "SEATS", "Climate", "History", "Seat", "cumulative", "follow", "seat_pattern"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -147,6 +147,12 @@ class History:
 
     times_s: FloatArray
     temperatures_c: FloatArray
+
+
+def cumulative(rates_per_s: FloatArray, times_s: FloatArray) -> FloatArray:
+    """Integral of m x n rates from the first time to each (trapezoid): m x n, zeros first."""
+    steps = np.diff(times_s)[:, None] * 0.5 * (rates_per_s[1:] + rates_per_s[:-1])
+    return np.concatenate([np.zeros((1, rates_per_s.shape[1])), np.cumsum(steps, axis=0)])
 
 
 def seat_pattern(seat: Seat, *, rows: int, columns: int, rng: np.random.Generator) -> FloatArray:

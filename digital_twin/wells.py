@@ -85,6 +85,8 @@ class WellShape:
 _SHAPES = {
     # 4titude FrameStar 4ti-0960, from its definition in PyLabRobot 0.2.2.
     "azenta_96_wellplate_200uL_Vb_4titudeframestar": WellShape(diameter_mm=5.5, cone_mm=9.8, depth_mm=15.1),
+    # Corning 3603, from its definition in PyLabRobot 0.2.2.
+    "cor_96_wellplate_360uL_Fb": WellShape(diameter_mm=6.86, cone_mm=0.0, depth_mm=10.67),
     # Hamilton 56694: a round well of the same cross-section (1455 mm2 by the height table in PyLabRobot) and brim (80 mL).
     "hamilton_1_trough_60mL_Vb": WellShape(diameter_mm=43.04, cone_mm=5.28, depth_mm=58.5),
 }

@@ -1,9 +1,9 @@
-"""Plate readings out of a run's Bluesky documents."""
+"""Plate readings, single and kinetic, out of a run's Bluesky documents."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from lab.errors import NonsenseReply
 from lab.interfaces import Document
 from lab.types import WellUse
 
-__all__ = ["PlateReading", "plate_readings", "without_reading"]
+__all__ = ["KineticReading", "PlateReading", "plate_kinetics", "plate_readings", "without_reading"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,22 @@ class PlateReading:
     lab_time_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KineticReading:
+    """One plate read several times.
+
+    Args:
+        traces: by well, one value for each cycle, in the reader's units; not a number where the reader gave none.
+        saturated: wells at the reader's ceiling in any cycle.
+        lab_time_s: when the first cycle began.
+    """
+
+    labware: str
+    traces: Mapping[str, np.ndarray]
+    saturated: frozenset[str]
+    lab_time_s: float
+
+
 def plate_readings(
     documents: Iterable[Document], *, stream: str, device: str = "reader"
 ) -> dict[str, PlateReading]:
@@ -46,14 +62,33 @@ def plate_readings(
     Raises:
         NonsenseReply: a reading has not as many values as its plate has wells.
     """
-    shapes: dict[str, tuple[int, int]] = {}
     found: dict[str, PlateReading] = {}
-    for name, body in documents:
-        if name == "descriptor" and body.get("name") == stream:
-            shapes[body["uid"]] = _shape(body, device)
-        elif name == "event" and body["descriptor"] in shapes:
-            reading = _reading(body["data"], device, *shapes[body["descriptor"]])
-            found[reading.labware] = reading
+    for data, shape in _events(documents, stream, device):
+        reading = _reading(data, device, *shape)
+        found[reading.labware] = reading
+    return found
+
+
+def plate_kinetics(
+    documents: Iterable[Document], *, stream: str, device: str = "reader"
+) -> dict[str, KineticReading]:
+    """The kinetic readings of one stream, by labware id; arguments and errors as of :func:`plate_readings`."""
+    found: dict[str, KineticReading] = {}
+    for data, shape in _events(documents, stream, device):
+        last = _reading(data, device, *shape)
+        passes = np.asarray(data[f"{device}-cycles"], dtype=float).ravel()
+        wells = len(last.values)
+        if passes.size == 0 or passes.size % wells:
+            raise NonsenseReply(
+                f"the cycles of {last.labware} have {passes.size} values for {wells} wells.", device=device
+            )
+        traces = passes.reshape(-1, wells).T
+        found[last.labware] = KineticReading(
+            labware=last.labware,
+            traces=dict(zip(last.values, traces, strict=True)),
+            saturated=last.saturated,
+            lab_time_s=last.lab_time_s,
+        )
     return found
 
 
@@ -61,6 +96,18 @@ def without_reading(labware: str, uses: Iterable[WellUse]) -> PlateReading:
     """What stands for the reading of a plate that there is none of: no number in any well, at no time."""
     values = {use.well: math.nan for use in uses if use.labware == labware}
     return PlateReading(labware=labware, values=values, saturated=frozenset(), lab_time_s=math.nan)
+
+
+def _events(
+    documents: Iterable[Document], stream: str, device: str
+) -> Iterator[tuple[Mapping[str, Any], tuple[int, int]]]:
+    """Data of each event of a stream, and rows and columns of its plate."""
+    shapes: dict[str, tuple[int, int]] = {}
+    for name, body in documents:
+        if name == "descriptor" and body.get("name") == stream:
+            shapes[body["uid"]] = _shape(body, device)
+        elif name == "event" and body["descriptor"] in shapes:
+            yield body["data"], shapes[body["descriptor"]]
 
 
 def _shape(descriptor: Mapping[str, Any], device: str) -> tuple[int, int]:

@@ -10,7 +10,6 @@ Every plate carries the same wells: the variants in replicate, the reference and
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,13 @@ from lab.interfaces import RunRecord, Workcell
 from lab.strict import StrictModel, refuse
 from lab.types import Batch, Campaign, Layout, Observation, new_id
 from protocols import steps
+from protocols.filling import add_to_plate, check_volume, fill_plates, filling_deck
 from protocols.hit_picking import hit_picks, well_uses
 from protocols.plate_layout import column_major, scatter
 from protocols.plate_ratio import PlateRatio, Thresholds
 from protocols.plate_work import a_lid, fresh_plates, heat_sealed, home, last_read_s, shake, work_place
 from protocols.readings import plate_readings, without_reading
-from protocols.stock import Pick, Reagent, Stock, places_to_work
+from protocols.stock import Pick, Reagent, Stock
 
 __all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
 
@@ -168,13 +168,7 @@ def layout(
         rng=rng,
     )
     total_ul = parameters.sample_volume_ul + parameters.buffer_volume_ul + parameters.reporter_volume_ul
-    if total_ul > kind.max_volume_ul:
-        raise Infeasible(
-            (
-                f"Each well would get {total_ul:g} ul, and one of {plates[0].id} holds {kind.max_volume_ul:g} ul.",
-            ),
-            way_out="Use smaller volumes.",
-        )
+    check_volume(plates[0], total_ul)
     roles = dict(zip(parameters.roles, (plate.id for plate in plates), strict=True))
     stock = Stock(bench)
     wells = column_major([well for group in groups for well in group])
@@ -208,7 +202,7 @@ def layout(
 
 def _deckfuls(bench: Bench, roles: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Plates that are filled together: as many as find room on the handler's deck beside the plate they are filled from."""
-    room = len(_deck(bench)) - 1
+    room = len(filling_deck(bench)) - 1
     return tuple(tuple(roles[first : first + room]) for first in range(0, len(roles), room))
 
 
@@ -228,13 +222,13 @@ def plan(
     steps.require(workcell, NEEDS)
     bench = workcell.bench
     wells = layout.choices["wells"]
-    deck = _deck(bench)
+    deck = filling_deck(bench)
     deckfuls = _deckfuls(bench, parameters.roles)
     for roles, written in zip(deckfuls, layout.choices["picks"], strict=True):
         picks = [Pick.from_json(pick) for pick in written]
         plates = [layout.labware[role] for role in roles]
         buffer = Reagent.from_json(layout.choices["buffer"])
-        yield from steps.claimed(deck, _prepare(workcell, deck, plates, picks, buffer, wells))
+        yield from steps.claimed(deck, fill_plates(workcell, deck, plates, picks, buffer, wells))
     block = work_place(bench, "thermocycler")
     lid = bench.labware[layout.labware["lid"]]
     for role, temperature_c in parameters.heated.items():
@@ -266,47 +260,10 @@ def plan(
         yield from steps.claimed((reader,), _read(workcell, reader, plate, parameters))
 
 
-def _deck(bench: Bench) -> tuple[str, ...]:
-    """Places on the handler's deck: first the one that library plates come to, then those of the plates that are filled."""
-    places = places_to_work(bench, "handler")
-    if len(places) < 2:
-        raise Infeasible(
-            (f"The handler's deck needs two free places for plates, and has {len(places)}.",),
-            way_out="Add positions to the workcell file.",
-        )
-    return places
-
-
-def _prepare(
-    workcell: Workcell,
-    deck: Sequence[str],
-    plates: Sequence[str],
-    picks: Sequence[Pick],
-    buffer: Reagent,
-    wells: Sequence[str],
-) -> steps.Plan[None]:
-    """Samples into dry wells, then buffer onto them: the larger volume mixes the smaller, and no tip meets two samples."""
-    for plate, place in zip(plates, deck[1:], strict=False):
-        yield from steps.move(workcell, plate, place)
-    for source, of_source in groupby(picks, key=lambda pick: pick.source[0]):
-        fetched = workcell.bench.labware[source].type.kind == "plate"
-        if fetched:
-            yield from steps.move(workcell, source, deck[0])
-        for pick in of_source:
-            yield from steps.carry_out(workcell, "handler", pick.command)
-        if fetched:
-            yield from home(workcell, source)
-    for plate in plates:
-        yield from steps.carry_out(workcell, "handler", buffer.command(plate, wells))
-    for plate in plates:
-        yield from home(workcell, plate)
-
-
 def _add_reporter(
     workcell: Workcell, place: str, plate: str, reporter: Reagent, wells: Sequence[str]
 ) -> steps.Plan[None]:
-    yield from steps.move(workcell, plate, place)
-    yield from steps.carry_out(workcell, "handler", reporter.command(plate, wells))
+    yield from add_to_plate(workcell, place, plate, reporter, wells)
     yield from home(workcell, plate)
 
 

@@ -35,6 +35,8 @@ def of_wells(group: Group, *, where: str) -> list[Finding]:
     found: list[Finding] = [("barred", False, sentence) for sentence in _told_barred(group)]
     for well in group.wells:
         name = f"{well.well} of {well.labware}"
+        if well.set_aside is not None and well.barred is None:
+            found.append((well.set_aside[0], False, f"{name} {well.set_aside[1]}"))
         if "unreadable" in well.flags:
             found.append(("unreadable", False, f"{name} could not be read."))
         if "saturated" in well.flags:
@@ -52,28 +54,46 @@ def of_wells(group: Group, *, where: str) -> list[Finding]:
     return found
 
 
-def told_missing(groups: Sequence[Group], what: str, flags: tuple[str, ...], *, bad: bool) -> list[Finding]:
+def told_missing(
+    groups: Sequence[Group],
+    what: str,
+    flags: tuple[str, ...],
+    *,
+    bad: bool,
+    remedy: str = "lower the reader's gain",
+) -> list[Finding]:
     """(flag, bad, sentence) of groups of one kind without a number; plates of one reason share a sentence.
 
     Args:
         what: the wells, as a sentence names them.
         flags: beside the reason's own.
+        remedy: against readings past the reader's range.
     """
-    all_barred = "; ".join(dict.fromkeys(_why(w) for g in groups if not g.allowed for w in g.wells))
+    alike: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        alike.setdefault(_reason(group, remedy), []).append(group.wells[0].labware)
     found: list[Finding] = []
-    for reason, flag, ending in (
-        (set(), "barred", f"are barred: {all_barred}."),
-        ({True}, "saturated", "are all saturated: lower the reader's gain."),
-        ({True, False}, "saturated", "are saturated or could not be read: lower the reader's gain."),
-        ({False}, "unreadable", "could not be read: check the reader and the plate."),
-    ):
-        alike = [group for group in groups if {well.saturated for well in group.allowed} == reason]
-        if alike:
-            *others, last = (group.wells[0].labware for group in alike)
-            plates = f"{', '.join(others)} and {last}" if others else last
-            sentence = f"{what} {plates} {ending}"
-            found += [(f, bad, sentence if n == 0 else "") for n, f in enumerate((*flags, flag))]
+    for (flag, ending), labware in alike.items():
+        *others, last = labware
+        plates = f"{', '.join(others)} and {last}" if others else last
+        sentence = f"{what} {plates} {ending}."
+        found += [(f, bad, sentence if n == 0 else "") for n, f in enumerate((*flags, flag))]
     return found
+
+
+def _reason(group: Group, remedy: str) -> tuple[str, str]:
+    """Flag and words of why a group has no number."""
+    if not group.allowed:
+        return "barred", f"are barred: {'; '.join(dict.fromkeys(_why(w) for w in group.wells))}"
+    aside = [well.set_aside for well in group.allowed if well.set_aside is not None]
+    if aside:
+        return aside[0][0], f"give no number: {group.allowed[0].well} {aside[0][1].rstrip('.')}"
+    saturated = {well.saturated for well in group.allowed}
+    if saturated == {True}:
+        return "saturated", f"are all saturated: {remedy}"
+    if saturated == {True, False}:
+        return "saturated", f"are saturated or could not be read: {remedy}"
+    return "unreadable", "could not be read: check the reader and the plate"
 
 
 def _told_barred(group: Group) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class WellReading:
         net: ``raw`` less the median of the plate's blanks; NaN where ``raw`` is, and where no blank can be used.
         off_sd: for an outlier, how many standard deviations from its group's median; 0 otherwise.
         barred: why its sample must not be used; None where it may.
+        set_aside: flag and sentence of why the analysis itself has no number for it; None where it has, or where the reader
+            gave none.
     """
 
     labware: str
@@ -38,12 +41,15 @@ class WellReading:
     saturated: bool
     off_sd: float = 0.0
     barred: str | None = None
+    set_aside: tuple[str, str] | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
         """Why it is left out; empty when it counts."""
         if self.barred is not None:
             return ("barred",)
+        if self.set_aside is not None:
+            return (self.set_aside[0],)
         if not math.isfinite(self.raw):
             # Readers that give no number past their range mark the well as saturated as well.
             return ("saturated",) if self.saturated else ("unreadable",)
@@ -98,9 +104,17 @@ class Group:
 
 
 def wells_of(
-    reading: PlateReading, uses: Sequence[WellUse], barred: Mapping[str, str]
+    reading: PlateReading,
+    uses: Sequence[WellUse],
+    barred: Mapping[str, str],
+    set_aside: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> dict[str, list[WellReading]]:
-    """Wells of one plate by group, their signals above the median blank."""
+    """Wells of one plate by group, their signals above the median blank.
+
+    Args:
+        barred: sample id -> why it must not be used.
+        set_aside: well -> flag and sentence of why it has no number.
+    """
     mine = [use for use in uses if use.labware == reading.labware]
     blanks = [
         reading.values[use.well]
@@ -123,6 +137,7 @@ def wells_of(
                 net=reading.values[use.well] - background,
                 saturated=use.well in reading.saturated,
                 barred=barred.get(use.sample_id),
+                set_aside=set_aside.get(use.well),
             )
         )
     return groups

@@ -22,8 +22,15 @@ def _photovoltaic_blends() -> Chemistry:
     return PhotovoltaicBlends()
 
 
+def _tem1() -> Chemistry:
+    from digital_twin.chemistry.tem1 import Tem1
+
+    return Tem1()
+
+
 CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {
     "protein_g": _protein_g,
+    "tem1": _tem1,
     "photovoltaic_blends": _photovoltaic_blends,
 }
 """By the name that a workcell file gives."""

@@ -25,11 +25,12 @@ from digital_twin.physics.optics import (
     NBD_LABELLED_FC,
     FluorescenceDetector,
     absorbance,
+    band_height,
     bound_complex_umol_l,
     fluorescence_rfu,
     protein_extinction_l_per_mol_cm,
 )
-from digital_twin.thermal import History
+from digital_twin.thermal import History, cumulative
 from digital_twin.wells import Wells
 from lab.errors import BadInput
 
@@ -52,7 +53,7 @@ ASSAY_BUFFER: Mapping[str, float] = {
 REPORTER: Mapping[str, float] = {"reporter": 4.0, "edta": 20_000.0}
 """Stopping reagent, umol/L. ``reporter`` counts binding sites for protein G, two on each Fc. A chosen recipe."""
 
-_HALF_WIDTH_NM = 60.0
+_BAND_NM = 60.0
 _EXCITATION_PEAK_NM, _EMISSION_PEAK_NM = 480.0, 540.0
 """Bands of NBD, about 60 nm wide at half height (Lakowicz, 3rd ed., chapter 3)."""
 
@@ -94,7 +95,7 @@ class ProteinG:
         filled = wells.volume_ul > 0.0
         present = enzyme > 0.0
         temperatures = history.temperatures_c
-        decay = _cumulative(np.interp(temperatures, _TABLE_C, _DECAY_PER_S), history.times_s)
+        decay = cumulative(np.interp(temperatures, _TABLE_C, _DECAY_PER_S), history.times_s)
         active = np.array(
             [
                 active_protease_fraction(edta_mmol_l=float(e) / 1000.0, divalent_mmol_l=float(d) / 1000.0)
@@ -115,7 +116,7 @@ class ProteinG:
                 temperature_c=temperatures[:, here],
                 ddg_kcal_per_mol=np.full((1, int(here.sum())), self._variants[name[7:]].ddg_kcal_per_mol),
             )
-            dose = _cumulative(unfolded * cutting[:, here], history.times_s)[-1]
+            dose = cumulative(unfolded * cutting[:, here], history.times_s)[-1]
             lost = native[here] * -np.expm1(-dose)
             native[here] -= lost
             wells.amount(f"cleaved:{name[7:]}")[here] += lost
@@ -135,7 +136,9 @@ class ProteinG:
         bound = self._bound_umol_l(wells, temperature_c) * (1.0 - wells.unmixed)
         free = wells.concentration_umol_l("reporter") - bound
         depth = wells.shape.liquid_depth_mm(wells.volume_ul)
-        seen = _band(excitation_nm, _EXCITATION_PEAK_NM) * _band(emission_nm, _EMISSION_PEAK_NM)
+        seen = band_height(excitation_nm, peak_nm=_EXCITATION_PEAK_NM, width_nm=_BAND_NM) * band_height(
+            emission_nm, peak_nm=_EMISSION_PEAK_NM, width_nm=_BAND_NM
+        )
         light = [
             fluorescence_rfu(
                 bound_umol_l=float(b), free_umol_l=float(f), path_mm=float(d), gain=gain, detector=detector
@@ -148,7 +151,7 @@ class ProteinG:
         """Protein at 280 nm (cut or not) and dye at its excitation band."""
         depth = wells.shape.liquid_depth_mm(wells.volume_ul)
         total = np.zeros_like(depth)
-        protein_band = _band(wavelength_nm, 280.0, half_width_nm=25.0)
+        protein_band = band_height(wavelength_nm, peak_nm=280.0, width_nm=25.0)
         for prefix in ("native:", "cleaved:"):
             for name in wells.with_prefix(prefix):
                 sequence = self._variants[name[len(prefix) :]].sequence
@@ -157,7 +160,8 @@ class ProteinG:
                     concentration_umol_l=wells.concentration_umol_l(name),
                     path_mm=1.0,
                 )
-        total += _band(wavelength_nm, _EXCITATION_PEAK_NM) * absorbance(
+        dye_band = band_height(wavelength_nm, peak_nm=_EXCITATION_PEAK_NM, width_nm=_BAND_NM)
+        total += dye_band * absorbance(
             extinction_l_per_mol_cm=NBD_LABELLED_FC.extinction_l_per_mol_cm,
             concentration_umol_l=wells.concentration_umol_l("reporter"),
             path_mm=1.0,
@@ -185,14 +189,3 @@ class ProteinG:
             ligand_umol_l=ligand,
             kd_umol_l=np.exp(log_kd),
         )
-
-
-def _cumulative(rates_per_s: FloatArray, times_s: FloatArray) -> FloatArray:
-    """Integral of m x n rates from the first time to each (trapezoid): m x n, zeros first."""
-    steps = np.diff(times_s)[:, None] * 0.5 * (rates_per_s[1:] + rates_per_s[:-1])
-    return np.concatenate([np.zeros((1, rates_per_s.shape[1])), np.cumsum(steps, axis=0)])
-
-
-def _band(wavelength_nm: float, peak_nm: float, half_width_nm: float = _HALF_WIDTH_NM) -> float:
-    """Height of a Gaussian band at a wavelength, 1 at its peak; ``half_width_nm`` is its width at half height."""
-    return float(np.exp(-4.0 * np.log(2.0) * ((wavelength_nm - peak_nm) / half_width_nm) ** 2))

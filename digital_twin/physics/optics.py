@@ -24,6 +24,7 @@ __all__ = [
     "Reporter",
     "absorbance",
     "absorbance_reading",
+    "band_height",
     "bound_complex_umol_l",
     "fluorescence_reading_rfu",
     "fluorescence_rfu",
@@ -124,6 +125,15 @@ def protein_extinction_l_per_mol_cm(*, sequence: str) -> float:
     as paired.
     """
     return 5500.0 * sequence.count("W") + 1490.0 * sequence.count("Y") + 125.0 * (sequence.count("C") // 2)
+
+
+def band_height(wavelength_nm: float, *, peak_nm: float, width_nm: float) -> float:
+    """Height of a Gaussian band at a wavelength, 1 at its peak.
+
+    Args:
+        width_nm: of the band at half its height.
+    """
+    return float(np.exp(-4.0 * np.log(2.0) * ((wavelength_nm - peak_nm) / width_nm) ** 2))
 
 
 def absorbance(*, extinction_l_per_mol_cm: float, concentration_umol_l: Value, path_mm: float) -> Value:
