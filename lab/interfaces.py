@@ -179,6 +179,11 @@ class Verb(Protocol):
         """Name of the device in the workcell; what a step leases."""
         ...
 
+    @property
+    def limits(self) -> Mapping[str, tuple[float, float]]:
+        """Name of a command's field -> lowest and highest value that this device takes."""
+        ...
+
     def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
         """What the command that is set next works under.
 

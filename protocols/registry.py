@@ -16,6 +16,7 @@ from lab.strict import did_you_mean
 __all__ = ["PROTOCOLS", "load", "protocol", "protocol_names"]
 
 PROTOCOLS: dict[str, str] = {
+    "formulation_ageing": "protocols.formulation_ageing",
     "thermal_challenge": "protocols.thermal_challenge",
 }
 """Name -> module, imported when first asked for."""

@@ -160,6 +160,11 @@ class Stock:
         """Labware in the order of the workcell file, for picks to follow."""
         return tuple(self._bench.labware)
 
+    @property
+    def largest_tip_ul(self) -> float:
+        """Capacity of the largest tips on the bench, used up or not; 0 where there are none."""
+        return max(self._tips, default=0.0)
+
     def wells_of(self, content: str, first: tuple[str, str] | None = None) -> tuple[tuple[str, str], ...]:
         """Wells that hold nothing but one content: ``first`` before all others, then as they stand on the bench.
 
