@@ -16,7 +16,8 @@ from lab.bench import Bench
 from lab.dry_run import dry_run
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import ProtocolModule, RunRecord, Workcell
-from lab.types import Layout, WellUse
+from lab.types import Batch, Campaign, Layout, WellUse
+from tests.protocols import blends
 from tests.protocols.bench import CANDIDATES, DEVICES, make_batch, make_bench, make_campaign, paper_workcell
 from tests.protocols.synthetic import Plates
 
@@ -31,20 +32,41 @@ class Case:
 
     Args:
         parameters: as a campaign file has them.
-        record: (layout, parameters, rng) -> documents of a run in which each candidate's ``target`` is truly its TRUTH.
+        record: (layout, parameters, rng) -> documents of a run in which each candidate's ``target`` is truly its ``truth``.
         target: the observation to look at.
+        truth: by candidate id.
+        bench: a fresh one, as it is asked for: ``tips`` in each rack, ``library_ul`` of all material.
     """
 
     target: str
     record: Callable[[Layout, Any, np.random.Generator], RunRecord]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    campaign: Campaign = CAMPAIGN
+    batch: Batch = BATCH
+    truth: Mapping[str, float] = field(default_factory=lambda: TRUTH)
+    bench: Callable[..., Bench] = make_bench
 
 
 def _challenge(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
     return Plates(layout, TRUTH, rng).record(parameters.roles)
 
 
+def _ageing(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
+    return blends.Readings(layout, blends.TRUTH, rng).record()
+
+
 CASES: dict[str, list[Case]] = {
+    "formulation_ageing": [
+        Case(
+            target="degradation",
+            record=_ageing,
+            parameters={"replicates": 4},
+            campaign=blends.make_blend_campaign(),
+            batch=blends.make_blend_batch(),
+            truth=blends.TRUTH,
+            bench=blends.make_stock_bench,
+        ),
+    ],
     "thermal_challenge": [
         Case(target="residual_activity", record=_challenge),
         Case(
@@ -69,10 +91,12 @@ class Trial:
 
     def layout(self, seed: int = 1, bench: Bench | None = None) -> Layout:
         rng = np.random.default_rng(seed)
-        return self.module.layout(BATCH, CAMPAIGN, bench or make_bench(), self.parameters, rng)
+        return self.module.layout(
+            self.case.batch, self.case.campaign, bench or self.case.bench(), self.parameters, rng
+        )
 
     def steps(self, layout: Layout, workcell: Workcell) -> list[tuple[str, str, Any]]:
-        plan = self.module.plan(BATCH, CAMPAIGN, workcell, layout, self.parameters)
+        plan = self.module.plan(self.case.batch, self.case.campaign, workcell, layout, self.parameters)
         return [(s.device, s.action, s.arguments) for s in dry_run(plan, workcell).steps]
 
 
@@ -98,8 +122,8 @@ def test_every_protocol_has_a_case_here() -> None:
 def test_the_same_arguments_give_the_same_layout_and_steps(trial: Trial) -> None:
     first, second = trial.layout(), trial.layout()
     assert _without_ids(first) == _without_ids(second)
-    assert trial.steps(first, paper_workcell(make_bench())) == trial.steps(
-        second, paper_workcell(make_bench())
+    assert trial.steps(first, paper_workcell(trial.case.bench())) == trial.steps(
+        second, paper_workcell(trial.case.bench())
     )
 
 
@@ -110,7 +134,7 @@ def test_another_seed_gives_another_layout(trial: Trial) -> None:
 
 @trials
 def test_a_layout_leaves_the_bench_as_it_was(trial: Trial) -> None:
-    bench = make_bench()
+    bench = trial.case.bench()
     before = bench.to_json()
     trial.layout(bench=bench)
     assert bench.to_json() == before
@@ -118,8 +142,10 @@ def test_a_layout_leaves_the_bench_as_it_was(trial: Trial) -> None:
 
 @trials
 def test_the_dry_run_finds_nothing_wrong_and_everything_ends_at_home(trial: Trial) -> None:
-    workcell = paper_workcell(make_bench())
-    plan = trial.module.plan(BATCH, CAMPAIGN, workcell, trial.layout(), trial.parameters)
+    workcell = paper_workcell(trial.case.bench())
+    plan = trial.module.plan(
+        trial.case.batch, trial.case.campaign, workcell, trial.layout(), trial.parameters
+    )
     walked = dry_run(plan, workcell)  # raises when an action stands outside a step
     assert walked.problems == ()
     assert walked.steps
@@ -128,7 +154,7 @@ def test_the_dry_run_finds_nothing_wrong_and_everything_ends_at_home(trial: Tria
 
 @trials
 def test_every_piece_of_labware_ends_at_home_and_every_lid_off_its_plate(trial: Trial) -> None:
-    bench = make_bench()
+    bench = trial.case.bench()
     workcell = paper_workcell(bench)
     by_verb = {verb: device for device, verbs in DEVICES.items() for verb in verbs}
     for device, action, arguments in trial.steps(trial.layout(), workcell):
@@ -142,7 +168,7 @@ def test_every_piece_of_labware_ends_at_home_and_every_lid_off_its_plate(trial: 
 
 @trials
 def test_steps_come_back_from_the_journal_equal(trial: Trial) -> None:
-    for _, action, arguments in trial.steps(trial.layout(), paper_workcell(make_bench())):
+    for _, action, arguments in trial.steps(trial.layout(), paper_workcell(trial.case.bench())):
         written = json.loads(json.dumps(arguments))
         assert json.loads(json.dumps(_command(action, written).to_json())) == written
 
@@ -151,8 +177,8 @@ def test_steps_come_back_from_the_journal_equal(trial: Trial) -> None:
 def test_a_resumed_plan_asks_for_the_same_steps_whatever_is_left_on_the_bench(trial: Trial) -> None:
     """Volumes, tips and places differ when a run is resumed; its steps must not."""
     layout = trial.layout()
-    fresh = trial.steps(layout, paper_workcell(make_bench()))
-    spent = make_bench()
+    fresh = trial.steps(layout, paper_workcell(trial.case.bench()))
+    spent = trial.case.bench()
     for item in spent.labware.values():
         item.tips.clear()
         item.clean = False
@@ -169,26 +195,30 @@ def test_a_stored_layout_gives_the_same_steps(trial: Trial) -> None:
     stored = Layout(
         labware=read["labware"], wells=tuple(WellUse(**use) for use in read["wells"]), choices=read["choices"]
     )
-    assert trial.steps(stored, paper_workcell(make_bench())) == trial.steps(
-        layout, paper_workcell(make_bench())
+    assert trial.steps(stored, paper_workcell(trial.case.bench())) == trial.steps(
+        layout, paper_workcell(trial.case.bench())
     )
 
 
 @trials
 def test_each_missing_device_is_one_sentence(trial: Trial) -> None:
-    needed = {device for device, _, _ in trial.steps(trial.layout(), paper_workcell(make_bench()))}
+    needed = {device for device, _, _ in trial.steps(trial.layout(), paper_workcell(trial.case.bench()))}
     for device in sorted(needed):
-        workcell = paper_workcell(make_bench(), without=(device,))
-        plan = trial.module.plan(BATCH, CAMPAIGN, workcell, trial.layout(), trial.parameters)
+        workcell = paper_workcell(trial.case.bench(), without=(device,))
+        plan = trial.module.plan(
+            trial.case.batch, trial.case.campaign, workcell, trial.layout(), trial.parameters
+        )
         (problem,) = dry_run(plan, workcell).problems
         assert device in problem
 
 
 @trials
 def test_tips_that_run_out_are_a_problem(trial: Trial) -> None:
-    bench = make_bench(tips=4)
+    bench = trial.case.bench(tips=4)
     workcell = paper_workcell(bench)
-    plan = trial.module.plan(BATCH, CAMPAIGN, workcell, trial.layout(bench=bench), trial.parameters)
+    plan = trial.module.plan(
+        trial.case.batch, trial.case.campaign, workcell, trial.layout(bench=bench), trial.parameters
+    )
     problems = dry_run(plan, workcell).problems
     assert any("tips" in problem for problem in problems)
     assert len(problems) < 12
@@ -197,7 +227,7 @@ def test_tips_that_run_out_are_a_problem(trial: Trial) -> None:
 @trials
 def test_material_that_runs_out_is_refused_at_the_layout(trial: Trial) -> None:
     with pytest.raises(Infeasible, match="are needed"):
-        trial.layout(bench=make_bench(library_ul=5.0))
+        trial.layout(bench=trial.case.bench(library_ul=5.0))
 
 
 @trials
@@ -220,14 +250,14 @@ def test_parameters_are_frozen(trial: Trial) -> None:
 def test_analysis_gives_one_observation_for_each_experiment_and_recovers_the_truth(trial: Trial) -> None:
     layout = trial.layout()
     record = trial.case.record(layout, trial.parameters, np.random.default_rng(5))
-    found = trial.module.analyse(record, BATCH, CAMPAIGN, trial.parameters)
+    found = trial.module.analyse(record, trial.case.batch, trial.case.campaign, trial.parameters)
     assert len({(o.experiment_id, o.target) for o in found}) == len(found)
     seen = {o.experiment_id: o for o in found if o.target == trial.case.target}
-    assert set(seen) == {e.id for e in BATCH.experiments}
+    assert set(seen) == {e.id for e in trial.case.batch.experiments}
     samples = {use.sample_id for use in layout.wells}
-    for experiment in BATCH.experiments:
+    for experiment in trial.case.batch.experiments:
         observation = seen[experiment.id]
-        assert observation.value == pytest.approx(TRUTH[experiment.candidate.id], abs=0.15)
+        assert observation.value == pytest.approx(trial.case.truth[experiment.candidate.id], abs=0.15)
         assert observation.run_id == record.run_id
         assert observation.origin is record.origin
         assert observation.sample_id in samples
@@ -239,10 +269,10 @@ def test_standard_errors_cover_the_truth(trial: Trial) -> None:
     inside = []
     for seed in range(12):
         record = trial.case.record(trial.layout(seed), trial.parameters, np.random.default_rng(seed))
-        content = {e.id: e.candidate.id for e in BATCH.experiments}
+        content = {e.id: e.candidate.id for e in trial.case.batch.experiments}
         inside += [
-            abs(o.value - TRUTH[content[o.experiment_id]]) < 1.96 * o.standard_error
-            for o in trial.module.analyse(record, BATCH, CAMPAIGN, trial.parameters)
+            abs(o.value - trial.case.truth[content[o.experiment_id]]) < 1.96 * o.standard_error
+            for o in trial.module.analyse(record, trial.case.batch, trial.case.campaign, trial.parameters)
             if o.target == trial.case.target
         ]
     assert 0.88 < np.mean(inside) <= 0.99
