@@ -1,13 +1,28 @@
 """What every planner's ``ask`` begins and ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lab.errors import BadInput
-from lab.types import Advice, Campaign
+from lab.types import Advice, Campaign, Candidate, JsonValue
 
-__all__ = ["check_ask", "exhausted", "seed_of"]
+__all__ = ["check_ask", "check_size", "exhausted", "fits", "seed_of"]
+
+
+def check_size(n: int) -> None:
+    """Refuse a batch of nothing.
+
+    Raises:
+        BadInput: n below 1.
+    """
+    if n < 1:
+        raise BadInput(f"A batch has at least 1 experiment, not {n}.", field="batch_size")
+
+
+def fits(candidate: Candidate, fixed: Mapping[str, JsonValue]) -> bool:
+    """Whether it has the values that the next batch must have."""
+    return all(name in candidate.values and candidate.values[name] == value for name, value in fixed.items())
 
 
 def check_ask(n: int, campaign: Campaign) -> None:
@@ -16,8 +31,7 @@ def check_ask(n: int, campaign: Campaign) -> None:
     Raises:
         BadInput: n below 1, no candidates, or two of one id.
     """
-    if n < 1:
-        raise BadInput(f"A batch has at least 1 experiment, not {n}.", field="batch_size")
+    check_size(n)
     if not campaign.candidates:
         raise BadInput("The campaign has no candidates to choose from.", field="candidates")
     seen: set[str] = set()

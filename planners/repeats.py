@@ -6,7 +6,17 @@ costs 1 of the budget like any experiment.
 
 from collections.abc import Sequence
 
-from lab.types import Campaign, Experiment, ExperimentStatus, History, Observation, Reason, new_id
+from lab.types import (
+    INFEASIBLE,
+    Campaign,
+    Experiment,
+    ExperimentStatus,
+    History,
+    Observation,
+    Reason,
+    new_id,
+)
+from planners.asking import fits
 
 __all__ = ["repeats"]
 
@@ -26,7 +36,8 @@ def repeats(
     """Up to n repeats, those waiting longest first.
 
     A candidate is repeated when its last experiment gave no usable result, none before did, it is not on its way, and it was
-    repeated fewer than ``policies.repeat_failed`` times. ``repeat_of`` names the last experiment.
+    repeated fewer than ``policies.repeat_failed`` times. ``repeat_of`` names the last experiment. One that failed itself,
+    rather than its measurement, is not repeated; one that lacks a value that the next batch is fixed to waits.
 
     Args:
         planner: whose batch this is, for the reason.
@@ -39,7 +50,7 @@ def repeats(
     for experiment in history.experiments:
         tried.setdefault(experiment.candidate.id, []).append(experiment)
     last = {o.experiment_id: o for o in history.observations if o.target == campaign.goal.target}
-    in_pool = {candidate.id for candidate in campaign.candidates}
+    in_pool = {candidate.id for candidate in campaign.candidates if fits(candidate, campaign.fixed)}
     found: list[Experiment] = []
     for candidate_id, experiments in tried.items():
         latest = experiments[-1]
@@ -47,6 +58,8 @@ def repeats(
         if candidate_id in busy or candidate_id not in in_pool or latest.status not in _FINISHED:
             continue
         if done >= campaign.policies.repeat_failed or any(_usable(last.get(e.id)) for e in experiments):
+            continue
+        if any(_infeasible(last.get(e.id)) for e in experiments):
             continue
         sentence = f"Measured again: {_what_failed(last.get(latest.id))}."
         reason = Reason(planner=planner, sentence=sentence, seed=seed)
@@ -58,6 +71,10 @@ def repeats(
 
 def _usable(observation: Observation | None) -> bool:
     return observation is not None and observation.usable
+
+
+def _infeasible(observation: Observation | None) -> bool:
+    return observation is not None and INFEASIBLE in observation.quality.flags
 
 
 def _what_failed(observation: Observation | None) -> str:

@@ -8,36 +8,43 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import models
+from lab.interfaces import Encoder, Scorer
 from lab.types import AMINO_ACIDS, Campaign, Candidate, Experiment, ExperimentStatus, History
-from models.encodings import NamedValues
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
+from planners.features import Dense, Features, sample_of
+from planners.forest import narrow
 from planners.kernels import Blocks, KernelSpec
 from planners.priors import GammaPrior, LogNormalPrior
+from planners.sequence_features import Letters, letters_of, sequence_blocks
+from planners.value_features import value_blocks
 
-__all__ = ["KERNELS", "Seen", "Space", "encode_space", "free_rows", "look_back"]
+__all__ = ["KERNELS", "Score", "Seen", "Space", "encode_space", "free_rows", "look_back"]
 
 _SAMPLE = 2000
 """Rows over which distances are averaged; the mean over a regular sample of a larger pool differs by a few percent."""
 
-_FEW_SITES = 8
-"""Up to so many varied sites, each gets lengthscales of its own; more could not be told apart by 100 results."""
-
 _PROTEIN_NOISE = LogNormalPrior(loc=-2.0, scale=1.0, grows=False)
 """Sequence features leave much unexplained at this budget, unlike the settings of an instrument: wide, around 0.14."""
+
+_NOISE = LogNormalPrior(loc=-4.0, scale=1.0, grows=False)
+"""BoTorch's: a residual around 0.02. A prior that held it near 0.007 found 0.57 instead of 0.68 of the top 5 % of P3HT."""
+
+_SITE_BY_SITE = GammaPrior(shape=3.0, mode=1 / 3)
 
 KERNELS: Mapping[str, KernelSpec] = {
     spec.name: spec
     for spec in (
         KernelSpec(name="residues", terms=(("one_hot", "z_scales"),), noise=_PROTEIN_NOISE),
-        KernelSpec(
-            name="sites",
-            terms=(("@*",),),
-            lengthscale=GammaPrior(shape=3.0, mode=1 / 3),
-            noise=_PROTEIN_NOISE,
-        ),
+        KernelSpec(name="sites", terms=(("@*",),), lengthscale=_SITE_BY_SITE, noise=_PROTEIN_NOISE),
         KernelSpec(
             name="residues_wide",
             terms=(("one_hot", "z_scales"),),
+            lengthscale=LogNormalPrior(),
+            noise=_PROTEIN_NOISE,
+        ),
+        KernelSpec(
+            name="site_sum",
+            terms=(("@",), ("z_scales",)),
             lengthscale=LogNormalPrior(),
             noise=_PROTEIN_NOISE,
         ),
@@ -47,11 +54,46 @@ KERNELS: Mapping[str, KernelSpec] = {
             terms=(("site",), ("place",), ("new", "old"), ("near", "new"), ("site", "new")),
             noise=_PROTEIN_NOISE,
         ),
-        KernelSpec(name="matern", terms=(("*",),)),
-        KernelSpec(name="matern_wide", terms=(("*",),), lengthscale=LogNormalPrior(), shape="rbf"),
+        KernelSpec(name="letters", terms=(("one_hot",),), noise=_PROTEIN_NOISE),
+        KernelSpec(
+            name="letters_wide", terms=(("one_hot",),), lengthscale=LogNormalPrior(), noise=_PROTEIN_NOISE
+        ),
+        KernelSpec(name="matern", terms=(("*",),), noise=_NOISE),
+        KernelSpec(
+            name="squared_exponential",
+            terms=(("*",),),
+            lengthscale=LogNormalPrior(),
+            noise=_NOISE,
+            shape="rbf",
+        ),
+        KernelSpec(name="sum", terms=(("+",), ("*",)), lengthscale=LogNormalPrior(), noise=_NOISE),
+        KernelSpec(name="sum_short", terms=(("+",), ("*",)), noise=_NOISE),
+        KernelSpec(name="given", terms=(("given *",),), lengthscale=LogNormalPrior(), noise=_PROTEIN_NOISE),
     )
 }
-"""Kernels by name. ``*`` stands for every block of the space, ``@*`` for the blocks of single sites."""
+"""Kernels by name. ``*`` stands for every block of the space, ``@*`` for the blocks of single sites together, ``@`` and
+``+`` for a term each of single sites and of every block, ``given *`` for what the campaign's models give.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A number a candidate that was known before anything was measured.
+
+    Args:
+        name: what gave it, in a reason's words.
+        label: ``name@version``.
+        values: (N,), mean 0 and variance 1 over the pool, larger promises better.
+        slope, sd: prior of its slope, in standard deviations of outputs a standard deviation of it.
+        named: whether the campaign asked for it; it then ranks the first round whatever the direction of the goal.
+    """
+
+    name: str
+    label: str
+    values: np.ndarray
+    slope: float
+    sd: float
+    named: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +104,12 @@ class Space:
         candidates: N of them, in the campaign's order; rows count from 0 in that order.
         row_of: candidate id -> row.
         blocks: features.
-        kernels: names of those that suit the space.
+        kernels: those that suit the space, the one that spreads the first round last.
         cards: ``name@version`` of the encoders.
-        changes: for each candidate the sites (counted from 0) that differ from the parent; empty without one.
-        parent: sequence of the reference, empty without one.
+        letters: codes of sequences; None where candidates have none.
+        for_trees: features that a random forest takes; empty where there are none, or too many.
         strata: N x 2, position and class of the new residue as integers, where candidates are single substitutions.
-        scores: (N,), mean 0 and variance 1, what general knowledge of proteins promises of single substitutions,
-            larger is more stable; None for other candidates, or where it tells nothing apart.
+        scores: what is known of candidates beforehand.
         new_residues: (N,), the new residue of single substitutions as an integer.
     """
 
@@ -77,10 +118,10 @@ class Space:
     blocks: Blocks
     kernels: tuple[KernelSpec, ...]
     cards: tuple[str, ...]
-    changes: tuple[tuple[int, ...], ...]
-    parent: str
+    letters: Letters | None = None
+    for_trees: tuple[Features, ...] = ()
     strata: np.ndarray | None = None
-    scores: np.ndarray | None = None
+    scores: tuple[Score, ...] = ()
     new_residues: np.ndarray | None = None
 
     @property
@@ -88,11 +129,14 @@ class Space:
         """N."""
         return len(self.candidates)
 
-    def without_scores(self) -> Space:
-        """The same pool, as if nothing were known of it beforehand."""
-        if self.scores is None:
-            return self
-        return replace(self, scores=None, cards=self.cards[:-1])
+    @property
+    def parent(self) -> str:
+        """Sequence of the reference, empty without one."""
+        return self.letters.parent if self.letters else ""
+
+    def changes(self, row: int) -> tuple[int, ...]:
+        """Sites (counted from 0) where a candidate differs from the parent; none without one."""
+        return self.letters.changes(row) if self.letters else ()
 
 
 def encode_space(campaign: Campaign) -> Space:
@@ -100,109 +144,145 @@ def encode_space(campaign: Campaign) -> Space:
 
     Raises:
         BadInput: something an encoder refuses.
+        MissingData: a model that the campaign names lacks its package, weights or file.
     """
     pool = campaign.candidates
-    row_of = {candidate.id: row for row, candidate in enumerate(pool)}
-    if not any(candidate.sequence for candidate in pool):
-        columns, names = _named_values(pool)
-        kernels, parent, single = ["matern", "matern_wide"], "", False
-        changes: tuple[tuple[int, ...], ...] = tuple(() for _ in pool)
+    columns: dict[str, Features] = {}
+    spreads: dict[str, float] = {}
+    letters, single, cards = None, False, ()
+    if any(candidate.sequence for candidate in pool):
+        letters = letters_of(pool, campaign.reference.sequence, campaign.alphabet)
+        columns, cards = sequence_blocks(letters)
+        single = bool(letters.parent) and int(letters.counts.max()) <= 1
+        kernels = _sequence_kernels(columns, single)
     else:
-        parent = campaign.reference.sequence
-        columns, names, changes = _sequences(pool, parent)
-        single = bool(parent) and max(len(sites) for sites in changes) <= 1
-        kernels = ["residues", "site_and_change", "additive"] if single else ["residues", "residues_wide"]
-        if not single and any("@" in name for name in columns):
-            kernels.append("sites")
-    scores = None
-    if single:
-        scorer = models.scorer("substitution_effects", parent=parent, pool=pool)
-        scores = _standardised(scorer.score(pool))
-        names = names if scores is None else (*names, scorer.card.label)
-    sample = None if len(pool) <= _SAMPLE else np.linspace(0, len(pool) - 1, _SAMPLE).astype(np.intp)
+        values = value_blocks(pool)
+        columns, spreads, cards = dict(values.columns), values.spreads, (values.label,)
+        kernels = ["sum_short", "sum"] if values.factors else ["sum", "squared_exponential", "matern"]
+    given, scores, of_models = _from_models(campaign)
+    if given:
+        columns |= given
+        kernels.insert(0, "given")
+    if single and campaign.alphabet == "protein":
+        scores = (*scores, *_general_knowledge(pool, campaign.reference.sequence))
+    blocks = Blocks(columns, sample_of(len(pool), _SAMPLE), spreads)
     return Space(
         candidates=pool,
-        row_of=row_of,
-        blocks=Blocks(columns, sample),
-        kernels=tuple(_every_block(KERNELS[name], tuple(columns)) for name in kernels),
-        cards=names,
-        changes=changes,
-        parent=parent,
-        strata=_strata(pool, changes) if single else None,
+        row_of={candidate.id: row for row, candidate in enumerate(pool)},
+        blocks=blocks,
+        kernels=tuple(_every_block(KERNELS[name], blocks.names) for name in kernels),
+        cards=(*cards, *of_models),
+        letters=letters,
+        for_trees=_for_trees(blocks, scores),
+        strata=_strata(pool, letters) if letters and single and campaign.alphabet == "protein" else None,
         scores=scores,
-        new_residues=_new_residues(pool, changes) if single else None,
+        new_residues=_new_residues(letters) if letters and single else None,
     )
+
+
+def _sequence_kernels(columns: Mapping[str, Features], single: bool) -> list[str]:
+    if "z_scales" not in columns:
+        return ["letters_wide", "letters"]
+    if single:
+        return ["residues", "site_and_change", "additive"]
+    if any("@" in name for name in columns):
+        return ["site_sum", "residues", "sites"]
+    return ["residues", "residues_wide"]
+
+
+def _from_models(
+    campaign: Campaign,
+) -> tuple[dict[str, Features], tuple[Score, ...], tuple[str, ...]]:
+    """What the models that a campaign names say of its pool: features, scores, labels."""
+    given: dict[str, Features] = {}
+    scores: list[Score] = []
+    labels: list[str] = []
+    for choice in campaign.models:
+        made = models.model(choice, parent=campaign.reference.sequence)
+        labels.append(made.card.label)
+        if isinstance(made, Scorer):
+            values = _standardised(np.asarray(made.score(campaign.candidates), dtype=np.float64))
+            if values is not None:
+                scores.append(
+                    Score(
+                        name=made.card.name.replace("_", " "),
+                        label=made.card.label,
+                        values=values,
+                        slope=0.5,
+                        sd=0.25,
+                        named=True,
+                    )
+                )
+        if isinstance(made, Encoder):
+            given[f"given {choice.name}"] = Dense(_even(made.encode(campaign.candidates)))
+    return given, tuple(scores), tuple(labels)
+
+
+def _general_knowledge(pool: Sequence[Candidate], parent: str) -> tuple[Score, ...]:
+    """What substitutions cost other proteins."""
+    scorer = models.scorer("substitution_effects", parent=parent, pool=pool)
+    values = _standardised(scorer.score(pool))
+    if values is None:
+        return ()
+    label = scorer.card.label
+    return (Score(name="other proteins", label=label, values=values, slope=0.4, sd=0.2, named=False),)
+
+
+def _even(encoded: np.ndarray) -> np.ndarray:
+    """Columns about their mean, none of more than a hundredth-part's rounding left out, each with the same spread."""
+    values = np.asarray(encoded, dtype=np.float64)
+    spread = values.std(axis=0)
+    kept = spread > 1e-9 * max(float(np.abs(values).max(initial=0.0)), 1e-300)
+    return (values[:, kept] - values[:, kept].mean(axis=0)) / np.maximum(spread[kept], 1e-300)
+
+
+def _for_trees(blocks: Blocks, scores: Sequence[Score]) -> tuple[Features, ...]:
+    """Numbers and levels, what replaces what, or z-scales; and the scores."""
+    names = [name for name in blocks.names if "@" not in name and name not in ("one_hot", "site")]
+    kept = [blocks.features(name) for name in names if narrow(blocks.features(name))]
+    return (*kept, *(Dense(score.values[:, None]) for score in scores)) if kept else ()
 
 
 def _standardised(scores: np.ndarray) -> np.ndarray | None:
     """Mean 0, variance 1, and nothing past three standard deviations, so that no single row sets the slope."""
-    spread = float(scores.std())
-    return np.clip((scores - scores.mean()) / spread, -3.0, 3.0) if spread > 1e-9 else None
+    known = np.isfinite(scores)
+    if not known.any():
+        return None
+    filled = np.where(known, scores, scores[known].mean())
+    spread = float(filled.std())
+    return np.clip((filled - filled.mean()) / spread, -3.0, 3.0) if spread > 1e-9 else None
 
 
-def _new_residues(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """Which residue each single substitution brings, from 1; 0 for the parent."""
-    letters = [c.sequence[sites[0]] if sites else "" for c, sites in zip(pool, changes, strict=True)]
-    return np.array([AMINO_ACIDS.find(letter) + 1 if letter else 0 for letter in letters], dtype=np.intp)
+def _new_residues(letters: Letters) -> np.ndarray:
+    """Which letter each single substitution brings, from 1; 0 for the parent."""
+    changed = letters.codes != letters.base
+    brought: np.ndarray = np.where(changed, letters.codes + 1, 0).max(axis=1, initial=0)
+    return brought.astype(np.intp)
 
 
-def _strata(pool: Sequence[Candidate], changes: Sequence[tuple[int, ...]]) -> np.ndarray:
+def _strata(pool: Sequence[Candidate], letters: Letters) -> np.ndarray:
     """Position and class of residue of each single substitution, N x 2; the parent itself has a position of its own."""
     classes = list(RESIDUE_CLASSES)
-    rows = [
-        (sites[0] + 1, classes.index(RESIDUE_CLASS_OF[c.sequence[sites[0]]])) if sites else (0, 0)
-        for c, sites in zip(pool, changes, strict=True)
-    ]
-    return np.array(rows, dtype=np.intp)
+    of_letter = np.array([0, *(classes.index(RESIDUE_CLASS_OF[letter]) for letter in AMINO_ACIDS)])
+    changed = letters.codes != letters.base
+    at = np.where(changed.any(axis=1), changed.argmax(axis=1), -1)
+    sites = np.array([*letters.sites, -1])
+    return np.column_stack([sites[at] + 1, of_letter[_new_residues(letters)]]).astype(np.intp)
 
 
 def _every_block(spec: KernelSpec, names: tuple[str, ...]) -> KernelSpec:
-    """The kernel with the names that its star stands for."""
-    if spec.terms == (("*",),):
-        return replace(spec, terms=(names,))
-    if spec.terms == (("@*",),):
-        return replace(spec, terms=(tuple(name for name in names if "@" in name),))
-    return spec
-
-
-def _named_values(pool: Sequence[Candidate]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """One block a value that varies, so that each has a lengthscale of its own."""
-    encoder = NamedValues(pool=pool)
-    encoded = encoder.encode(pool)
-    columns, at = {}, 0
-    for name, width in encoder.groups:
-        columns[name] = encoded[:, at : at + width]
-        at += width
-    return columns, (encoder.card.label,)
-
-
-def _sequences(
-    pool: Sequence[Candidate], parent: str
-) -> tuple[dict[str, np.ndarray], tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """Blocks of letters and residues; with a parent also what was replaced by what, and where."""
-    wanted = ("one_hot", "z_scales", "positions", "substitutions") if parent else ("one_hot", "z_scales")
-    encoders = {name: models.encoder(name, parent=parent, pool=pool) for name in wanted}
-    encoded = {name: encoder.encode(pool) for name, encoder in encoders.items()}
-    columns = {"one_hot": encoded["one_hot"], "z_scales": encoded["z_scales"]}
-    sites = encoded["one_hot"].shape[1] // 20
-    if sites <= _FEW_SITES:
-        for i in range(sites):
-            columns[f"one_hot@{i}"] = encoded["one_hot"][:, 20 * i : 20 * (i + 1)]
-            columns[f"z_scales@{i}"] = encoded["z_scales"][:, 5 * i : 5 * (i + 1)]
-    changes: tuple[tuple[int, ...], ...] = tuple(() for _ in pool)
-    if parent:
-        summary = encoded["substitutions"]
-        columns |= {
-            "site": encoded["positions"],
-            "place": summary[:, 1:2],
-            "new": summary[:, 2:7],
-            "old": summary[:, 7:12],
-            "near": summary[:, 12:17],
-        }
-        changes = tuple(
-            tuple(i for i, (a, b) in enumerate(zip(c.sequence, parent, strict=True)) if a != b) for c in pool
-        )
-    return columns, tuple(encoder.card.label for encoder in encoders.values()), changes
+    """The kernel with the names that its signs stand for; a sum over one block only is that block once."""
+    own = tuple(name for name in names if not name.startswith("given "))
+    at_sites = tuple(name for name in own if "@" in name)
+    meant: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+        ("*",): (own,),
+        ("@*",): (at_sites,),
+        ("@",): tuple((name,) for name in at_sites),
+        ("+",): tuple((name,) for name in own),
+        ("given *",): tuple((name,) for name in names if name.startswith("given ")),
+    }
+    terms = [part for term in spec.terms for part in meant.get(term, (term,))]
+    return replace(spec, terms=tuple(dict.fromkeys(terms)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +310,7 @@ def free_rows(campaign: Campaign, history: History, pending: Sequence[Experiment
     """Rows of the pool that may be chosen, in order.
 
     A candidate is never free again once chosen, whether it was measured, failed or was abandoned; a retracted result
-    frees it.
+    frees it. Where the next batch is fixed to some values, only candidates that have them are free.
     """
     asked = (*history.experiments, *pending)
     chosen = {e.candidate.id for e in asked if e.status is not ExperimentStatus.RETRACTED}

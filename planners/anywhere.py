@@ -1,0 +1,100 @@
+"""Every planner on every space: a pool is drawn for it, and one batch shares what it must.
+
+A planner chooses from a pool. Around it, this draws one where the campaign has a space, asks again with candidates near
+those that an acquisition chose, and sees to it that all experiments of a batch have the values in common that the campaign
+says they share. Planners themselves know nothing of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lab.interfaces import Beliefs, Believing, Planner
+from lab.spaces import Candidate
+from lab.types import Campaign, Experiment, History, Proposal
+from planners.asking import check_size
+from planners.drawing import neighbours, on_pool
+from planners.shared import choose_together
+
+__all__ = ["Anywhere", "anywhere"]
+
+
+class Anywhere:
+    """A planner, whatever the space.
+
+    Args:
+        inner: chooses from pools.
+    """
+
+    def __init__(self, inner: Planner) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        """As a campaign file names it."""
+        return self.inner.name
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Up to n experiments, as the planner chooses them.
+
+        With values that a batch shares, those of the first repeat that is due are the batch's, and repeats at others wait
+        for a batch of theirs; without one, the values are those at which the planner's choice is worth most. Experiments
+        that are pending stand on plates of their own and bind nothing.
+
+        Raises:
+            BadInput: n below 1, a space in which nothing may be chosen, and whatever the planner refuses.
+        """
+        check_size(n)
+        if campaign.shared and not campaign.fixed:
+            return choose_together(self._ask, n, campaign, history, pending, rng)
+        return self._ask(n, campaign, history, pending, rng)
+
+    def _ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        drawn = on_pool(campaign, history, pending, rng)
+        proposal = self.inner.ask(n, drawn, history, pending, rng)
+        found = [e.candidate for e in proposal.experiments if e.reason.acquisition and e.repeat_of is None]
+        if campaign.space is None or not found:
+            return proposal
+        known = {candidate.id for candidate in drawn.candidates}
+        near = [c for c in neighbours(found, campaign, rng) if c.id not in known]
+        if not near:
+            return proposal
+        return self.inner.ask(n, replace(drawn, candidates=(*drawn.candidates, *near)), history, pending, rng)
+
+
+class _BelievingAnywhere(Anywhere):
+    """The same of a planner that predicts."""
+
+    inner: Believing  # type: ignore[assignment]
+
+    def predict(
+        self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
+    ) -> Beliefs | None:
+        """What the planner expects of candidates; None while too little was measured for a model.
+
+        Raises:
+            BadInput: a candidate that the campaign's space can't describe.
+        """
+        return self.inner.predict(on_pool(campaign, history, (), rng), history, candidates, rng)
+
+
+def anywhere(inner: Planner) -> Planner:
+    """A planner for pools, made one for every space; it predicts if the planner does."""
+    return _BelievingAnywhere(inner) if isinstance(inner, Believing) else Anywhere(inner)
