@@ -15,6 +15,7 @@ __all__ = ["PLANNERS", "cards", "planner", "planner_names", "settings_type"]
 
 PLANNERS: dict[str, tuple[str, str, str]] = {
     "adaptive": ("planners.adaptive", "AdaptivePlanner", "AdaptiveSettings"),
+    "botorch": ("planners.bo.planner", "BotorchPlanner", "BotorchSettings"),
     "random": ("planners.baselines", "RandomPlanner", "NoSettings"),
     "sobol": ("planners.baselines", "SobolPlanner", "NoSettings"),
 }
@@ -45,11 +46,13 @@ def settings_type(name: str) -> type[BaseModel]:
 
 
 def planner(name: str, settings: Mapping[str, JsonValue] | None = None) -> Planner:
-    """The planner of that name, with settings as a campaign file gives them.
+    """The planner of that name, with settings as a campaign file gives them; for pools and every other space.
 
     Raises:
         BadInput: no planner has that name, or settings are unknown or out of range; names the fields.
     """
+    from planners.anywhere import anywhere
+
     module, made_by, _ = _entry(name)
     checked = read_strictly(
         settings_type(name),
@@ -59,7 +62,7 @@ def planner(name: str, settings: Mapping[str, JsonValue] | None = None) -> Plann
         known="Its settings are:",
     )
     made: Planner = getattr(import_module(module), made_by)(checked)
-    return made
+    return anywhere(made)
 
 
 def _entry(name: str) -> tuple[str, str, str]:

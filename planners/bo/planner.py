@@ -1,0 +1,278 @@
+"""The BoTorch planner for every goal and space.
+
+The first experiments cover the space. From then on each target gets a Gaussian process with BoTorch's defaults, and the
+batch is chosen greedily by the acquisition function that suits the goal, each choice as if the ones before were on their
+way. Where matrices can't be inverted, the batch covers the space again and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from lab.interfaces import Beliefs
+from lab.strict import StrictModel
+from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
+from planners.asking import check_ask, exhausted, seed_of
+from planners.bo import words
+from planners.bo.features import Encoding, PoolFeatures
+from planners.bo.results import Column, Results, read_history
+from planners.bo.start import spread_rows
+from planners.repeats import repeats
+from planners.space import free_rows
+
+if TYPE_CHECKING:
+    from planners.bo.acquire import Acquisitions
+    from planners.bo.choosing import Choice
+    from planners.bo.surrogate import Surrogate
+
+__all__ = ["BotorchPlanner", "BotorchSettings"]
+
+_DRAWS = 512
+"""Joint draws behind the advice."""
+
+
+class BotorchSettings(StrictModel):
+    """What a campaign file may set under ``planner: settings:``.
+
+    Attributes:
+        designed: experiments that cover the space before the model chooses.
+        screened: candidates of a larger pool that the acquisition function looks at; half by what they might be, a quarter
+            by what they are expected to be, a quarter at random.
+    """
+
+    designed: int = Field(default=10, ge=1, le=100)
+    screened: int = Field(default=1000, ge=50, le=20_000)
+
+
+class BotorchPlanner:
+    """Chooses by an acquisition function of BoTorch. Results of earlier campaigns are not looked at.
+
+    Args:
+        settings: checked.
+    """
+
+    name = "botorch"
+
+    def __init__(self, settings: BotorchSettings) -> None:
+        self.settings = settings
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Up to n experiments; repeats of failed results first.
+
+        Raises:
+            BadInput: n below 1, or candidates that cannot be encoded.
+        """
+        check_ask(n, campaign)
+        ask = _Ask(self, campaign, history, pending, n, rng)
+        if not ask.wanted and not ask.again:
+            return Proposal(experiments=(), advice=exhausted())
+        if not self.ready(ask.results, campaign):
+            return Proposal(experiments=(*ask.again, *ask.spread()))
+        from planners.bo.surrogate import ALGEBRA, quiet_torch
+
+        with quiet_torch(rng):
+            try:
+                return ask.modelled()
+            except ALGEBRA:
+                remark = "the model's matrices could not be inverted, so it had no say"
+                return Proposal(experiments=(*ask.again, *ask.spread(remark)))
+
+    def predict(
+        self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
+    ) -> Beliefs | None:
+        """As :class:`lab.interfaces.Believing` says; None until the model chooses."""
+        results = read_history(campaign, history, ())
+        if not self.ready(results, campaign):
+            return None
+        from planners.bo.surrogate import quiet_torch, tensor
+
+        encoding = self.encoding(campaign, (*campaign.candidates, *results.measured, *candidates))
+        with quiet_torch(rng):
+            surrogate = self.fitted(campaign, results, encoding)
+            mean, sd = surrogate.predict(tensor(encoding.encode(candidates)))
+        first = surrogate.index(campaign.goal.target)
+        assert first is not None
+        mean, sd = mean[:, first], sd[:, first]
+        return Beliefs(mean=mean, sd=sd, low=mean - 1.96 * sd, high=mean + 1.96 * sd)
+
+    def ready(self, results: Results, campaign: Campaign) -> bool:
+        """Whether enough was measured for the model to choose."""
+        known = results.columns.get(campaign.goal.target)
+        return known is not None and len(results.measured) + len(results.pending) >= self.settings.designed
+
+    def encoding(self, campaign: Campaign, candidates: Sequence[Candidate]) -> Encoding:
+        """How the model sees candidates, each of which may come twice."""
+        return PoolFeatures(campaign, tuple({c.id: c for c in candidates}.values()))
+
+    def fitted(self, campaign: Campaign, results: Results, encoding: Encoding) -> Surrogate:
+        """The models of all targets."""
+        from planners.bo.surrogate import fit_results
+
+        return fit_results(results, encoding, self.tasks(campaign))
+
+    def tasks(self, campaign: Campaign) -> tuple[tuple[str, Column], ...]:
+        """Target and results of earlier campaigns, where the planner learns from them."""
+        del campaign
+        return ()
+
+    def among(
+        self, X: np.ndarray, results: Results, surrogate: Surrogate, ask: _Ask
+    ) -> tuple[np.ndarray, str]:
+        """Rows of the free candidates that the acquisition function is to look at, and what to say of that."""
+        del results, surrogate, ask
+        return np.arange(len(X)), ""
+
+
+class _Ask:
+    """One ask of one planner, from history to experiments."""
+
+    def __init__(
+        self,
+        planner: BotorchPlanner,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        n: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.planner, self.campaign, self.history, self.rng = planner, campaign, history, rng
+        self.seed = seed_of(rng)
+        self.again = repeats(n, campaign, history, pending, planner=planner.name, seed=self.seed)
+        self.results = read_history(campaign, history, pending, self.again)
+        rows = free_rows(campaign, history, (*pending, *self.again))
+        self.free = tuple(campaign.candidates[int(row)] for row in rows)
+        self.wanted = min(n - len(self.again), len(self.free))
+        known = (*self.results.measured, *self.results.pending, *_of(self.results.feasible))
+        past = [c for _, column in planner.tasks(campaign) for c in column.candidates]
+        self.encoding = planner.encoding(campaign, (*campaign.candidates, *known, *past))
+        self.X = self.encoding.encode(self.free)
+
+    def spread(self, remark: str = "") -> tuple[Experiment, ...]:
+        """Candidates that cover the space."""
+        known = (*self.results.measured, *self.results.pending, *_of(self.results.feasible))
+        rows = spread_rows(self.wanted, self.X, self.encoding.encode(known), self.rng)
+        reason = Reason(
+            planner=self.planner.name,
+            sentence=words.spread(len(self.results.measured), remark),
+            model_cards=self.encoding.cards,
+            seed=self.seed,
+        )
+        return tuple(Experiment(id=new_id("exp"), candidate=self.free[int(r)], reason=reason) for r in rows)
+
+    def modelled(self) -> Proposal:
+        """What the model chooses."""
+        from planners.bo.acquire import Acquisitions
+        from planners.bo.choosing import choose, screened
+        from planners.bo.surrogate import tensor
+
+        surrogate = self.planner.fitted(self.campaign, self.results, self.encoding)
+        baseline = self.encoding.encode(self.results.measured)
+        space = self.X if len(self.X) else baseline
+        seed = int(self.rng.integers(2**31))
+        acquisitions = Acquisitions(self.campaign.goal, surrogate, tensor(baseline), tensor(space), seed)
+        rows, remark = self.planner.among(self.X, self.results, surrogate, self)
+        kept = rows[screened(self.planner.settings.screened, acquisitions, surrogate, self.X[rows], self.rng)]
+        if len(kept) < self.wanted:
+            kept = np.concatenate([kept, np.setdiff1d(np.arange(len(self.X)), kept)])
+        pending = self.encoding.encode(self.results.pending)
+        choices = choose(
+            self.wanted,
+            acquisitions,
+            [self.free[int(row)] for row in kept],
+            self.X[kept],
+            pending,
+            self.rng,
+        )
+        said = "; ".join(filter(None, (remark, *surrogate.remarks)))
+        best = self._best(surrogate, baseline)
+        made = tuple(self._explained(choice, acquisitions, surrogate, best, said) for choice in choices)
+        again = tuple(self._with_prediction(e, surrogate) for e in self.again)
+        advice = self._advice(choices, surrogate, best) if choices else None
+        return Proposal(experiments=(*again, *made), advice=advice)
+
+    def _best(self, surrogate: Surrogate, baseline: np.ndarray) -> float | None:
+        """What the model makes of the best measured, in the first target's unit."""
+        from planners.bo.surrogate import tensor
+
+        goal = self.campaign.goal
+        if goal.also or goal.direction in ("map", "exceed") or not len(baseline):
+            return None
+        mean, _ = surrogate.predict(tensor(baseline))
+        values = mean[:, surrogate.index(goal.target)]
+        return float(max(values, key=lambda value: goal.merit(float(value))))
+
+    def _reason(self, row: np.ndarray, surrogate: Surrogate) -> tuple[Reason, list[tuple[str, float, float]]]:
+        """A reason without its sentence, and the predictions: target, mean, standard deviation."""
+        from planners.bo.surrogate import tensor
+
+        mean, sd = surrogate.predict(tensor(row[None, :]))
+        said = []
+        for target in self.campaign.goal.targets:
+            i = surrogate.index(target)
+            if i is not None:
+                said.append((target, float(mean[0, i]), float(sd[0, i])))
+        _, first, spread = said[0]
+        reason = Reason(
+            planner=self.planner.name,
+            sentence="",
+            predicted_mean=first,
+            predicted_sd=spread,
+            interval=(first - 1.96 * spread, first + 1.96 * spread),
+            model_cards=self.encoding.cards,
+            seed=self.seed,
+        )
+        return reason, said
+
+    def _explained(
+        self,
+        choice: Choice,
+        acquisitions: Acquisitions,
+        surrogate: Surrogate,
+        best: float | None,
+        remark: str,
+    ) -> Experiment:
+        reason, said = self._reason(choice.row, surrogate)
+        reason = replace(
+            reason,
+            sentence=words.chosen(self.campaign.goal, said, best, remark),
+            acquisition=acquisitions.name,
+            acquisition_value=choice.value,
+        )
+        return Experiment(id=new_id("exp"), candidate=choice.candidate, reason=reason)
+
+    def _with_prediction(self, experiment: Experiment, surrogate: Surrogate) -> Experiment:
+        """A repeat, with what the model expects of it."""
+        row = self.encoding.encode([experiment.candidate])[0]
+        reason, _ = self._reason(row, surrogate)
+        return replace(experiment, reason=replace(reason, sentence=experiment.reason.sentence))
+
+    def _advice(self, choices: Sequence[Choice], surrogate: Surrogate, best: float | None) -> Advice | None:
+        """Stop when the batch is expected to better the best by less than the error of one measurement."""
+        from planners.bo.surrogate import joint_draws
+
+        if best is None:
+            return None
+        goal = self.campaign.goal
+        first = surrogate.index(goal.target)
+        assert first is not None
+        values = joint_draws(surrogate, first, np.array([choice.row for choice in choices]), _DRAWS)
+        merits = -np.abs(values - goal.level) if goal.direction == "hit" else goal.sign * values
+        gain = float(np.maximum(merits.max(axis=1) - goal.merit(best), 0.0).mean())
+        stop, sentence = words.advice(len(choices), best, gain, surrogate.outcomes[first].noise)
+        return Advice(stop=stop, sentence=sentence)
+
+
+def _of(column: Column | None) -> tuple[Candidate, ...]:
+    return () if column is None else column.candidates
