@@ -10,11 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = ["FEWEST_READINGS", "Rate", "initial_rate"]
-
-FloatArray = npt.NDArray[np.float64]
 
 FEWEST_READINGS = 6
 """A parabola has three numbers, and its noise is to be told from as many more."""
@@ -40,7 +37,7 @@ class Rate:
 _NONE = Rate(per_s=float("nan"), start=float("nan"), readings=0)
 
 
-def initial_rate(times_s: FloatArray, signal: FloatArray, *, max_bend: float) -> Rate:
+def initial_rate(times_s: np.ndarray, signal: np.ndarray, *, max_bend: float) -> Rate:
     """The slope over the linear part.
 
     Args:
@@ -61,7 +58,7 @@ def initial_rate(times_s: FloatArray, signal: FloatArray, *, max_bend: float) ->
     return _NONE
 
 
-def _is_straight(times: FloatArray, values: FloatArray, max_bend: float) -> bool:
+def _is_straight(times: np.ndarray, values: np.ndarray, max_bend: float) -> bool:
     """Whether a parabola through the readings is a line, within what noise lets see or within what is allowed."""
     span = times[-1]
     design = np.stack([np.ones_like(times), times / span, (times / span) ** 2], axis=1)

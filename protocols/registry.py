@@ -17,6 +17,7 @@ __all__ = ["PROTOCOLS", "load", "protocol", "protocol_names"]
 
 PROTOCOLS: dict[str, str] = {
     "formulation_ageing": "protocols.formulation_ageing",
+    "kinetic_activity": "protocols.kinetic_activity",
     "thermal_challenge": "protocols.thermal_challenge",
 }
 """Name -> module, imported when first asked for."""

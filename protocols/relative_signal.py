@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lab.types import JsonValue, Quality, WellUse
-from protocols.plate_statistics import fit_noise, ratio, z_prime
+from protocols.plate_statistics import PRIOR_DEGREES, fit_noise, ratio, z_prime
 from protocols.readings import PlateReading
 from protocols.well_findings import Finding, of_wells, told_missing, verdict
 from protocols.well_groups import BLANK, REFERENCE, judged_groups, or_none, wells_of
 
 __all__ = ["Relative", "RelativeSignal", "Requirements"]
+
+_FAINT = 0.2
+"""Of the reference's signal: below it, scatter matters as a share of the reference's and no longer of a sample's own."""
+
+_MOST_DEGREES = 200
+"""Degrees of freedom from which on Student's t distribution is a normal one."""
 
 _DETECTED_SD = 3.0
 """A signal this many of its standard errors above blank is one."""
@@ -30,7 +36,8 @@ class Requirements:
 
     Args:
         outlier_sd: a well this many standard deviations from the median of its replicates is left out.
-        max_cv: largest standard deviation of replicate wells, as a share of their signal, where that stands out from blank.
+        max_cv: largest standard deviation of replicate wells, as a share of their signal or, for samples that give next to
+            none, of a fifth of the reference's.
         min_z_prime: of reference against blank.
         preparation_cv: spread of what different preparations of one sample give, as a share.
         remedy: what to do about wells past the reader's range.
@@ -50,11 +57,14 @@ class Relative:
     Args:
         value: NaN where one of the signals that it is made of is not known.
         standard_error: from replicates and blanks, and from what is known of preparations; NaN where that is not known.
+        degrees_of_freedom: of the standard error (Satterthwaite 1946): few where the scatter of the wells makes it up, many
+            where what is known of preparations does.
         replicates: wells of the sample that it rests on.
     """
 
     value: float
     standard_error: float
+    degrees_of_freedom: int
     replicates: int
 
 
@@ -98,16 +108,21 @@ class RelativeSignal:
         below, below_variance = self.signal(REFERENCE)
         mean = self.groups[key].mean
         if not (math.isfinite(above) and math.isfinite(below)) or mean is None:
-            return Relative(value=math.nan, standard_error=math.nan, replicates=0)
+            return Relative(value=math.nan, standard_error=math.nan, degrees_of_freedom=0, replicates=0)
         # A reference of exactly zero is as far below the noise as any other; a low Z' flags it.
         below = below or math.copysign(math.sqrt(below_variance), below)
         value, error = ratio(above, above_variance, below, below_variance)
         # Both the sample and the reference come from one preparation each.
         prepared = math.sqrt(2.0) * self._requirements.preparation_cv * abs(value)
         whole = math.hypot(error, prepared)
+        if not math.isfinite(whole):
+            return Relative(value=value, standard_error=math.nan, degrees_of_freedom=0, replicates=mean.wells)
+        # The noise model counts for a few wells beside the group's own.
+        freedom = (mean.wells - 1 + PRIOR_DEGREES) * (whole / error) ** 4 if error > 0.0 else math.inf
         return Relative(
             value=value,
-            standard_error=whole if math.isfinite(whole) else math.nan,
+            standard_error=whole,
+            degrees_of_freedom=int(min(freedom, _MOST_DEGREES)),
             replicates=mean.wells,
         )
 
@@ -124,6 +139,7 @@ class RelativeSignal:
         known = math.isfinite(reference) and reference != 0.0
         error = math.sqrt(variance) / abs(reference) if known and math.isfinite(variance) else math.nan
         return {
+            "degrees_of_freedom": self.relative(key).degrees_of_freedom,
             "reference_value": 1.0 if known else None,
             "reference_standard_error": or_none(error),
             "reference_degrees_of_freedom": max(0, self.groups[REFERENCE].good - 1),
@@ -164,7 +180,8 @@ class RelativeSignal:
         if signal < _DETECTED_SD * math.sqrt(variance):
             # No activity is a result, and a sure one.
             return [("below_detection", False, "Its signal does not stand out from blank.")]
-        spread = mean.well_sd / signal
+        reference = self.signal(REFERENCE)[0]
+        spread = mean.well_sd / max(signal, _FAINT * reference if math.isfinite(reference) else 0.0)
         if spread > self._requirements.max_cv:
             allowed = f"{self._requirements.max_cv:.0%}"
             return [("high_cv", True, f"Its wells scatter by {spread:.0%}; {allowed} is allowed.")]

@@ -35,7 +35,11 @@ __all__ = [
     "target_words",
 ]
 
-_PHRASES = {"residual_activity": ("keeps", "of its activity")}
+_PHRASES = {
+    "relative_activity": ("is", "times as active as the reference"),
+    "relative_expression": ("drives", "times the expression of the reference"),
+    "residual_activity": ("keeps", "of its activity"),
+}
 """Target -> verb and object of the sentence that tells a value of it; other targets are told with "shows a <target> of"."""
 
 

@@ -17,7 +17,7 @@ from lab.dry_run import dry_run
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import ProtocolModule, RunRecord, Workcell
 from lab.types import Batch, Campaign, Layout, WellUse
-from tests.protocols import blends
+from tests.protocols import blends, relative
 from tests.protocols.bench import CANDIDATES, DEVICES, make_batch, make_bench, make_campaign, paper_workcell
 from tests.protocols.synthetic import Plates
 
@@ -55,6 +55,11 @@ def _ageing(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRec
     return blends.Readings(layout, blends.TRUTH, rng).record()
 
 
+def _activity(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
+    plate = relative.Plate(layout, relative.TRUTH, rng)
+    return plate.curves(parameters.readings, parameters.interval_s)
+
+
 CASES: dict[str, list[Case]] = {
     "formulation_ageing": [
         Case(
@@ -65,6 +70,14 @@ CASES: dict[str, list[Case]] = {
             batch=blends.make_blend_batch(),
             truth=blends.TRUTH,
             bench=blends.make_stock_bench,
+        ),
+    ],
+    "kinetic_activity": [
+        Case(
+            target="relative_activity",
+            record=_activity,
+            parameters={"substrate": "reporter"},
+            truth=relative.TRUTH,
         ),
     ],
     "thermal_challenge": [
