@@ -176,6 +176,11 @@ class Stock:
             found.insert(0, first)
         return tuple(found)
 
+    def at_home_on(self, device: str, content: str) -> tuple[tuple[str, str], ...]:
+        """Wells that hold nothing but one content, of labware that belongs on a device: no assay plate of an earlier run."""
+        home = {item.id: self._bench.positions[item.home].device for item in self._bench.labware.values()}
+        return tuple(place for place in self.wells_of(content) if home[place[0]] == device)
+
     def picks(
         self, content: str, atoms: Sequence[Sequence[Target]], wells: Sequence[tuple[str, str]]
     ) -> tuple[Pick, ...]:

@@ -63,7 +63,9 @@ def refuse_unmakeable(
 def mixing_picks(
     blends: Sequence[tuple[Mapping[str, float], Sequence[str]]], plate: str, stock: Stock
 ) -> tuple[Pick, ...]:
-    """What goes into a plate, stock by stock; no tip meets two blends, so that none is carried into another.
+    """What goes into a plate from the stocks on the handler's deck, stock by stock.
+
+    No tip meets two blends, so that none is carried into another.
 
     Args:
         blends: portions of each, and the wells that get them.
@@ -71,7 +73,7 @@ def mixing_picks(
     """
     picks: list[Pick] = []
     for content in dict.fromkeys(content for portions, _ in blends for content in portions):
-        sources = stock.wells_of(content)
+        sources = stock.at_home_on("handler", content)
         for portions, wells in blends:
             if content in portions:
                 targets = [(plate, well, portions[content]) for well in column_major(wells)]
