@@ -1,10 +1,10 @@
 """Intervals that hold the true value as often as they say, made from errors on data that a model was not fitted to.
 
 Split conformal prediction (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Lei et al., J. Am.
-Stat. Assoc. 113 (2018) 1094): with n errors of held-out data, the margin is the ceil((n + 1) level)-th smallest of their sizes. It
-promises the level for a new value that is drawn as those were, whatever the model and the distribution. Held-out data that
-come in groups (substitutions of one protein, wells of one plate) are not that many independent draws: there the promise is
-for a value of a group never seen (Lee, Barber and Willett, arXiv:2306.06342), and the number of groups is what counts.
+Stat. Assoc. 113 (2018) 1094): with n errors of held-out data, the margin is the ceil((n + 1) level)-th smallest of their
+sizes. It promises the level for a new value that is drawn as those were, whatever the model and the distribution. Held-out
+data that come in groups (substitutions of one protein, wells of one plate) are not that many independent draws: there the
+promise is for a value of a group never seen (Lee, Barber and Willett, arXiv:2306.06342), and the number of groups counts.
 
 The errors may come from cross-validation, every value or group left out once. The promise is then not exact, but misses by
 little where leaving one out changes the model little.

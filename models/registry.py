@@ -39,12 +39,22 @@ ENCODERS: dict[str, str] = {
 and takes ``parent`` and ``pool`` by keyword.
 """
 
-SCORERS: dict[str, str] = {"substitution_effects": "models.substitution_effects:SubstitutionEffects"}
+SCORERS: dict[str, str] = {
+    "promoter_calculator": "models.promoters:PromoterCalculator",
+    "sigma70": "models.promoters:Sigma70",
+    "substitution_effects": "models.substitution_effects:SubstitutionEffects",
+}
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
 
 MODELS: dict[str, tuple[str, str, str]] = {
+    "composition": ("models.composition", "Composition", "CompositionSettings"),
+    "descriptors": ("models.descriptors", "Descriptors", "DescriptorsSettings"),
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
     "given_features": ("models.given_features", "GivenFeatures", "GivenFeaturesSettings"),
+    "ostir": ("models.ribosome_sites", "Ostir", "OstirSettings"),
+    "promoter_calculator": ("models.promoters", "PromoterCalculator", "PromoterCalculatorSettings"),
+    "protein_mpnn": ("models.protein_mpnn", "ProteinMPNN", "ProteinMPNNSettings"),
+    "sigma70": ("models.promoters", "Sigma70", "Flanks"),
 }
 """What a campaign names under ``models``: name -> module, class and settings class (pydantic, strict).
 
