@@ -3,6 +3,8 @@
 # make lint    the fast checks alone
 # make crash   kill a controller at 300 points (SEEDS=300), JOBS=2 at a time, and see that nothing is lost and nothing done twice
 # make faults  every fault that an instrument of the twin can have, three cases each; SEEDS and JOBS change that
+# make peers   an environment for each peer that planners are compared with, under .venv-peers; several GB
+# make planning  planners against peers on the development sets (SEEDS=10, JOBS=1); goes on where it stopped
 # make soak    two campaigns on one bench for 72 hours of lab time, with faults of all kinds and one kill
 #
 # Everything is installed into .venv, which is made once and used again. PYTHON chooses the Python it is made with.
@@ -19,7 +21,7 @@ DEMO   := build/demo
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crash faults soak system lock clean
+.PHONY: help demo test lint crash faults soak peers planning system lock clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -44,6 +46,22 @@ faults: $(VENV)/.installed-all
 
 soak: $(VENV)/.installed-all
 	@$(BIN)/python -m benchmarks.soak --keep
+
+PEERS := forest physbo gpcam botorch baybe ax
+peers: $(PEERS:%=.venv-peers/%/.installed)
+
+# As above, torch comes first where a peer has it.
+.venv-peers/%/.installed: benchmarks/planning/peers/%.lock
+	@echo "Installing the peer $*; those with PyTorch take a few minutes."
+	@test -x .venv-peers/$*/bin/python || $(PYTHON) -m venv .venv-peers/$*
+	@torch="$$(grep '^torch==' $< || true)"; \
+	test -z "$$torch" || .venv-peers/$*/bin/python -m pip --disable-pip-version-check install --quiet "$$torch"
+	@.venv-peers/$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+planning: $(VENV)/.installed-all peers
+	@$(BIN)/python -m benchmarks.planning run --sets dev --methods ours,peers --seeds $(or $(SEEDS),10) --jobs $(or $(JOBS),1)
+	@$(BIN)/python -m benchmarks.planning table --sets dev
 
 crash: $(VENV)/.installed-all system
 	@$(BIN)/python -m tests.crash.campaign --seeds $(or $(SEEDS),300) --jobs $(or $(JOBS),2) --keep

@@ -181,18 +181,19 @@ def _single(
     old, new = [parent[site] for site, _ in changes], [letter for _, letter in changes]
     columns = [
         Column("site", [float(site + 1) for site, _ in changes]),
-        Column("old", old, {letter: Z_SCALES[letter] for letter in sorted(set(old))}),
+        Column("old", old, {letter: Z_SCALES[letter] for letter in sorted(set(old))}, derived=True),
         Column("new", new, {letter: Z_SCALES[letter] for letter in sorted(set(new))}),
         *(
             Column(
                 f"change of z{k + 1}",
                 [Z_SCALES[b][k] - Z_SCALES[a][k] for a, b in zip(old, new, strict=True)],
+                derived=True,
             )
             for k in range(5)
         ),
     ]
     if scores is not None:
-        columns.append(Column("esm1v", [float(score) for score in scores]))
+        columns.append(Column("esm1v", [float(score) for score in scores], derived=True))
     return PlanningSet(
         name=name,
         candidates=tuple(

@@ -50,11 +50,13 @@ class Column:
     Args:
         values: N numbers, or N labels.
         table: label -> numbers that describe it; empty where a label is only a name.
+        derived: follows from the other columns, so that it can't be chosen on its own.
     """
 
     name: str
     values: Sequence[float] | Sequence[str]
     table: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    derived: bool = False
 
     @property
     def is_number(self) -> bool:

@@ -42,7 +42,12 @@ def write_pool(chosen: PlanningSet, folder: Path) -> Path:
     if not (own / "columns.json").is_file():
         np.save(own / "points.npy", encode(chosen.columns))
         columns = [
-            {"name": c.name, "values": list(c.values), "table": {k: list(v) for k, v in c.table.items()}}
+            {
+                "name": c.name,
+                "values": list(c.values),
+                "table": {k: list(v) for k, v in c.table.items()},
+                "derived": c.derived,
+            }
             for c in chosen.columns
         ]
         # renamed into place, so that another process never reads half of it
