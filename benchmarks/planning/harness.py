@@ -72,6 +72,7 @@ def campaign(worker: Worker, chosen: PlanningSet, pool: Path, seed: int) -> dict
     worker.open(chosen, pool, seed)
     rows: list[int] = []
     seconds: list[float] = []
+    cpu_seconds: list[float] = []
     peak_mb = 0.0
     inside = asked = 0
     probes: list[dict[str, Any]] = []
@@ -89,6 +90,7 @@ def campaign(worker: Worker, chosen: PlanningSet, pool: Path, seed: int) -> dict
                 asked += 1
                 inside += interval[0] <= merits[row, 0] <= interval[1]
         seconds.append(reply["seconds"])
+        cpu_seconds.append(reply["cpu_s"])
         peak_mb = max(peak_mb, reply["peak_mb"])
         worker.tell(new, merits[new])
         rows += new
@@ -96,6 +98,7 @@ def campaign(worker: Worker, chosen: PlanningSet, pool: Path, seed: int) -> dict
     return {
         "rows": rows,
         "ask_s": [round(s, 5) for s in seconds],
+        "cpu_s": [round(s, 5) for s in cpu_seconds],
         "peak_mb": round(peak_mb, 1),
         "probes": probes,
         "chosen": [int(inside), asked],

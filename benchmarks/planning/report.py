@@ -28,7 +28,7 @@ class Arm:
     """One method on one set: its campaigns by seed.
 
     Args:
-        seconds: of every ask.
+        seconds: of every ask, on the processor.
         peak_mb: largest of all campaigns.
         failed: sentence of each campaign that failed.
     """
@@ -66,7 +66,7 @@ def arms(runs: Runs, chosen: PlanningSet, wanted: Sequence[str] = ()) -> list[Ar
                 method=method,
                 figures={seed: figures(chosen.merits, run["rows"]) for seed, run in good.items()},
                 runs=good,
-                seconds=np.array([s for run in good.values() for s in run["ask_s"]]),
+                seconds=np.array([s for run in good.values() for s in run["cpu_s"]]),
                 peak_mb=max((run["peak_mb"] for run in good.values()), default=math.nan),
                 failed=[run["error"] for run in own.values() if "error" in run],
             )

@@ -4,13 +4,14 @@
 |---|---|
 | ``{"do": "open", "set": name, "folder": where the pool lies, "seed": 3, "budget": 100, "batch": 5}`` | ``{}`` |
 | ``{"do": "tell", "rows": [7, 19], "merits": [[0.3], [1.2]]}`` | ``{}`` |
-| ``{"do": "ask", "n": 5}`` | ``{"rows": [...], "seconds": 0.02, "peak_mb": 180.0, "intervals": [[0.1, 0.9], null]}`` |
+| ``{"do": "ask", "n": 5}`` | ``{"rows": [...], "intervals": [[0.1, 0.9], null], "seconds": 0.02, ...}`` |
 | ``{"do": "predict", "rows": [...]}`` | ``{"intervals": [[0.1, 0.9], ...]}``, or null where nothing can be said |
 
-Merits are turned so that larger is better, one for each outcome. A request that fails is answered with
-``{"error": sentence}``. The folder holds
-``points.npy`` (N x d, unit cube) and ``columns.json`` (a list of name, values and table, as ``sets.Column``). Only numpy is
-imported here: the file runs in every peer's environment. What libraries print to standard output goes to standard error.
+Merits are turned so that larger is better, one for each outcome. An ask is timed on the clock (``seconds``) and on the
+processor (``cpu_s``), and says the process's peak memory (``peak_mb``). A request that fails is answered with
+``{"error": sentence}``. The folder holds ``points.npy`` (N x d, unit cube) and ``columns.json`` (a list of name, values, table and
+derived, as ``sets.Column``). Only numpy is imported here: the file runs in every peer's environment. What libraries print to
+standard output goes to standard error.
 """
 
 from __future__ import annotations
@@ -119,11 +120,15 @@ def _answer(chooser: Chooser, request: dict[str, Any]) -> dict[str, Any]:
         chooser.tell(request["rows"], np.array(request["merits"], dtype=np.float64))
         return {}
     if request["do"] == "ask":
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         rows, intervals = chooser.ask(request["n"])
-        seconds = time.perf_counter() - begun
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"rows": [int(r) for r in rows], "seconds": seconds, "peak_mb": peak, "intervals": intervals}
+        return {
+            "rows": [int(row) for row in rows],
+            "intervals": intervals,
+            "seconds": time.perf_counter() - begun,
+            "cpu_s": time.process_time() - worked,
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
     if request["do"] == "predict":
         return {"intervals": chooser.predict(request["rows"])}
     return {"error": f"no such request: {request['do']}"}

@@ -1,8 +1,8 @@
 """PHYSBO 3, discrete policy: exact Gaussian process, expected improvement, hyperparameters learnt at every ask.
 
 As in the project's own example (github.com/issp-center-dev/PHYSBO, ``examples/simple.py``: random search, then
-``bayes_search`` with ``score="EI"`` and all else at its default) and its page on interactive use (``simulator=None``). A batch is
-``num_search_each_probe``. The manual's ``physbo.misc.centering`` brings columns to one variance.
+``bayes_search`` with ``score="EI"`` and all else at its default) and its page on interactive use (``simulator=None``). A
+batch is ``num_search_each_probe``. The manual's ``physbo.misc.centering`` brings columns to one variance.
 """
 
 from __future__ import annotations
