@@ -113,8 +113,8 @@ def method(parameters: Parameters) -> str:
     """What was done, for the report."""
     minutes = parameters.ageing_duration_s / 60.0
     return (
-        f"loss of absorbance at {parameters.wavelength_nm:g} nm after {minutes:g} min at "
-        f"{parameters.ageing_temperature_c:g} C in the dark, each well against itself"
+        f"degradation after {minutes:g} min at {parameters.ageing_temperature_c:g} C in the dark, "
+        f"absorbance at {parameters.wavelength_nm:g} nm of each well before and after"
     )
 
 
