@@ -1,33 +1,66 @@
-"""Several fitted Gaussian processes as one: their mixture, by how well each predicts what was measured.
+"""Several fitted models as one: their mixture, by how well each predicts what was measured.
 
 With a few dozen results the leave-one-out density of one kernel beats another's mostly by luck. Choosing the best one then
-costs more than it gains: on the development sets the even mixture ranks unmeasured candidates better than the kernel with
+costs more than it gains: on single substitutions the even mixture ranks unmeasured candidates better than the kernel with
 the best density, and its intervals cover more (docs/decisions/0006). The mixture therefore follows the densities only
 where they differ by much.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from scipy.special import softmax
 
-from planners.gp import FittedGP
-
-__all__ = ["Ensemble"]
+__all__ = ["Ensemble", "Member", "View"]
 
 _TRUST = 0.2
 """Share of the summed log density that counts: 1 is pseudo-Bayesian model averaging, 0 an even mixture."""
 
 _NEGLIGIBLE = 0.01
-"""Weight below which a process is left out."""
+"""Weight below which a member is left out."""
+
+_PART = 8192
+"""Rows of the pool that a covariance is worked out for at a time."""
+
+
+class Member(Protocol):
+    """A model of the outputs that saw the same results as the others."""
+
+    own: bool
+    count: int
+    residual_variance: float
+    typical_noise: float
+    loo_log_density: float
+    loo_mean: np.ndarray
+    loo_variance: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """``name@version``, as reasons cite it."""
+        ...
+
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the output at rows of the pool, both (m,), as :meth:`planners.gp.FittedGP.predict`."""
+        ...
+
+    def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Between rows, len(left) x len(right); without what is a row's own."""
+        ...
+
+    def view(self, rows: np.ndarray) -> Callable[[int], np.ndarray]:
+        """A function from ``i`` to the covariance of m rows with the i-th of them, (m,), without what is a row's own."""
+        ...
 
 
 class Ensemble:
-    """A mixture of Gaussian processes that saw the same outputs, taken as one process of the mixture's first two moments.
+    """A mixture of models that saw the same outputs, taken as one process of the mixture's first two moments.
 
     Args:
         fits: at least one, all over one pool.
         size: rows of the pool.
+        trust: share of the summed log density that counts.
+        shares: (members,) what each is worth before its density is looked at; even where not given.
 
     Attributes:
         members: the fits that have a weight, and ``weights`` their shares, which sum to 1.
@@ -36,40 +69,82 @@ class Ensemble:
         residual_variance: weighted mean of the members'.
         lasting_variance: the part of it that ``variance`` holds: all or nothing.
         typical_noise: median of the given noise.
+        loo_mean, loo_variance: (n,) what the other results predict of each, noise in it.
     """
 
-    def __init__(self, fits: Sequence[FittedGP], size: int) -> None:
+    def __init__(
+        self,
+        fits: Sequence[Member],
+        size: int,
+        trust: float = _TRUST,
+        shares: np.ndarray | None = None,
+    ) -> None:
         densities = np.array([gp.loo_log_density * gp.count for gp in fits])
-        shares = softmax(_TRUST * densities)
-        kept = np.flatnonzero(shares >= _NEGLIGIBLE)
+        even = np.zeros(len(fits)) if shares is None else np.log(shares)
+        worth = softmax(trust * densities + even)
+        kept = np.flatnonzero(worth >= _NEGLIGIBLE)
         self.members = tuple(fits[i] for i in kept.tolist())
-        self.weights: np.ndarray = shares[kept] / shares[kept].sum()
-        self._rows = np.arange(size)
-        predicted = [gp.predict(self._rows) for gp in self.members]
-        means = np.array([mean for mean, _, _ in predicted])
-        self._whitened = [whitened for _, _, whitened in predicted]
+        self.weights: np.ndarray = worth[kept] / worth[kept].sum()
+        predicted = [gp.predict(np.arange(size)) for gp in self.members]
+        means = np.array([mean for mean, _ in predicted])
         self.mean: np.ndarray = self.weights @ means
         self._apart = means - self.mean
         self.variance: np.ndarray = self.weights @ (
-            np.array([variance for _, variance, _ in predicted]) + self._apart**2
+            np.array([variance for _, variance in predicted]) + self._apart**2
         )
         self.residual_variance = float(self.weights @ [gp.residual_variance for gp in self.members])
         self.lasting_variance = self.residual_variance if self.members[0].own else 0.0
         self.typical_noise = self.members[0].typical_noise
+        loo = np.array([gp.loo_mean for gp in self.members])
+        self.loo_mean: np.ndarray = self.weights @ loo
+        self.loo_variance: np.ndarray = self.weights @ (
+            np.array([gp.loo_variance for gp in self.members]) + (loo - self.loo_mean) ** 2
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """``name@version`` of the members' kernels, each once, the weightiest first."""
+        """``name@version`` of the members, each once, the weightiest first."""
         order = np.argsort(-self.weights, kind="stable")
-        return tuple(dict.fromkeys(self.members[i].spec.label for i in order))
+        return tuple(dict.fromkeys(self.members[i].label for i in order))
 
-    def covariance(self, rows: np.ndarray) -> np.ndarray:
-        """Posterior covariance of every row of the pool with some: N x len(rows); agrees with ``variance``."""
-        total = np.zeros((len(self._rows), len(rows)))
-        for weight, gp, whitened, apart in zip(
-            self.weights, self.members, self._whitened, self._apart, strict=True
-        ):
-            own = gp.prior(self._rows, rows) - whitened.T @ whitened[:, rows] + np.outer(apart, apart[rows])
-            total += weight * own
-        total[rows, np.arange(len(rows))] += self.lasting_variance
+    def view(self, rows: np.ndarray) -> "View":
+        """Covariances among some rows, which are asked for one column at a time."""
+        return View(self, rows)
+
+    def apart(self, rows: np.ndarray) -> np.ndarray:
+        """What each member predicts less what all do: members x len(rows)."""
+        found: np.ndarray = self._apart[:, rows]
+        return found
+
+    def covariance(self, rows: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
+        """Posterior covariance of rows of the pool with some: len(of) x len(rows); agrees with ``variance``.
+
+        Args:
+            of: every row of the pool where not given.
+        """
+        of = np.arange(len(self.mean)) if of is None else of
+        total = np.zeros((len(of), len(rows)))
+        for start in range(0, len(of), _PART):
+            part = of[start : start + _PART]
+            for weight, gp, apart in zip(self.weights, self.members, self._apart, strict=True):
+                own = gp.covariance(part, rows) + np.outer(apart[part], apart[rows])
+                total[start : start + _PART] += weight * own
+        total[of[:, None] == rows] += self.lasting_variance
+        return total
+
+
+class View:
+    """Posterior covariances among m rows of the pool."""
+
+    def __init__(self, ensemble: Ensemble, rows: np.ndarray) -> None:
+        self._weights, self._apart = ensemble.weights, ensemble.apart(rows)
+        self._columns = [gp.view(rows) for gp in ensemble.members]
+        self._lasting = ensemble.lasting_variance
+
+    def column(self, at: int) -> np.ndarray:
+        """Of all rows with one of them: (m,)."""
+        total = np.zeros(self._apart.shape[1])
+        for weight, column, apart in zip(self._weights, self._columns, self._apart, strict=True):
+            total += weight * (column(at) + apart * apart[at])
+        total[at] += self._lasting
         return total

@@ -4,8 +4,10 @@ Rasmussen and Williams, Gaussian Processes for Machine Learning (MIT Press 2006)
 of the evidence eq. 5.9, leave-one-out predictions eq. 5.10 to 5.12.
 """
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 from planners.kernels import Blocks, KernelSpec, Layout, covariance_at, shape_and_slope
@@ -16,8 +18,11 @@ __all__ = ["FittedGP", "fit"]
 _JITTER = 1e-8
 """Added to the diagonal, in units of the outputs' variance: far below any noise, enough for identical rows."""
 
-_CHUNK = 20_000
+_CHUNK = 8192
 """Rows predicted at a time: keeps the distances of a pool of 100,000 candidates out of memory."""
+
+_NOWHERE = 1e25
+"""Objective where rounding has made a covariance indefinite: the optimiser turns back from there."""
 
 
 class FittedGP:
@@ -50,10 +55,11 @@ class FittedGP:
         covariance = self.prior(rows, rows)
         covariance += self.residual_variance * _shares(rows, own)
         covariance[np.diag_indices(len(rows))] += noise + _JITTER
-        self._lower = cholesky(covariance, lower=True)
+        lower = _root(covariance)
+        self._whitener = solve_triangular(lower, np.eye(len(rows)), lower=True)
         expected = trend.mean(rows) if trend else np.zeros(len(rows))
-        self._alpha = cho_solve((self._lower, True), outputs - expected)
-        inverse_diagonal = np.square(solve_triangular(self._lower, np.eye(len(rows)), lower=True)).sum(axis=0)
+        self._alpha = cho_solve((lower, True), outputs - expected)
+        inverse_diagonal = np.square(self._whitener).sum(axis=0)
         self.loo_mean = outputs - self._alpha / inverse_diagonal
         self.loo_variance = 1.0 / inverse_diagonal
         densities = -0.5 * (
@@ -66,28 +72,72 @@ class FittedGP:
         covariance = covariance_at(self.spec, self._blocks, self._layout, self.theta, left, right)
         return covariance + self.trend.covariance(left, right) if self.trend else covariance
 
-    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Posterior of the output at rows of the pool, free of noise; the residual is part of it where it is the row's own.
 
-        Returns:
-            mean (m,), variance (m,), and the whitened cross covariance n x m from which ``prior(a, b) - V_a.T V_b`` is the
-            posterior covariance.
-        """
-        parts = [self._predict(part) for part in np.array_split(rows, max(1, -(-len(rows) // _CHUNK)))]
-        mean, variance, whitened = zip(*parts, strict=True)
-        return np.concatenate(mean), np.concatenate(variance), np.concatenate(whitened, axis=1)
+        A part of a large pool at a time, so that no more than some megabytes are in use.
 
-    def _predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        Returns:
+            mean (m,), variance (m,).
+        """
+        mean, variance = np.empty(len(rows)), np.empty(len(rows))
+        size = _CHUNK if len(rows) > _CHUNK else max(len(rows), 1)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            mean[part], variance[part] = self._predict(rows[part])
+        return mean, variance
+
+    def _predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cross = self._cross(rows)
+        mean: np.ndarray = cross.T @ self._alpha.astype(cross.dtype)
+        explained = np.square(self._whitener.astype(cross.dtype) @ cross).sum(axis=0)
+        before = 1.0 + self.residual_variance * self.own
+        if self.trend:
+            mean = mean + self.trend.mean(rows)
+            before = before + (self.trend.sd * self.trend.scores[rows]) ** 2
+        return mean, np.maximum(before - explained, 1e-10)
+
+    def _cross(self, rows: np.ndarray) -> np.ndarray:
+        """Prior covariance of the measured rows with some, n x m; the residual is part of it where it is the row's own."""
         cross = self.prior(self._rows, rows)
         if self.own:
             cross[self._rows[:, None] == rows] += self.residual_variance
-        whitened = solve_triangular(self._lower, cross, lower=True)
-        before = 1.0 + self.residual_variance * self.own
-        mean = cross.T @ self._alpha
-        if self.trend:
-            mean += self.trend.mean(rows)
-            before = before + (self.trend.sd * self.trend.scores[rows]) ** 2
-        return mean, np.maximum(before - np.square(whitened).sum(axis=0), 1e-10), whitened
+        return cross
+
+    def whitened(self, rows: np.ndarray) -> np.ndarray:
+        """Whitened cross covariance, n x m: ``prior(a, b) - whitened(a).T @ whitened(b)`` is the posterior's."""
+        found: np.ndarray = self._whitener @ self._cross(rows)
+        return found
+
+    def covariance(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Posterior covariance between rows, len(left) x len(right); without the residual of a row's own."""
+        return self.prior(left, right) - self.whitened(left).T @ self.whitened(right)
+
+    def view(self, rows: np.ndarray) -> Callable[[int], np.ndarray]:
+        """A function from ``i`` to the covariance of m rows with the i-th of them: (m,)."""
+        whitened = self.whitened(rows)
+
+        def column(at: int) -> np.ndarray:
+            found: np.ndarray = self.prior(rows, rows[[at]])[:, 0] - whitened.T @ whitened[:, at]
+            return found
+
+        return column
+
+    @property
+    def label(self) -> str:
+        """``name@version`` of the kernel."""
+        return self.spec.label
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Lower Cholesky factor; where rounding has made it indefinite, of the nearest with a little more on its diagonal."""
+    for extra in (0.0, 1e-6, 1e-4, 1e-2):
+        try:
+            root: np.ndarray = cholesky(covariance + extra * np.eye(len(covariance)), lower=True)
+        except LinAlgError:
+            continue
+        return root
+    return np.diag(np.sqrt(np.maximum(np.diag(covariance), _JITTER)))
 
 
 def fit(
@@ -133,7 +183,7 @@ def fit(
         bounds=bounds,
         options={"maxiter": max_iterations, "ftol": 1e-7},
     )
-    theta = found.x if np.isfinite(found.fun) else start
+    theta = found.x if np.isfinite(found.fun) and found.fun < _NOWHERE else start
     return FittedGP(spec, blocks, rows, outputs, noise, own, layout, theta, trend)
 
 
@@ -166,7 +216,10 @@ def _negative_log_posterior(
         slopes.append(weight * slope)
         covariance += weight * value
     covariance += np.exp(log_noise) * shares
-    lower = cholesky(covariance, lower=True, check_finite=False)
+    try:
+        lower = cholesky(covariance, lower=True, check_finite=False)
+    except LinAlgError:
+        return _NOWHERE, np.zeros_like(theta)
     alpha = cho_solve((lower, True), outputs, check_finite=False)
     inner = cho_solve((lower, True), np.eye(n), check_finite=False) - np.outer(alpha, alpha)
     objective = 0.5 * float(outputs @ alpha) + float(np.log(np.diag(lower)).sum())

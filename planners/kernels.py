@@ -11,12 +11,15 @@ The kernel is a weighted sum of Matern-5/2 or squared-exponential terms, each ov
     k(x, x') = sum_t w_t m( sqrt( sum_b D_b(x, x') / l_tb^2 ) ),   w_t >= 0,   sum_t w_t = 1
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
 from lab.interfaces import ModelCard
+from planners.features import Dense, Features
 from planners.priors import GammaPrior, Prior
 
 __all__ = [
@@ -27,12 +30,16 @@ __all__ = [
     "covariance_at",
     "prior_covariance",
     "shape_and_slope",
+    "shape_of",
 ]
 
 UNIT_AXIS = 1.0 / 6.0
 """Mean squared distance of two uniform draws from [0, 1]."""
 
-_SQRT5 = np.sqrt(5.0)
+_SQRT5 = float(np.sqrt(5.0))
+
+_MANY = 3000
+"""Rows from which distances are taken in single precision: where a pool is screened, not where a model is fitted."""
 
 _IN_WORDS = {
     "*": "every value",
@@ -90,34 +97,80 @@ class KernelSpec:
 
 
 class Blocks:
-    """Named groups of columns of the pool, scaled once; gives squared distances between rows.
+    """Named groups of columns of the pool, scaled alike; gives squared distances between rows.
 
     Args:
-        columns: name -> N x d_b, rows in the order of the pool.
+        columns: name -> N x d_b, as an array or as :class:`planners.features.Features`, rows in the order of the pool.
         sample: rows that the mean squared distance is taken over.
+        spreads: mean squared distance of a block over the pool, where it is not to be :data:`UNIT_AXIS`.
     """
 
-    def __init__(self, columns: dict[str, np.ndarray], sample: np.ndarray | None = None) -> None:
-        self._columns: dict[str, np.ndarray] = {}
+    def __init__(
+        self,
+        columns: Mapping[str, np.ndarray | Features],
+        sample: np.ndarray | None = None,
+        spreads: Mapping[str, float] | None = None,
+    ) -> None:
+        spreads = spreads or {}
+        self._columns: dict[str, tuple[Features, float]] = {}
         for name, values in columns.items():
-            part = values if sample is None else values[sample]
-            mean_squared = 2.0 * float(part.var(axis=0).sum())
+            features = _centred(values) if isinstance(values, np.ndarray) else values
+            part = features.rows(np.arange(len(features)) if sample is None else sample)
+            mean_squared = 2.0 * float(_variance(part))
             if mean_squared > 1e-12:
-                centred = values - part.mean(axis=0)
-                self._columns[name] = centred * np.sqrt(UNIT_AXIS / mean_squared)
+                self._columns[name] = (features, spreads.get(name, UNIT_AXIS) / mean_squared)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Blocks that vary over the pool; the others are dropped, since they tell nothing apart."""
         return tuple(self._columns)
 
+    def features(self, name: str) -> Features:
+        """Of one block, as they were given."""
+        return self._columns[name][0]
+
     def squared_distances(self, name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Rows ``left`` against rows ``right`` of one block: len(left) x len(right)."""
-        a, b = self._columns[name][left], self._columns[name][right]
-        squared: np.ndarray = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * (a @ b.T)
+        features, scale = self._columns[name]
+        a, b = features.rows(left), features.rows(right)
+        if len(right) > _MANY:
+            a, b = a.astype(np.float32), b.astype(np.float32)
+        across = (b @ a.T).T if isinstance(a, np.ndarray) else (a @ b.T)
+        across = across if isinstance(across, np.ndarray) else across.toarray()
+        squared: np.ndarray = _norms(a)[:, None] + _norms(b) - 2.0 * across
+        squared *= scale
         # rounding leaves 1e-17 where rows are equal, and below zero has no square root
-        squared[squared < 1e-12] = 0.0
+        squared[squared < (1e-12 if squared.dtype == np.float64 else 1e-5)] = 0.0
         return squared
+
+
+def _centred(values: np.ndarray) -> Dense:
+    """About their mean, so that no digits are lost to an offset that all rows share."""
+    return Dense(values - values.mean(axis=0))
+
+
+def _variance(part: np.ndarray | sparse.csr_array) -> float:
+    """Summed over columns."""
+    mean = np.asarray(part.mean(axis=0))
+    return float(_norms(part).mean() - np.square(mean).sum())
+
+
+def _norms(part: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Squared length of each row: (m,)."""
+    squares: np.ndarray = np.asarray((part * part).sum(axis=1))
+    return squares
+
+
+def shape_of(squared: np.ndarray, shape: str) -> np.ndarray:
+    """Kernel value at squared scaled distance; in the precision of the distances."""
+    if shape == "rbf":
+        value: np.ndarray = np.exp(-0.5 * squared)
+        return value
+    r = np.sqrt(squared)
+    r *= _SQRT5
+    value = np.exp(-r)
+    value *= 1.0 + r + r * r / 3.0
+    return value
 
 
 def shape_and_slope(squared: np.ndarray, shape: str) -> tuple[np.ndarray, np.ndarray]:
@@ -189,15 +242,16 @@ def covariance_at(
 ) -> np.ndarray:
     """Prior covariance between rows of the pool at given parameters: len(left) x len(right)."""
     scales, weights, _ = layout.split(theta)
-    total = np.zeros((len(left), len(right)))
-    distances: dict[int, np.ndarray] = {}
+    distances = {
+        block: blocks.squared_distances(blocks.names[block], left, right)
+        for block in sorted({block for term in layout.terms for block in term})
+    }
+    total = np.zeros((len(left), len(right)), dtype=np.result_type(*distances.values()))
     for term, term_scales, weight in zip(layout.terms, scales, weights, strict=True):
         squared = np.zeros_like(total)
         for block, scale in zip(term, term_scales, strict=True):
-            if block not in distances:
-                distances[block] = blocks.squared_distances(blocks.names[block], left, right)
-            squared += distances[block] * np.exp(-2.0 * scale)
-        total += weight * shape_and_slope(squared, spec.shape)[0]
+            squared += distances[block] * total.dtype.type(np.exp(-2.0 * scale))
+        total += total.dtype.type(weight) * shape_of(squared, spec.shape)
     return total
 
 

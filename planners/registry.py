@@ -29,9 +29,10 @@ def planner_names() -> tuple[str, ...]:
 
 def cards() -> tuple[ModelCard, ...]:
     """What stands behind every label that a reason can cite: encoders, scorers and Gaussian processes."""
+    from planners.forest import FOREST_CARD
     from planners.space import KERNELS
 
-    return (*models.cards(), *(spec.card for spec in KERNELS.values()))
+    return (*models.cards(), *(spec.card for spec in KERNELS.values()), FOREST_CARD)
 
 
 def settings_type(name: str) -> type[BaseModel]:

@@ -11,6 +11,7 @@ import models
 from lab.interfaces import Encoder, Scorer
 from lab.types import AMINO_ACIDS, Campaign, Candidate, Experiment, ExperimentStatus, History
 from models.residues import RESIDUE_CLASS_OF, RESIDUE_CLASSES
+from planners.asking import fits
 from planners.features import Dense, Features, sample_of
 from planners.forest import narrow
 from planners.kernels import Blocks, KernelSpec
@@ -314,7 +315,15 @@ def free_rows(campaign: Campaign, history: History, pending: Sequence[Experiment
     """
     asked = (*history.experiments, *pending)
     chosen = {e.candidate.id for e in asked if e.status is not ExperimentStatus.RETRACTED}
-    return np.array([i for i, c in enumerate(campaign.candidates) if c.id not in chosen], dtype=np.intp)
+    fixed = campaign.fixed
+    return np.array(
+        [
+            i
+            for i, c in enumerate(campaign.candidates)
+            if c.id not in chosen and (not fixed or fits(c, fixed))
+        ],
+        dtype=np.intp,
+    )
 
 
 _UNDER_WAY = {ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING}

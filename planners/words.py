@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.residues import RESIDUE_CLASS_OF
-from planners.space import Seen, Space
+from planners.space import Score, Seen, Space
 
 __all__ = ["chosen_to_spread", "predicted", "quantity"]
 
@@ -35,22 +35,27 @@ def predicted(
     return f"{text}; {known}." if known else f"{text}."
 
 
-def chosen_to_spread(row: int, space: Space, seen: Seen, sign: float) -> str:
+def chosen_to_spread(row: int, space: Space, seen: Seen, sign: float, ranked: Score | None) -> str:
     """Why a candidate stands in the first round, or in one without a model."""
     kind = ""
-    if len(space.changes[row]) == 1:
-        site = space.changes[row][0]
+    if len(space.changes(row)) == 1:
+        site = space.changes(row)[0]
         kind = f": {RESIDUE_CLASS_OF[space.candidates[row].sequence[site]]} residue at position {site + 1}"
     known = _what_is_known(row, space, seen, sign)
-    return f"Chosen to cover the pool{_by_score(row, space)}{kind}" + (f"; {known}." if known else ".")
+    return f"Chosen to cover the pool{_by_score(row, space, ranked)}{kind}" + (
+        f"; {known}." if known else "."
+    )
 
 
-def _by_score(row: int, space: Space) -> str:
-    """That a score from other proteins had its say too, and where it puts the candidate."""
-    if space.scores is None:
+def _by_score(row: int, space: Space, ranked: Score | None) -> str:
+    """That a score had its say too, and where it puts the candidate."""
+    if ranked is None:
         return ""
-    share = int(100 * np.mean(space.scores < space.scores[row]))
-    place = f" (this one less than {share} % of the pool)" if space.changes[row] else ""
+    if ranked.named:
+        better = int((ranked.values > ranked.values[row]).sum())
+        return f", preferring what {ranked.name} promises (rank {better + 1} of {space.size})"
+    share = int(100 * np.mean(ranked.values < ranked.values[row]))
+    place = f" (this one less than {share} % of the pool)" if space.changes(row) else ""
     return f", preferring substitutions that cost other proteins little{place}"
 
 
@@ -60,14 +65,14 @@ def _percent(chance: float) -> str:
 
 def _what_is_known(row: int, space: Space, seen: Seen, sign: float) -> str:
     """What was measured at the positions that the candidate changes."""
-    if not space.changes[row]:
+    if not space.changes(row):
         return ""
-    parts = [_at_site(site, space, seen, sign) for site in space.changes[row][:3]]
+    parts = [_at_site(site, space, seen, sign) for site in space.changes(row)[:3]]
     return "; ".join(parts)
 
 
 def _at_site(site: int, space: Space, seen: Seen, sign: float) -> str:
-    there = [i for i, measured in enumerate(seen.rows) if site in space.changes[int(measured)]]
+    there = [i for i, measured in enumerate(seen.rows) if site in space.changes(int(measured))]
     if not there:
         return f"position {site + 1} has not been measured"
     how_often = _TIMES.get(len(there), f"{len(there)} times")

@@ -16,20 +16,20 @@ def test_the_first_round_covers_positions_and_residue_classes() -> None:
     rows = spread_design(
         12, space.kernels[-1], space.blocks, every, NONE, space.size, GENERATOR(0), space.strata
     )
-    sites = {space.changes[row][0] for row in rows}
-    letters = [space.candidates[row].sequence[space.changes[row][0]] for row in rows]
+    sites = {space.changes(row)[0] for row in rows}
+    letters = [space.candidates[row].sequence[space.changes(row)[0]] for row in rows]
     assert len(sites) == 12
     assert len({RESIDUE_CLASS_OF[letter] for letter in letters}) == len(RESIDUE_CLASSES)
 
 
 def test_what_is_measured_counts_as_covered() -> None:
     space = encode_space(campaign(variants()))
-    taken = np.array([row for row in range(space.size) if space.changes[row][0] < 7], dtype=np.intp)
+    taken = np.array([row for row in range(space.size) if space.changes(row)[0] < 7], dtype=np.intp)
     free = np.setdiff1d(np.arange(space.size), taken)
     rows = spread_design(
         7, space.kernels[-1], space.blocks, free, taken, space.size, GENERATOR(0), space.strata
     )
-    assert {space.changes[row][0] for row in rows} == set(range(7, 14))
+    assert {space.changes(row)[0] for row in rows} == set(range(7, 14))
 
 
 def test_named_values_are_spread_over_their_ranges_and_levels() -> None:
@@ -49,7 +49,7 @@ def test_what_is_taken_is_kept_away_from() -> None:
     )
     free = np.setdiff1d(np.arange(space.size), first)
     second = spread_design(6, space.kernels[-1], space.blocks, free, first, space.size, GENERATOR(0))
-    assert not {space.changes[row] for row in first} & {space.changes[row] for row in second}
+    assert not {space.changes(row) for row in first} & {space.changes(row) for row in second}
 
 
 def test_each_choice_is_the_one_that_leaves_least_variance() -> None:

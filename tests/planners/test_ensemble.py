@@ -24,7 +24,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 def test_a_mixture_of_one_predicts_as_that_one() -> None:
     gp = fitted("x", standardised(np.sin(6 * X[ROWS, 0])))
-    mean, variance, _ = gp.predict(np.arange(40))
+    mean, variance = gp.predict(np.arange(40))
     mixture = Ensemble([gp], 40)
     np.testing.assert_allclose(mixture.mean, mean)
     np.testing.assert_allclose(mixture.variance, variance)
@@ -60,6 +60,6 @@ def test_far_from_all_measurements_a_trend_is_what_is_expected() -> None:
         own=False,
         trend=trend,
     )
-    mean, variance, _ = gp.predict(np.array([20, 21]))
+    mean, variance = gp.predict(np.array([20, 21]))
     assert mean == pytest.approx([-0.5, 1.0], abs=1e-6)
     assert variance == pytest.approx([1.0 + 0.09, 1.0 + 0.36], rel=1e-6)

@@ -57,7 +57,7 @@ def test_predictions_are_those_of_scikit_learn_at_the_same_parameters() -> None:
     noise = 0.01 + fitted.residual_variance + gp._JITTER
     other = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(x[rows], outputs)
     mean, sd = other.predict(x[rest], return_std=True)
-    ours, variance, _ = fitted.predict(rest)
+    ours, variance = fitted.predict(rest)
     np.testing.assert_allclose(ours, mean, atol=1e-6)
     np.testing.assert_allclose(np.sqrt(variance), sd, atol=1e-6)
 
@@ -71,7 +71,7 @@ def test_leave_one_out_is_what_leaving_out_and_predicting_gives() -> None:
     for out in (0, 7, 14):
         kept = np.delete(rows, out)
         without = gp.FittedGP(spec, blocks, kept, outputs[kept], noise[kept], True, layout, fitted.theta)
-        mean, variance, _ = without.predict(rows[[out]])
+        mean, variance = without.predict(rows[[out]])
         assert fitted.loo_mean[out] == pytest.approx(mean[0], abs=1e-6)
         assert fitted.loo_variance[out] == pytest.approx(variance[0] + noise[out], abs=1e-6)
 
@@ -83,7 +83,7 @@ def test_a_lasting_residual_is_believed_where_measured_and_unknown_elsewhere() -
     rows = np.arange(50)
     spec = KernelSpec(name="m", terms=(("noise",),), noise=LogNormalPrior(loc=-1, scale=2, grows=False))
     lasting = fit(spec, blocks, rows, outputs[rows], np.full(50, 1e-4), own=True)
-    mean, variance, _ = lasting.predict(np.arange(60))
+    mean, variance = lasting.predict(np.arange(60))
     np.testing.assert_allclose(mean[rows], outputs[rows], atol=0.05)
     assert variance[rows].max() < 1e-3
     assert variance[50:].min() > 0.2
@@ -93,7 +93,7 @@ def test_a_candidate_measured_twice_is_known_better_than_one_measured_once() -> 
     blocks, outputs = space()
     rows = np.array([0, 0, 0, 0, 1, 2, 3, 4, 5])
     fitted = fit(SPECS[0], blocks, rows, outputs[rows], np.full(9, 0.2), own=True)
-    _, variance, _ = fitted.predict(np.array([0, 1]))
+    _, variance = fitted.predict(np.array([0, 1]))
     assert variance[0] < variance[1]
 
 
@@ -109,7 +109,7 @@ def test_a_fit_explains_what_the_features_explain() -> None:
     blocks, outputs = space(n=80)
     train, rest = np.arange(50), np.arange(50, 80)
     fitted = fit(SPECS[0], blocks, train, outputs[train], np.full(50, 1e-4), own=True)
-    mean, variance, _ = fitted.predict(rest)
+    mean, variance = fitted.predict(rest)
     assert np.corrcoef(mean, outputs[rest])[0, 1] > 0.9
     assert np.mean(np.abs(mean - outputs[rest]) < 2 * np.sqrt(variance)) > 0.85
 

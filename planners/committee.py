@@ -1,0 +1,180 @@
+"""What the default planner believes: every model that suits the pool, fitted anew, each with a say by how well it predicts.
+
+Results are warped first, so that a few dead or outstanding ones do not rule the fit. The warp is the one under which the
+first kernel predicts each result best from the others, on the scale of the results themselves (the density under a warp
+times its slope). Then every kernel is fitted, with and without each score that is known beforehand as the mean, and a
+random forest beside them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from planners.ensemble import Ensemble, Member
+from planners.forest import fit_forest
+from planners.gp import fit
+from planners.priors import Trend
+from planners.space import Seen, Space
+from planners.warp import Warp, WarpName, back_transform, make_warp
+
+__all__ = ["Model", "fit_model"]
+
+_MAX_NOISE = 25.0
+"""Largest known noise variance beside an output variance of 1: an error five times the whole spread already says nothing."""
+
+_LEAST_FOR_TREES = 12
+"""Results below which a forest is not worth its seconds."""
+
+_LEVEL_QUANTILE = 1.959964
+_PSEUDO = 20.0
+"""Standard normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Results as the models see them: ``warped = centre + scale * output``.
+
+    Args:
+        values: (n,) mean 0, variance 1, larger is better.
+        noise: (n,) known variance of each.
+        density: mean log slope of the map from results to outputs: what a log density gains on the way back.
+    """
+
+    warp: Warp
+    centre: float
+    scale: float
+    values: np.ndarray
+    noise: np.ndarray
+    density: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A mixture of fits and the way between its scale and the target's unit.
+
+    Args:
+        width: factor on standard deviations that makes intervals cover what leave-one-out predictions missed.
+    """
+
+    gp: Ensemble
+    outputs: Outputs
+    sign: float
+    width: float
+    score_labels: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """``name@version`` of the members, and of the scores that are means of theirs."""
+        return tuple(dict.fromkeys((*self.gp.labels, *self.score_labels)))
+
+    def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of outputs that would be measured without error, both (m,)."""
+        own = self.gp.residual_variance - self.gp.lasting_variance
+        return self.gp.mean[rows], np.sqrt(self.gp.variance[rows] + own)
+
+    def in_unit(self, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of outputs, in the target's unit."""
+        o = self.outputs
+        return back_transform(o.warp, o.centre + o.scale * mean, o.scale * sd)
+
+    def values(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs as values in the target's unit."""
+        return self.outputs.warp.inverse(self.outputs.centre + self.outputs.scale * outputs)
+
+    def interval(self, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of what holds the true value with a probability of 95 %, in the target's unit."""
+        reach = _LEVEL_QUANTILE * self.width * sd
+        ends = np.sort([self.values(mean - reach), self.values(mean + reach)], axis=0)
+        return ends[0], ends[1]
+
+
+def fit_model(space: Space, seen: Seen, sign: float, warp: WarpName | None, seed: int) -> Model | None:
+    """The committee for what was measured; None where nothing is to be learnt yet.
+
+    Args:
+        warp: of measured values; None to choose.
+        seed: of the forest.
+    """
+    if len(seen.rows) < 3 or not space.blocks.names or not space.kernels:
+        return None
+    own = bool((seen.standard_errors > 0.0).any())
+    choices = [o for name in ([warp] if warp else _warps(seen.values)) if (o := _outputs(name, seen, sign))]
+    if not choices:
+        return None
+    outputs = choices[0]
+    if len(choices) > 1:
+        tried = [fit(space.kernels[0], space.blocks, seen.rows, o.values, o.noise, own=own) for o in choices]
+        scores = [gp.loo_log_density + o.density for gp, o in zip(tried, choices, strict=True)]
+        outputs = choices[int(np.argmax(scores))]
+    fits, shares = _fits(space, seen, outputs, own, seed)
+    mixture = Ensemble(fits, space.size, shares=shares)
+    return Model(
+        gp=mixture,
+        outputs=outputs,
+        sign=sign,
+        width=_width(mixture, outputs.values),
+        score_labels=tuple(score.label for score in space.scores),
+    )
+
+
+def _warps(values: np.ndarray) -> tuple[WarpName, ...]:
+    """Which warps to try: a logarithm only where results are amounts that differ by much."""
+    if values.min() >= 0.0 and values.max() > 10.0 * max(float(np.median(values)), 1e-300):
+        return ("half_rank", "log")
+    return ("half_rank",)
+
+
+def _outputs(name: WarpName, seen: Seen, sign: float) -> Outputs | None:
+    """Results under a warp; None where all are alike."""
+    warp = make_warp(name, seen.values, sign)
+    warped = warp.forward(seen.values)
+    centre, scale = float(warped.mean()), float(warped.std())
+    if scale <= 1e-9 * float(np.abs(warped).max()) or scale < 1e-200:
+        return None
+    slope = warp.slope(seen.values)
+    return Outputs(
+        warp=warp,
+        centre=centre,
+        scale=scale,
+        values=(warped - centre) / scale,
+        noise=np.minimum((seen.standard_errors * slope / scale) ** 2, _MAX_NOISE),
+        density=float(np.log(np.maximum(slope, 1e-300)).mean() - np.log(scale)),
+    )
+
+
+def _fits(
+    space: Space, seen: Seen, outputs: Outputs, own: bool, seed: int
+) -> tuple[list[Member], np.ndarray]:
+    """Members with what each is worth before its density is looked at."""
+    trends = [None, *(Trend(scores=s.values, slope=s.slope, sd=s.sd) for s in space.scores)]
+    fits: list[Member] = [
+        fit(spec, space.blocks, seen.rows, outputs.values, outputs.noise, own=own, trend=trend)
+        for spec in space.kernels
+        for trend in trends
+    ]
+    shares = [1.0 / len(fits)] * len(fits)
+    if space.strata is None and not space.scores:
+        best = max(range(len(fits)), key=lambda i: fits[i].loo_log_density)
+        fits, shares = [fits[best]], [1.0]
+    if space.for_trees and len(seen.rows) >= _LEAST_FOR_TREES and space.letters is not None:
+        fits.append(fit_forest(space.for_trees, seen.rows, outputs.values, outputs.noise, seed))
+        shares.append(0.5)
+    return fits, np.array(shares)
+
+
+def _width(mixture: Ensemble, outputs: np.ndarray) -> float:
+    """How much wider than normal the errors are that leave-one-out predictions make, drawn towards 1 by pseudo-errors."""
+    errors = np.abs(outputs - mixture.loo_mean) / np.sqrt(mixture.loo_variance)
+    expected = np.abs(_normal_quantiles())
+    sizes = np.concatenate([errors, expected])
+    weights = np.concatenate([np.ones(len(errors)), np.full(len(expected), _PSEUDO / len(expected))])
+    order = np.argsort(sizes)
+    share = np.cumsum(weights[order]) / weights.sum()
+    at = sizes[order][min(int(np.searchsorted(share, 0.95)), len(sizes) - 1)]
+    return float(np.clip(at / _LEVEL_QUANTILE, 0.8, 2.5))
+
+
+def _normal_quantiles() -> np.ndarray:
+    quantiles: np.ndarray = ndtri((np.arange(200) + 0.5) / 200.0)
+    return quantiles

@@ -1,0 +1,113 @@
+"""Blocks of features of candidates that are described by named values.
+
+Every number or level is a block with a lengthscale of its own, except numbers that only say which of a few things a
+candidate has: several columns that all change together, as descriptors of one solvent or ligand do. These are one block of
+descriptors, and one of levels beside it, for what the descriptors do not say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lab.types import Candidate
+from models.encodings import NamedValues
+from planners.features import Dense
+
+__all__ = ["ValueBlocks", "value_blocks"]
+
+_SPREAD_OF_LEVELS = 0.85
+"""Mean squared distance of two levels: about 1 between different ones, what two ends of a number's range are apart."""
+
+_SPREAD_OF_DESCRIPTORS = 1.0 / 3.0
+"""Mean squared distance of descriptors: two numbers' worth, however many they are, since they are correlated."""
+
+_MOST_LEVELS = 60
+
+
+@dataclass(slots=True)
+class ValueBlocks:
+    """Features by name.
+
+    Args:
+        columns: name -> block.
+        spreads: mean squared distances of those that are not plain numbers.
+        factors: blocks that say which of a few things a candidate has.
+        label: of the encoder.
+    """
+
+    columns: dict[str, Dense] = field(default_factory=dict)
+    spreads: dict[str, float] = field(default_factory=dict)
+    factors: list[str] = field(default_factory=list)
+    label: str = ""
+
+
+def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
+    """Blocks of a pool with named values.
+
+    Raises:
+        BadInput: what :class:`models.encodings.NamedValues` refuses.
+    """
+    encoder = NamedValues(pool=pool)
+    encoded = encoder.encode(pool)
+    numbers: dict[str, np.ndarray] = {}
+    made, at = ValueBlocks(label=encoder.card.label), 0
+    for name, width in encoder.groups:
+        part = encoded[:, at : at + width]
+        at += width
+        if width == 1:
+            numbers[name] = part[:, 0]
+        else:
+            made.columns[name] = Dense(part)
+            made.spreads[name] = _SPREAD_OF_LEVELS
+            made.factors.append(name)
+    for names, which in _that_change_together(numbers):
+        if which is None:
+            made.columns[names[0]] = Dense(numbers[names[0]][:, None] - 0.5)
+            continue
+        title = f"{names[0]} and {len(names) - 1} more"
+        made.columns[title] = Dense(_descriptors(pool, names))
+        made.spreads[title] = _SPREAD_OF_DESCRIPTORS
+        made.columns[f"which {title}"] = Dense(np.eye(int(which.max()) + 1)[which])
+        made.spreads[f"which {title}"] = _SPREAD_OF_LEVELS
+        made.factors += [title, f"which {title}"]
+    return made
+
+
+def _that_change_together(numbers: dict[str, np.ndarray]) -> list[tuple[list[str], np.ndarray | None]]:
+    """Names of numbers by what they tell apart, and for those of several names which of the few it is, as an integer."""
+    groups: dict[bytes, list[str]] = {}
+    codes: dict[bytes, np.ndarray] = {}
+    for name, column in numbers.items():
+        _, first, inverse = np.unique(column, return_index=True, return_inverse=True)
+        # levels numbered by where they first appear, so that equal partitions get equal codes
+        code = np.argsort(np.argsort(first))[inverse].astype(np.int32)
+        few = len(first) <= min(_MOST_LEVELS, max(len(column) // 4, 2))
+        key = code.tobytes() if few else name.encode()
+        groups.setdefault(key, []).append(name)
+        codes[key] = code
+    return [(names, codes[key] if len(names) > 2 else None) for key, names in _split(groups)]
+
+
+def _split(groups: dict[bytes, list[str]]) -> list[tuple[bytes, list[str]]]:
+    """Groups of at least three names as they are, the others name by name: two numbers may change together by design."""
+    return [
+        (key, part)
+        for key, names in groups.items()
+        for part in ([names] if len(names) > 2 else [[name] for name in names])
+    ]
+
+
+def _descriptors(pool: Sequence[Candidate], names: Sequence[str]) -> np.ndarray:
+    """N x d: standardised, unless they are principal components, whose sizes say how much each matters."""
+    values = np.array([[float(candidate.values[name]) for name in names] for candidate in pool])
+    values -= values.mean(axis=0)
+    spread = values.std(axis=0)
+    few = np.unique(values, axis=0)
+    few = few - few.mean(axis=0)
+    sizes = np.linalg.norm(few, axis=0)
+    alike = (few.T @ few) / np.maximum(np.outer(sizes, sizes), 1e-300)
+    if np.abs(alike - np.diag(np.diag(alike))).max() < 1e-6:
+        return values
+    standardised: np.ndarray = values / np.maximum(spread, 1e-300)
+    return standardised
