@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from lab.errors import BadInput, CampaignFileError
+from lab.files.alphabets import ALPHABETS, AlphabetName
 from lab.files.candidates import CandidateTable, Material, read_candidates
 from lab.files.recovery import RecoveryFields
 from lab.files.source import Problems, SourceFile, read_source
@@ -20,7 +21,6 @@ from lab.files.workcell import CANDIDATES, WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
 from lab.strict import StrictModel, did_you_mean, refuse
 from lab.types import (
-    AMINO_ACIDS,
     Campaign,
     Candidate,
     Goal,
@@ -48,6 +48,7 @@ class CampaignFile:
         sources: candidate id, the reference's too -> (labware id, well) of its first well, if it has any.
         baseline: planner to run on an identical twin, for comparison; empty for none.
         protocol: quantities in its parameters are numbers in the unit of their names.
+        alphabet: what the letters of sequences are.
         sha256: of the campaign, candidate and workcell files together; changes when any of them does.
     """
 
@@ -67,6 +68,7 @@ class CampaignFile:
     seed: int
     workcell: WorkcellSpec
     sha256: str
+    alphabet: AlphabetName = "protein"
 
     @property
     def path(self) -> Path:
@@ -111,19 +113,22 @@ class CampaignFile:
             workcell=self.workcell.name,
             sources=self.sources,
             policies=self.policies,
+            alphabet=self.alphabet,
         )
 
 
-def _letters(value: Any) -> Any:
+def _letters(value: Any, info: ValidationInfo) -> Any:
+    """A parent without its blanks and line breaks; ``alphabet``, which stands before it in the model, is read already."""
     if not isinstance(value, str):
         return value
     letters = "".join(value.split())
-    for place, letter in enumerate(letters, start=1):
-        if letter not in AMINO_ACIDS:
-            raise refuse(
-                f"parent has {letter!r} at position {place}, which is no amino acid.",
-                f"Use the one-letter codes {AMINO_ACIDS}.",
-            )
+    alphabet = ALPHABETS[info.data.get("alphabet", "protein")]
+    place = alphabet.stranger(letters)
+    if place is not None:
+        raise refuse(
+            f"parent has {letters[place - 1]!r} at position {place}, which is no {alphabet.letter}.",
+            alphabet.way_out,
+        )
     return letters
 
 
@@ -147,6 +152,7 @@ class _Goal(StrictModel):
 
 class _Candidates(StrictModel):
     file: str = Field(min_length=1, examples=["protein_g_library.csv"])
+    alphabet: AlphabetName = "protein"
     parent: Annotated[str | None, BeforeValidator(_letters)] = Field(default=None, min_length=1)
     reference: str = Field(min_length=1, examples=["WT"])
 
@@ -242,6 +248,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
     table = read_candidates(
         table_path,
         parent=written.candidates.parent,
+        alphabet=ALPHABETS[written.candidates.alphabet],
         reference=written.candidates.reference,
         plates=workcell.library,
         wells=workcell.library_wells,
@@ -269,6 +276,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         seed=written.seed,
         workcell=workcell,
         sha256=_together(source, table.source, workcell.source),
+        alphabet=written.candidates.alphabet,
     )
 
 

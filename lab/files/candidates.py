@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.files.alphabets import PROTEIN, Alphabet
 from lab.files.candidate_values import ValueColumns
 from lab.files.source import Problems, SourceFile, read_source
 from lab.strict import did_you_mean
-from lab.types import AMINO_ACIDS, Candidate
+from lab.types import Candidate
 
 __all__ = ["CandidateTable", "Material", "read_candidates", "sequence_of"]
 
@@ -66,12 +67,12 @@ class CandidateTable:
     values: tuple[str, ...] = ()
 
 
-def sequence_of(variant: str, parent: str) -> str:
-    """The protein that a name such as ``T16I`` or ``T16I+K10R`` stands for.
+def sequence_of(variant: str, parent: str, alphabet: Alphabet = PROTEIN) -> str:
+    """The sequence that a name such as ``T16I`` or ``T16I+K10R`` stands for.
 
     Args:
         variant: mutations counted from 1 in the parent, joined by ``+``; ``WT`` is the parent itself.
-        parent: amino-acid letters.
+        parent: letters of the alphabet.
 
     Raises:
         ValueError: one sentence that says what is wrong with the name.
@@ -85,9 +86,9 @@ def sequence_of(variant: str, parent: str) -> str:
         if match is None:
             raise ValueError(f"{mutation!r} is no mutation such as T16I, and no sequence is given for it.")
         old, place, new = match[1], int(match[2]), match[3]
-        strange = [letter for letter in (old, new) if letter not in AMINO_ACIDS]
+        strange = [letter for letter in (old, new) if letter not in alphabet.letters]
         if strange:
-            raise ValueError(f"{variant}: {strange[0]!r} is no amino acid.")
+            raise ValueError(f"{variant}: {strange[0]!r} is no {alphabet.letter}.")
         if not 1 <= place <= len(parent):
             raise ValueError(f"{variant}: the parent has positions 1 to {len(parent)}, no {place}.")
         if parent[place - 1] != old:
@@ -102,12 +103,18 @@ def sequence_of(variant: str, parent: str) -> str:
 
 
 def read_candidates(
-    path: Path, *, parent: str | None, reference: str, plates: Sequence[str], wells: Sequence[str]
+    path: Path,
+    *,
+    parent: str | None,
+    reference: str,
+    plates: Sequence[str],
+    wells: Sequence[str],
+    alphabet: Alphabet = PROTEIN,
 ) -> CandidateTable:
     """Read a candidate file.
 
     Args:
-        parent: the protein that variant names are read against; without one each row gives its ``sequence``.
+        parent: the sequence that variant names are read against; without one each row gives its ``sequence``.
         reference: name of the row that is the control.
         plates: ids of the library plates, in order; ``plate`` 1 is the first. Without any, candidates stand in no wells.
         wells: names of the wells that such a plate has.
@@ -116,7 +123,7 @@ def read_candidates(
         CampaignFileError: all that is wrong in the file.
     """
     source = read_source(path, "candidate file")
-    reader = _Reader(source, parent, reference, plates, wells)
+    reader = _Reader(source, parent, reference, plates, wells, alphabet)
     rows = _Rows(source, reader.problems, has_parent=parent is not None, has_library=bool(plates))
     for line, row in rows:
         reader.read(line, row, rows.values)
@@ -237,7 +244,9 @@ class _Reader:
         reference: str,
         plates: Sequence[str],
         wells: Sequence[str],
+        alphabet: Alphabet,
     ) -> None:
+        self._alphabet = alphabet
         self.problems = Problems(source)
         self.candidates: dict[str, Candidate] = {}
         self.reference: Candidate | None = None
@@ -289,7 +298,7 @@ class _Reader:
         if twin != name:
             self.problems.add(
                 "variant",
-                f"{name} is the same protein as {twin} in line {self.lines[twin]}.",
+                f"{name} is the same {self._alphabet.whole} as {twin} in line {self.lines[twin]}.",
                 "Keep one of the rows.",
                 line=line,
             )
@@ -316,12 +325,12 @@ class _Reader:
     def _sequence(self, line: int, name: str, given: str) -> str | None:
         """The candidate's letters, from its name or its cell; None, with the problem noted, when neither gives them."""
         if given:
-            strange = next((n for n, letter in enumerate(given, start=1) if letter not in AMINO_ACIDS), None)
+            strange = self._alphabet.stranger(given)
             if strange is not None:
                 self.problems.add(
                     "sequence",
-                    f"{given[strange - 1]!r} at position {strange} of {name} is no amino acid.",
-                    f"Use the one-letter codes {AMINO_ACIDS}.",
+                    f"{given[strange - 1]!r} at position {strange} of {name} is no {self._alphabet.letter}.",
+                    self._alphabet.way_out,
                     line=line,
                 )
                 return None
@@ -332,7 +341,7 @@ class _Reader:
             self.problems.add("sequence", f"{name} has no sequence.", "Write its letters.", line=line)
             return None
         try:
-            sequence = sequence_of(name, self._parent)
+            sequence = sequence_of(name, self._parent, self._alphabet)
         except ValueError as error:
             self.problems.add("variant", str(error), "Compare it with the campaign's `parent`.", line=line)
             return None

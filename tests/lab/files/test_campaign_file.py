@@ -128,7 +128,7 @@ def test_an_unknown_field_deep_inside_lists_the_known_ones(desk):
     bad = desk.problem()
     assert (bad.file, bad.line, bad.field) == ("campaign.yaml", 8, "candidates.colour")
     assert bad.reason == "There is no field 'colour' here."
-    assert bad.way_out == "The fields here: file, parent, reference."
+    assert bad.way_out == "The fields here: file, alphabet, parent, reference."
 
 
 @pytest.mark.parametrize(
