@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.planning import harness
+from benchmarks.planning import harness, latency
 from benchmarks.planning.methods import methods
-from benchmarks.planning.report import report
-from benchmarks.planning.sets import DEVELOPMENT, REPORT, names
+from benchmarks.planning.report import coverage, report
+from benchmarks.planning.sets import DEVELOPMENT, REPORT, TIMING, names
 from lab.errors import BadInput, MissingData
 
 TEACHES = """\
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         own.add_argument(
             "--sets",
             type=_list,
-            default=["dev"],
+            default=list(TIMING) if name == "latency" else ["dev"],
             help=f"names with commas between; dev: {', '.join(DEVELOPMENT)}; report, when the planner is frozen: "
             f"{', '.join(REPORT)}",
         )
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
             default=["ours", "random"] if name == "run" else [],
             help="see above; peers: all of them",
         )
+        if name == "latency":
+            own.add_argument("--asks", type=int, default=latency.ASKS, help="how many of each")
         if name == "run":
             own.add_argument("--seeds", type=int, default=10, help="seeds 0 to SEEDS - 1")
             own.add_argument("--first-seed", type=int, default=0, help="begin at this one instead of 0")
@@ -66,14 +68,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-COMMANDS = {"run": "run campaigns", "table": "tables of what was run so far, in Markdown"}
+COMMANDS = {
+    "run": "run campaigns",
+    "table": "tables of what was run so far, in Markdown",
+    "coverage": "how often 95 % intervals held the published value",
+    "latency": "time one ask on pools of 5,000 and 150,000, and print the table; --sets names pools (all)",
+}
 
 
 def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
     try:
-        sets = names(arguments.sets)
+        sets = names(arguments.sets) if arguments.command != "latency" else []
         if arguments.command == "run":
             seeds = range(arguments.first_seed, arguments.seeds)
             left = harness.jobs_left(methods(arguments.methods), sets, seeds, arguments.out, arguments.again)
@@ -84,6 +91,13 @@ def main() -> None:
                 )
             print(f"{len(left)} campaigns to run.", file=sys.stderr)
             harness.run_all(left, workers=arguments.jobs, folder=arguments.out)
+        elif arguments.command == "latency":
+            for pool in arguments.sets:
+                for method in methods(arguments.methods):
+                    latency.keep(latency.measure(method, pool, arguments.out, arguments.asks), arguments.out)
+            print(latency.table(arguments.out))
+        elif arguments.command == "coverage":
+            print(coverage(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
         else:
             print(report(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
     except (BadInput, MissingData) as refused:

@@ -15,7 +15,7 @@ from benchmarks.stabilities import DATA
 from lab.errors import MissingData
 from lab.types import Candidate
 
-__all__ = ["arylation", "buchwald", "file_of", "olympus", "pvlab", "yield_cost"]
+__all__ = ["arylation", "buchwald", "file_of", "made_up", "olympus", "pvlab", "yield_cost"]
 
 
 def file_of(*parts: str) -> Path:
@@ -171,3 +171,13 @@ def buchwald(name: str, protocol: Protocol) -> PlanningSet:
     columns = tuple(Column(part, [row[part] for row in rows]) for part in parts)
     values = np.array([float(row["yield"]) for row in rows])
     return _from_columns(name, columns, (Outcome("yield", values),), protocol)
+
+
+def made_up(name: str, n: int) -> PlanningSet:
+    """n points of six numbers with two smooth hills, for timing alone."""
+    points = np.random.default_rng(0).random((n, 6))
+    hills = [
+        height * np.exp(-4.0 * np.square(points - at).sum(axis=1)) for at, height in ((0.3, 1.0), (0.8, 0.7))
+    ]
+    columns = tuple(Column(f"x{i + 1}", points[:, i].tolist()) for i in range(6))
+    return _from_columns(name, columns, (Outcome("height", sum(hills)),), Protocol(95, 5, 100))

@@ -15,7 +15,7 @@ from benchmarks.planning.harness import read_runs
 from benchmarks.planning.metrics import Figures, Mean, figures, mean_of
 from benchmarks.planning.sets import PlanningSet, load
 
-__all__ = ["Arm", "arms", "report"]
+__all__ = ["Arm", "arms", "coverage", "report"]
 
 Runs = Mapping[tuple[str, str, int], dict[str, Any]]
 
@@ -200,6 +200,49 @@ def _table(chosen: PlanningSet, found: Sequence[Arm], base: str) -> list[str]:
     if failures:
         lines += ["", *(f"{method} failed: {text}" for method, text in failures)]
     return lines
+
+
+def coverage(folder: Path, sets: Sequence[str], wanted: Sequence[str] = ()) -> str:
+    """Markdown: how often 95 % intervals held the published value, by how much was measured and at what was chosen."""
+    runs = {
+        key: run
+        for key, run in read_runs(folder).items()
+        if key[1] in sets and "error" not in run and (not wanted or key[0] in wanted)
+    }
+    lines = [
+        "# Coverage of 95 % intervals",
+        "",
+        "Share of published values inside, pooled over candidates; the interval is of the mean over sets.",
+        "",
+        "| method | where | sets | campaigns | values | inside | over sets | mean width, sd of the pool |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for method in sorted({key[0] for key in runs}):
+        own = {key: run for key, run in runs.items() if key[0] == method}
+        for at in (25, 50, 100):
+            probes = [
+                (key[1], p) for key, run in own.items() for p in run["probes"] if p["at"] == at and p["of"]
+            ]
+            counts = [(name, p["inside"], p["of"], p["width"]) for name, p in probes]
+            lines += _covered(method, f"unmeasured, at {at}", counts)
+        chosen = [(key[1], *run["chosen"], math.nan) for key, run in own.items() if run["chosen"][1]]
+        lines += _covered(method, "chosen", chosen)
+    return "\n".join(lines)
+
+
+def _covered(method: str, where: str, counts: Sequence[tuple[str, int, int, float]]) -> list[str]:
+    """One line of counts: set, inside, of how many, mean width."""
+    if not counts:
+        return []
+    inside, of = sum(c[1] for c in counts), sum(c[2] for c in counts)
+    by_set = [
+        sum(c[1] for c in counts if c[0] == name) / sum(c[2] for c in counts if c[0] == name)
+        for name in sorted({c[0] for c in counts})
+    ]
+    width = float(np.mean([c[3] for c in counts]))
+    cells = [method, where, str(len(by_set)), str(len(counts)), str(of), f"{inside / of:.3f}"]
+    cells += [_plain(mean_of(by_set), 3), "" if math.isnan(width) else f"{width:.2f}"]
+    return [_row(cells)]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -17,7 +17,18 @@ import numpy as np
 from lab.errors import BadInput
 from lab.types import Candidate, Goal, Objective
 
-__all__ = ["DEVELOPMENT", "REPORT", "Column", "Outcome", "PlanningSet", "Protocol", "encode", "load", "names"]
+__all__ = [
+    "DEVELOPMENT",
+    "REPORT",
+    "TIMING",
+    "Column",
+    "Outcome",
+    "PlanningSet",
+    "Protocol",
+    "encode",
+    "load",
+    "names",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +197,15 @@ REPORT: dict[str, Callable[[str], PlanningSet]] = {
 """Name -> loader of the sets that the frozen planner is judged on, once."""
 
 
+TIMING: dict[str, Callable[[str], PlanningSet]] = {
+    "numbers_5000": _loader("materials", "made_up", 5_000),
+    "numbers_150000": _loader("materials", "made_up", 150_000),
+    "gb1_5000": _loader("proteins", "gb1", 5_000, Protocol(95, 5, 100)),
+    "gb1_all": _loader("proteins", "gb1", None, Protocol(95, 5, 100)),
+}
+"""Name -> loader of pools on which one ask with 95 measured is timed; what is chosen there is not looked at."""
+
+
 def names(wanted: Sequence[str]) -> list[str]:
     """Names of sets, where ``dev`` and ``report`` stand for all of a kind.
 
@@ -212,5 +232,6 @@ def load(name: str) -> PlanningSet:
         BadInput: no set has that name.
         MissingData: its files are not here.
     """
-    names([name])
-    return (DEVELOPMENT | REPORT)[name](name)
+    if name not in TIMING:
+        names([name])
+    return (DEVELOPMENT | REPORT | TIMING)[name](name)
