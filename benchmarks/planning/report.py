@@ -172,7 +172,7 @@ def _table(chosen: PlanningSet, found: Sequence[Arm], base: str) -> list[str]:
                     arm.method,
                     f"{len(arm.figures)}{failed}",
                     _plain(arm.mean("best"), 3),
-                    "" if math.isnan(raw.middle) else f"{sign * raw.middle:.4g}",
+                    "" if math.isnan(raw.middle) else f"{sign * raw.middle + 0.0:.4g}",
                     _plain(arm.mean("top1"), 2),
                     _plain(arm.mean("top5"), 2),
                     f"{arm.mean('to95').middle:.0f} ({reached:.0%})",

@@ -9,9 +9,9 @@
 
 Merits are turned so that larger is better, one for each outcome. An ask is timed on the clock (``seconds``) and on the
 processor (``cpu_s``), and says the process's peak memory (``peak_mb``). A request that fails is answered with
-``{"error": sentence}``. The folder holds ``points.npy`` (N x d, unit cube) and ``columns.json`` (name, values, table and derived
-of each, as ``sets.Column``). Only numpy is imported here: the file runs in every peer's environment. What libraries print
-to standard output goes to standard error.
+``{"error": sentence}``. The folder holds ``points.npy`` (N x d, unit cube) and ``columns.json`` (name, values, table and
+derived of each, as ``sets.Column``). Only numpy is imported here: the file runs in every peer's environment. What libraries
+print to standard output goes to standard error.
 """
 
 from __future__ import annotations
