@@ -94,7 +94,7 @@ class Composition:
         return encoded
 
     def _described(self, candidate: Any, formula: str) -> np.ndarray:
-        amounts = element_amounts(candidate, formula)
+        amounts = element_amounts(formula, f"the formula of candidate {candidate.id}")
         if strange := [element for element in amounts if element not in self._rows]:
             raise BadInput(
                 f"The formula {formula} of candidate {candidate.id} holds {strange[0]}, for which there is no "
@@ -106,11 +106,11 @@ class Composition:
         return np.hstack([_STATISTICS[name](shares, vectors) for name in self._settings.statistics])
 
 
-def element_amounts(candidate: Any, formula: str) -> dict[str, float]:
+def element_amounts(formula: str, what: str) -> dict[str, float]:
     """Elements of a formula with their shares of its atoms, which add up to 1; in the order of their symbols.
 
     Args:
-        candidate: whose formula it is, for errors.
+        what: it is, for errors (``the formula of candidate c7``).
 
     Raises:
         BadInput: it can't be parsed, or holds nothing.
@@ -120,16 +120,16 @@ def element_amounts(candidate: Any, formula: str) -> dict[str, float]:
     try:
         amounts = {symbol: float(n) for symbol, n in core.Composition(formula).get_el_amt_dict().items()}
     except (ValueError, KeyError) as error:
-        raise _unreadable(candidate, formula) from error
+        raise _unreadable(formula, what) from error
     total = sum(amounts.values())
     if not 0.0 < total < np.inf:
-        raise _unreadable(candidate, formula)
+        raise _unreadable(formula, what)
     return {symbol: amounts[symbol] / total for symbol in sorted(amounts)}
 
 
-def _unreadable(candidate: Any, formula: str) -> BadInput:
+def _unreadable(formula: str, what: str) -> BadInput:
     return BadInput(
-        f"{formula!r}, the formula of candidate {candidate.id}, can't be read.",
+        f"{formula!r}, {what}, can't be read.",
         way_out="Write element symbols with their numbers, as in Li0.5CoO2 or CuSO4(H2O)5.",
     )
 

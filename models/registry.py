@@ -47,6 +47,8 @@ SCORERS: dict[str, str] = {
 """As :data:`ENCODERS`, for what promises something of candidates before any is measured."""
 
 MODELS: dict[str, tuple[str, str, str]] = {
+    "chgnet": ("models.crystals", "Chgnet", "ChgnetSettings"),
+    "chgnet_stability": ("models.crystal_stability", "ChgnetStability", "StabilitySettings"),
     "composition": ("models.composition", "Composition", "CompositionSettings"),
     "descriptors": ("models.descriptors", "Descriptors", "DescriptorsSettings"),
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
