@@ -10,6 +10,7 @@ from rich.table import Table
 from lab.app import Outcome
 from lab.app.resolving import unresolved
 from lab.cli import text
+from lab.report.naming import made_of
 from lab.report.reading import read_contents
 from lab.report.values import Contents
 from lab.report.wording import banner, baseline_sentence, headline, interval, number
@@ -63,6 +64,9 @@ def top_table(contents: Contents) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("candidate", style="bold")
+    described = any(variant.made_of for variant in contents.variants[:_SHOWN])
+    if described:
+        table.add_column("made of")
     table.add_column(contents.campaign.goal.target.replace("_", " "), justify="right")
     table.add_column("95 % interval")
     table.add_column("wells", justify="right")
@@ -72,6 +76,7 @@ def top_table(contents: Contents) -> Table:
         table.add_row(
             str(rank),
             escape(variant.candidate_id),
+            *([_narrow(variant.made_of)] if described else []),
             number(estimate.value, estimate.standard_error),
             interval(estimate, brackets=False),
             str(variant.wells),
@@ -82,6 +87,7 @@ def top_table(contents: Contents) -> Table:
         table.add_row(
             "",
             escape(contents.campaign.reference.id),
+            *([_narrow(made_of(contents.campaign.reference))] if described else []),
             number(reference.value, reference.standard_error),
             interval(reference, brackets=False),
             "",
@@ -89,6 +95,11 @@ def top_table(contents: Contents) -> Table:
             style="dim",
         )
     return table
+
+
+def _narrow(told: str) -> str:
+    """What a candidate is made of, as a column of a terminal can break it: never before a per cent sign."""
+    return escape(told.replace("\u00a0%", "%"))
 
 
 def how_to_go_on(name: str, status: CampaignStatus, store_option: str | None, writer: str = "") -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from lab.interfaces import ModelCard
-from lab.report import wording
+from lab.report import naming, wording
 from lab.report.audit import redone
 from lab.report.figures.calibration import calibration
 from lab.report.figures.plates import plate_maps
@@ -63,6 +63,7 @@ def render_page(
         "flag_words": wording.flag_words,
         "role_words": wording.role_words,
         "setting": lambda pair: wording.setting(*pair),
+        "made_of": naming.made_of,
     }
     cited = {label for result in contents.results for label in result.experiment.reason.model_cards}
     known = {card.label: card for card in model_cards}
@@ -80,6 +81,7 @@ def render_page(
         reproduction=wording.reproduction(contents, contents.variants[:_TOP]),
         better=sum(v.differs for v in contents.variants),
         target=wording.target_words(contents.campaign),
+        noun=naming.noun(contents.campaign),
         pictures=_pictures(contents),
         baseline=_baseline(contents),
         calibration_sentence=""
@@ -143,8 +145,9 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
         add(
             "top",
             top_variants(contents.variants[:_TOP], contents.reference, name, label),
-            f"The {min(_TOP, len(contents.variants))} best variants with 95 % intervals. Open circle: one run; filled: "
-            f"more than one. Green: {name} with its 95\u00a0% interval, from {_count(contents.reference_runs, 'run')}.",
+            f"The {min(_TOP, len(contents.variants))} best {naming.noun(campaign)}s with 95 % intervals. Open circle: one "
+            f"run; filled: more than one. Green: {name} with its 95\u00a0% interval, from "
+            f"{_count(contents.reference_runs, 'run')}.",
         )
     if contents.curve.best or (contents.baseline is not None and contents.baseline.best):
         add(

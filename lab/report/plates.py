@@ -36,13 +36,18 @@ def plate_readings(
         batch: number that the run carries.
         left_out: (labware, well) of what the analysis did not use.
     """
-    return tuple(
-        _reading(run_id, batch, layout, data, name, left_out)
-        for kind, body in documents
-        if kind == "event"
-        for data in [body["data"]]
-        for name in _readers(data)
-    )
+    streams: dict[str, str] = {}
+    found = []
+    for kind, body in documents:
+        if kind == "descriptor":
+            streams[str(body.get("uid"))] = str(body.get("name", ""))
+        elif kind == "event":
+            stream = streams.get(str(body.get("descriptor")), "")
+            data = body["data"]
+            found += [
+                _reading(run_id, batch, layout, data, name, left_out, stream) for name in _readers(data)
+            ]
+    return tuple(found)
 
 
 def versions_of(documents: Iterable[Document]) -> dict[str, str]:
@@ -66,6 +71,7 @@ def _reading(
     data: Mapping[str, Any],
     reader: str,
     left_out: frozenset[tuple[str, str]],
+    stream: str,
 ) -> PlateReading:
     labware = str(data[f"{reader}-plate"])
     values = np.asarray(data[f"{reader}-value"], dtype=float).ravel()
@@ -87,14 +93,16 @@ def _reading(
                 left_out=(labware, name) in left_out,
             )
         )
+    mode = str(data.get(f"{reader}-mode", ""))
     reference = _values(wells, "reference")
     blank = _values(wells, "blank")
     return PlateReading(
         batch=batch,
         run_id=run_id,
-        role=next((role for role, name in layout.labware.items() if name == labware), ""),
+        role=_state(stream, mode)
+        or next((role for role, name in layout.labware.items() if name == labware), ""),
         labware=labware,
-        mode=str(data.get(f"{reader}-mode", "")),
+        mode=mode,
         lab_time_s=float(data.get(f"{reader}-lab_time_s", math.nan)),
         rows=rows,
         columns=columns,
@@ -102,6 +110,12 @@ def _reading(
         z_prime=statistics.z_prime(reference, blank),
         reference_cv=_cv(reference, blank),
     )
+
+
+def _state(stream: str, mode: str) -> str:
+    """What a protocol says of a plate that it reads more than once: ``aged``, of the stream ``absorbance_aged``."""
+    state = stream.removeprefix(f"{mode}_") if mode and stream.startswith(f"{mode}_") else ""
+    return "" if state == "kinetic" else state
 
 
 def _values(wells: Sequence[WellReading], kind: str) -> list[float]:

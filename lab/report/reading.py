@@ -23,6 +23,7 @@ from lab.interfaces import Document
 from lab.report import statistics
 from lab.report.audit import amendments, barred_wells, bars
 from lab.report.digest import content_sha256
+from lab.report.naming import made_of
 from lab.report.plates import plate_readings, versions_of
 from lab.report.sequence import single_substitutions
 from lab.report.values import (
@@ -206,6 +207,7 @@ def _variants(
             difference=differences[name],
             differs=differs[name],
             agree=agree,
+            made_of=made_of(measured[name][0].experiment.candidate),
             remarks=" ".join(
                 r.observation.quality.sentence
                 for r in measured[name]

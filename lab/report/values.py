@@ -81,6 +81,7 @@ class Variant:
         differs: whether it is better than the reference at a false discovery rate of 5 % among all variants measured.
         agree: whether the runs' values lie within each other's uncertainty; True for one run.
         remarks: of the quality check, about observations that were usable all the same.
+        made_of: what the candidate consists of (``PCE10 30 %, PCBM 70 %``); empty for sequences.
     """
 
     candidate_id: str
@@ -91,6 +92,7 @@ class Variant:
     differs: bool
     agree: bool
     remarks: str
+    made_of: str = ""
 
     @property
     def confirmed(self) -> bool:

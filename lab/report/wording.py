@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lab.errors import FaultKind
 from lab.recovery import Ladder
-from lab.report.values import Calibration, Contents, Curve, Estimate, Variant
-from lab.types import Campaign, CampaignStatus, JsonValue
+from lab.report.naming import full_name, noun
+from lab.report.numbers import duration, interval, number, p_percent, setting
+from lab.report.values import Calibration, Contents, Curve, Variant
+from lab.types import Campaign, CampaignStatus
 
 __all__ = [
     "banner",
@@ -36,90 +36,12 @@ __all__ = [
 ]
 
 _PHRASES = {
+    "degradation": ("loses", "of its absorbance"),
     "relative_activity": ("is", "times as active as the reference"),
     "relative_expression": ("drives", "times the expression of the reference"),
     "residual_activity": ("keeps", "of its activity"),
 }
 """Target -> verb and object of the sentence that tells a value of it; other targets are told with "shows a <target> of"."""
-
-
-def number(value: float | None, error: float | None = None) -> str:
-    """A value with the digits that its error justifies: one more than the error's first; three figures without an error."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "−∞" if value < 0 else "∞"
-    if error is not None and math.isfinite(error) and error > 0:
-        decimals = max(0, 1 - math.floor(math.log10(error)) - (1 if _first_digit(error) >= 2 else 0))
-    else:
-        decimals = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 6)}f}".replace("-", "−").replace(",", "\u202f")
-
-
-def _first_digit(value: float) -> int:
-    return int(value / 10 ** math.floor(math.log10(value)))
-
-
-def interval(estimate: Estimate | None, *, brackets: bool = True) -> str:
-    """``0.87 (0.81 to 0.93)``, or the interval alone."""
-    if estimate is None:
-        return "–"
-    error = estimate.standard_error
-    if not math.isfinite(estimate.low):
-        inner = "unknown"
-    else:
-        inner = f"{number(estimate.low, error)} to {number(estimate.high, error)}"
-    return f"{number(estimate.value, error)} ({inner})" if brackets else inner
-
-
-def p_percent(share: float) -> str:
-    """A share in whole per cent."""
-    return f"{100 * share:.0f}\u00a0%"
-
-
-def duration(seconds: float | None) -> str:
-    """``3 d 4 h``, ``2 h 05 min``, ``10 min``, ``1 min 30 s``, ``40 s``."""
-    if seconds is None:
-        return "–"
-    whole = round(seconds)
-    days, rest = divmod(whole, 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, left = divmod(rest, 60)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    if minutes:
-        return f"{minutes} min {left} s" if left and minutes < 10 else f"{minutes} min"
-    return f"{left} s"
-
-
-_UNITS = {
-    "_ul": "µl",
-    "_c": "°C",
-    "_nm": "nm",
-    "_rpm": "rpm",
-    "_umol_l": "µmol/l",
-    "_mmol_l": "mmol/l",
-    "_w": "W",
-}
-
-
-def setting(name: str, value: JsonValue) -> tuple[str, str]:
-    """A parameter's name and value as a person writes them: ``heat_duration_s``, 600 are "heat duration", "10 min"."""
-    if isinstance(value, bool):
-        return name.replace("_", " "), "yes" if value else "no"
-    if isinstance(value, int | float):
-        if name.endswith("_s"):
-            return name.removesuffix("_s").replace("_", " "), duration(value)
-        suffix = next((s for s in sorted(_UNITS, key=len, reverse=True) if name.endswith(s)), "")
-        return name.removesuffix(suffix).replace("_", " "), f"{value:.12g} {_UNITS.get(suffix, '')}".strip()
-    if isinstance(value, list | tuple):
-        labels, texts = (
-            zip(*(setting(name, item) for item in value), strict=True) if value else ((name,), ("none",))
-        )
-        return labels[0], ", ".join(texts)
-    return name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def recovery_words(ladders: Mapping[FaultKind, Ladder]) -> str:
@@ -144,6 +66,7 @@ def target_label(campaign: Campaign, unit: str) -> str:
 def banner(contents: Contents) -> tuple[str, str, str]:
     """Where the numbers come from: a class for the style, a headline and a sentence."""
     origins = set(contents.origins)
+    nature = "biology" if contents.campaign.reference.sequence else "chemistry"
     if not origins and not contents.twin:
         return (
             "none",
@@ -155,7 +78,7 @@ def banner(contents: Contents) -> tuple[str, str, str]:
             "twin",
             "Simulated: digital twin",
             (
-                "Every reading in this report was made by a simulation of the instruments and of the biology. "
+                f"Every reading in this report was made by a simulation of the instruments and of the {nature}. "
                 "No material was handled. Nothing here is evidence about a real sample."
             ),
         )
@@ -164,7 +87,7 @@ def banner(contents: Contents) -> tuple[str, str, str]:
             "twin",
             "Simulated: digital twin, with values put in by hand",
             (
-                "Every reading in this report was made by a simulation of the instruments and of the biology, but for "
+                f"Every reading in this report was made by a simulation of the instruments and of the {nature}, but for "
                 "values that a person put in the place of one; the table of experiments names each one's origin. Nothing "
                 "here is evidence about a real sample."
             ),
@@ -200,12 +123,11 @@ def headline(contents: Contents) -> str:
     circumstances = _circumstances(contents)
     told = interval(best.estimate).replace(" (", " (95\u00a0% interval ", 1)
     where = "On the twin," if "twin" in contents.origins else ""
-    first = " ".join(part for part in (where, best.candidate_id, verb, told, whole, circumstances) if part)
+    name = f"{best.candidate_id} ({best.made_of})" if best.made_of else best.candidate_id
+    first = " ".join(part for part in (where, name, verb, told, whole, circumstances) if part)
     if contents.reference is None:
         return f"{first}."
-    name = campaign.reference.id
-    same = interval(contents.reference)
-    return f"{first}; the reference {name} {verb} {same}."
+    return f"{first}; the reference {full_name(campaign.reference)} {verb} {interval(contents.reference)}."
 
 
 def _circumstances(contents: Contents) -> str:
@@ -309,9 +231,9 @@ def reproduction(contents: Contents, best: Sequence[Variant]) -> str:
         return "Each of these was measured in more than one run, and the runs agree."
     some = f"{confirmed} of them were measured in more than one run and hold up. " if confirmed else ""
     return (
-        f"{some}A variant measured in one run only is a candidate for confirmation, not a finding: it needs a replicate "
-        "run or a second method. The best of many noisy measurements also tends to look better than it is, so expect "
-        "the top values to fall a little when repeated."
+        f"{some}A {noun(contents.campaign)} measured in one run only is a candidate for confirmation, not a finding: it "
+        "needs a replicate run or a second method. The best of many noisy measurements also tends to look better than it "
+        "is, so expect the top values to be a little worse when repeated."
     )
 
 
@@ -349,7 +271,7 @@ def quality_sentence(contents: Contents) -> str:
 def methods(contents: Contents) -> tuple[str, ...]:
     """The methods section, in words; what the protocol's analysis says of itself comes first."""
     campaign = contents.campaign
-    name = campaign.reference.id
+    name, kind = campaign.reference.id, noun(campaign)
     measured = [f"{method.rstrip('.')}." for method in contents.methods]
     blank = any(w.kind == "blank" for p in contents.plates for w in p.wells)
     controls = f"{name} and blank wells" if blank else name
@@ -360,14 +282,14 @@ def methods(contents: Contents) -> tuple[str, ...]:
             f"Nothing has been measured yet; the protocol is {campaign.protocol.name.replace('_', ' ')}."
         )
     values = (
-        f"Every plate carried {controls} beside the variants, in positions drawn from the seed. The value of a variant "
+        f"Every plate carried {controls} beside the {kind}s, in positions drawn from the seed. The value of a {kind} "
         "rests on its replicate wells; its standard error is the one that the protocol's analysis gave. Intervals are 95 % "
-        "intervals from Student's t distribution with the degrees of freedom of that standard error. A variant measured in "
+        f"intervals from Student's t distribution with the degrees of freedom of that standard error. A {kind} measured in "
         "several runs is given as the mean weighted by wells, with the larger of the standard error within runs and the "
         "one between them."
     )
     comparison = (
-        f"Differences to {name} are tested one-sided with Welch's t test and corrected for the number of variants by the "
+        f"Differences to {name} are tested one-sided with Welch's t test and corrected for the number of {kind}s by the "
         "procedure of Benjamini and Hochberg at a false discovery rate of 5 %. Results that failed the quality check are "
         "shown but enter neither averages nor the planner."
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from lab.report.figures.style import ACCENT, BASELINE, PAPER, REFERENCE, WIDTH_IN, bare, new_figure, to_svg
+from lab.report.naming import tick_label
+from lab.report.numbers import number
 from lab.report.values import Curve, Estimate, Variant
 
 __all__ = ["best_so_far", "top_variants"]
@@ -37,7 +39,7 @@ def top_variants(
                 markerfacecolor=ACCENT if variant.runs > 1 else PAPER,
                 markeredgewidth=1.8,
             )
-        axes.set_yticks(list(rows), [v.candidate_id for v in variants])
+        axes.set_yticks(list(rows), [tick_label(v.candidate_id, v.made_of) for v in variants])
         axes.set_ylim(-0.7, len(variants) - 0.3)
         if reference is not None:
             low, high = _finite(reference)
@@ -59,8 +61,8 @@ def top_variants(
         return to_svg(
             figure,
             name="top",
-            title="Best variants with 95 % intervals",
-            description=f"{len(variants)} best variants, {variants[0].candidate_id} first, as points with 95 % intervals"
+            title="The best, with 95 % intervals",
+            description=f"The {len(variants)} best, {variants[0].candidate_id} first, as points with 95 % intervals"
             f" on an axis of {label}; {'filled points were measured in several runs' if several else 'one run each'}.",
         )
 
@@ -134,7 +136,7 @@ def _end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float) ->
     for value, text, colour in sorted(ends):
         at = max(value, at + gap)
         axes.annotate(
-            f"{text} {value:.2f}",
+            f"{text} {number(value)}",
             (x, at),
             xytext=(8, 0),
             textcoords="offset points",
