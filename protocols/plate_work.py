@@ -13,7 +13,16 @@ from protocols import steps
 from protocols.readings import PlateReading
 from protocols.stock import lids, places_to_work, unused_plates
 
-__all__ = ["a_lid", "fresh_plates", "heat_sealed", "home", "last_read_s", "shake", "work_place"]
+__all__ = [
+    "a_lid",
+    "fresh_plates",
+    "heat_sealed",
+    "home",
+    "last_read_s",
+    "shake",
+    "shake_sealed",
+    "work_place",
+]
 
 
 def fresh_plates(bench: Bench, needed: int) -> tuple[Labware, ...]:
@@ -104,6 +113,30 @@ def shake(
     yield from steps.incubate(
         workcell, plate, temperature_c=temperature_c, hold_s=hold_s, shaking_rpm=shaking_rpm
     )
+    yield from home(workcell, plate)
+
+
+def shake_sealed(
+    workcell: Workcell,
+    plate: str,
+    *,
+    place: str,
+    lid: Labware,
+    temperature_c: float,
+    hold_s: float,
+    shaking_rpm: float,
+) -> steps.Plan[None]:
+    """Shake a plate at a temperature with a lid on, so that it does not dry; both go home, the lid to its slot.
+
+    Args:
+        place: the shaker's, which the plan has claimed, and the lid's home with it.
+    """
+    yield from steps.move(workcell, plate, place)
+    yield from steps.seal(workcell, plate, lid.id)
+    yield from steps.incubate(
+        workcell, plate, temperature_c=temperature_c, hold_s=hold_s, shaking_rpm=shaking_rpm
+    )
+    yield from steps.unseal(workcell, plate, lid.home)
     yield from home(workcell, plate)
 
 

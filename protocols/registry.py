@@ -18,6 +18,7 @@ __all__ = ["PROTOCOLS", "load", "protocol", "protocol_names"]
 PROTOCOLS: dict[str, str] = {
     "formulation_ageing": "protocols.formulation_ageing",
     "kinetic_activity": "protocols.kinetic_activity",
+    "reporter_expression": "protocols.reporter_expression",
     "thermal_challenge": "protocols.thermal_challenge",
 }
 """Name -> module, imported when first asked for."""

@@ -13,10 +13,10 @@ others at simple fractions between its rungs.
 
 **What is measured and what is assumed.** Measured is how much ampicillin a cell with the variant stands. The twin takes the
 ratio of that to the wild type's as the ratio of their activities: ``activity = 2 ** ((fitness - 1) / 0.0977)``. A cell
-dies of what its enzymes do not hydrolyse in time, so resistance goes with the rate of hydrolysis in the periplasm (Zimmermann
-& Rosselet 1977, Antimicrob. Agents Chemother. 12:368; Nikaido & Normark 1987, Mol. Microbiol. 1:29). But ampicillin stands
-for nitrocefin here, export for purification, and all is laid to the turnover number: the Michaelis constant and the amount
-of enzyme are the wild type's.
+dies of what its enzymes do not hydrolyse in time, so resistance goes with the rate of hydrolysis in the periplasm
+(Zimmermann & Rosselet 1977, Antimicrob. Agents Chemother. 12:368; Nikaido & Normark 1987, Mol. Microbiol. 1:29). But
+ampicillin stands for nitrocefin here, export for purification, and all is laid to the turnover number: the Michaelis
+constant and the amount of enzyme are the wild type's.
 
 **What that gives.** Activities from 0.0008 (the lowest rung) to 2.7 times the wild type's; half of the variants have less
 than 0.42, one in ten 1.07 or more, one in a hundred 1.36 or more. Ser70, Lys73, Ser130 and Glu166 of Ambler's numbering,

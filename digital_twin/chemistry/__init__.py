@@ -16,6 +16,12 @@ def _protein_g() -> Chemistry:
     return ProteinG()
 
 
+def _cell_free() -> Chemistry:
+    from digital_twin.chemistry.cell_free import CellFree
+
+    return CellFree()
+
+
 def _photovoltaic_blends() -> Chemistry:
     from digital_twin.chemistry.photovoltaic_blends import PhotovoltaicBlends
 
@@ -31,6 +37,7 @@ def _tem1() -> Chemistry:
 CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {
     "protein_g": _protein_g,
     "tem1": _tem1,
+    "cell_free": _cell_free,
     "photovoltaic_blends": _photovoltaic_blends,
 }
 """By the name that a workcell file gives."""

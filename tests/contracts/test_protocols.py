@@ -60,6 +60,10 @@ def _activity(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunR
     return plate.curves(parameters.readings, parameters.interval_s)
 
 
+def _expression(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
+    return relative.Plate(layout, relative.TRUTH, rng).end_points()
+
+
 CASES: dict[str, list[Case]] = {
     "formulation_ageing": [
         Case(
@@ -77,6 +81,14 @@ CASES: dict[str, list[Case]] = {
             target="relative_activity",
             record=_activity,
             parameters={"substrate": "reporter"},
+            truth=relative.TRUTH,
+        ),
+    ],
+    "reporter_expression": [
+        Case(
+            target="relative_expression",
+            record=_expression,
+            parameters={"water": "assay_buffer", "mix": "reporter"},
             truth=relative.TRUTH,
         ),
     ],
