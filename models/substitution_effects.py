@@ -110,6 +110,7 @@ class SubstitutionEffects:
     ) -> None:
         del pool
         self._parent, self._pairs, self._place = parent, pairs, tuple(place)
+        self._around: dict[int, tuple[float, ...]] = {}
 
     def effect(self, site: int, new: str) -> float:
         """Expected cost of one substitution in kcal/mol, positive destabilises; ``site`` counts from 0."""
@@ -117,7 +118,9 @@ class SubstitutionEffects:
         if old == new:
             return 0.0
         change = HYDROPATHY[new] - HYDROPATHY[old]
-        *around, end = surroundings(self._parent, site)
+        if site not in self._around:
+            self._around[site] = surroundings(self._parent, site)
+        *around, end = self._around[site]
         terms = [value for h in around for value in (h, h * change)]
         place = sum(c * t for c, t in zip(self._place, (*terms, end), strict=True))
         return self._pairs[old][AMINO_ACIDS.index(new)] / 100.0 + place

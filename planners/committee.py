@@ -26,6 +26,9 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
+_FURTHER = 20
+"""Iterations of a fit that starts from another's parameters."""
+
 _LEVEL_QUANTILE = 1.959964
 _PSEUDO = 20.0
 """Standard normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals."""
@@ -147,12 +150,25 @@ def _fits(
     space: Space, seen: Seen, outputs: Outputs, own: bool, seed: int
 ) -> tuple[list[Member], np.ndarray]:
     """Members with what each is worth before its density is looked at."""
-    trends = [None, *(Trend(scores=s.values, slope=s.slope, sd=s.sd) for s in space.scores)]
-    fits: list[Member] = [
-        fit(spec, space.blocks, seen.rows, outputs.values, outputs.noise, own=own, trend=trend)
-        for spec in space.kernels
-        for trend in trends
-    ]
+    fits: list[Member] = []
+    for spec in space.kernels:
+        plain = fit(spec, space.blocks, seen.rows, outputs.values, outputs.noise, own=own)
+        fits.append(plain)
+        for score in space.scores:
+            trend = Trend(scores=score.values, slope=score.slope, sd=score.sd)
+            fits.append(
+                fit(
+                    spec,
+                    space.blocks,
+                    seen.rows,
+                    outputs.values,
+                    outputs.noise,
+                    own=own,
+                    trend=trend,
+                    start=plain.theta,
+                    max_iterations=_FURTHER,
+                )
+            )
     shares = [1.0 / len(fits)] * len(fits)
     if space.strata is None and not space.scores:
         best = max(range(len(fits)), key=lambda i: fits[i].loo_log_density)

@@ -21,7 +21,10 @@ _NEGLIGIBLE = 0.01
 """Weight below which a member is left out."""
 
 _PART = 8192
-"""Rows of the pool that a covariance is worked out for at a time."""
+"""Rows of the pool that are looked at at a time."""
+
+_MANY = 50_000
+"""Rows from which what each member predicts is kept in single precision."""
 
 
 class Member(Protocol):
@@ -85,13 +88,18 @@ class Ensemble:
         kept = np.flatnonzero(worth >= _NEGLIGIBLE)
         self.members = tuple(fits[i] for i in kept.tolist())
         self.weights: np.ndarray = worth[kept] / worth[kept].sum()
-        predicted = [gp.predict(np.arange(size)) for gp in self.members]
-        means = np.array([mean for mean, _ in predicted])
+        means = np.empty((len(self.members), size), dtype=np.float32 if size > _MANY else np.float64)
+        self.variance: np.ndarray = np.zeros(size)
+        for start in range(0, size, _PART):
+            part = np.arange(start, min(start + _PART, size))
+            for i, gp in enumerate(self.members):
+                means[i, part], variance = gp.predict(part)
+                self.variance[part] += self.weights[i] * variance
         self.mean: np.ndarray = self.weights @ means
-        self._apart = means - self.mean
-        self.variance: np.ndarray = self.weights @ (
-            np.array([variance for _, variance in predicted]) + self._apart**2
-        )
+        means -= self.mean.astype(means.dtype)
+        self._apart = means
+        for weight, apart in zip(self.weights, means, strict=True):
+            self.variance += weight * np.square(apart)
         self.residual_variance = float(self.weights @ [gp.residual_variance for gp in self.members])
         self.lasting_variance = self.residual_variance if self.members[0].own else 0.0
         self.typical_noise = self.members[0].typical_noise
@@ -127,7 +135,7 @@ class Ensemble:
         for start in range(0, len(of), _PART):
             part = of[start : start + _PART]
             for weight, gp, apart in zip(self.weights, self.members, self._apart, strict=True):
-                own = gp.covariance(part, rows) + np.outer(apart[part], apart[rows])
+                own = gp.covariance(part, rows) + np.outer(apart[part], apart[rows].astype(np.float64))
                 total[start : start + _PART] += weight * own
         total[of[:, None] == rows] += self.lasting_variance
         return total

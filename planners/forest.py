@@ -15,7 +15,7 @@ from planners.features import Features, stacked
 
 __all__ = ["FOREST_CARD", "FittedForest", "fit_forest"]
 
-_TREES = 100
+_TREES = 60
 
 _PART = 16384
 """Candidates that trees predict at a time."""

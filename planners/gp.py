@@ -149,9 +149,10 @@ def fit(
     *,
     own: bool,
     trend: Trend | None = None,
+    start: np.ndarray | None = None,
     max_iterations: int = 60,
 ) -> FittedGP:
-    """The posterior mode of lengthscales, weights and residual noise, from one start at the priors' modes.
+    """The posterior mode of lengthscales, weights and residual noise, from one start.
 
     Args:
         rows: indices into the pool, n of them, repeats allowed.
@@ -160,6 +161,7 @@ def fit(
         own: what the features leave unexplained is a lasting property of each row, which measuring it again would
             find again; otherwise it is taken for noise, as it must be where errors are not known.
         trend: the mean; zero without one.
+        start: parameters to start from; the priors' modes where not given.
 
     Raises:
         ValueError: the kernel has no block that varies over the pool.
@@ -172,7 +174,7 @@ def fit(
     if trend:
         known += trend.covariance(rows, rows)
         expected = trend.mean(rows)
-    start = layout.start(spec)
+    start = layout.start(spec) if start is None else start
     bounds = [(-4.0, 5.0)] * layout.n_lengthscales + [(-5.0, 5.0)] * layout.n_logits + [(-12.0, 1.0)]
     found = minimize(
         _negative_log_posterior,

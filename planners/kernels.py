@@ -38,6 +38,9 @@ UNIT_AXIS = 1.0 / 6.0
 
 _SQRT5 = float(np.sqrt(5.0))
 
+_KEPT = 2
+"""Pairs of row sets whose distances are kept: the measured with themselves, and with one part of the pool."""
+
 _MANY = 3000
 """Rows from which distances are taken in single precision: where a pool is screened, not where a model is fitted."""
 
@@ -113,6 +116,7 @@ class Blocks:
     ) -> None:
         spreads = spreads or {}
         self._columns: dict[str, tuple[Features, float]] = {}
+        self._kept: dict[tuple[bytes, bytes], dict[str, np.ndarray]] = {}
         for name, values in columns.items():
             features = _centred(values) if isinstance(values, np.ndarray) else values
             part = features.rows(np.arange(len(features)) if sample is None else sample)
@@ -130,7 +134,21 @@ class Blocks:
         return self._columns[name][0]
 
     def squared_distances(self, name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Rows ``left`` against rows ``right`` of one block: len(left) x len(right)."""
+        """Rows ``left`` against rows ``right`` of one block: len(left) x len(right), not to be written to.
+
+        What was asked for last is kept: the members of a committee look at the same rows one after the other.
+        """
+        rows = (left.tobytes(), right.tobytes())
+        if rows not in self._kept:
+            while len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[rows] = {}
+        kept = self._kept[rows]
+        if name not in kept:
+            kept[name] = self._squared(name, left, right)
+        return kept[name]
+
+    def _squared(self, name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         features, scale = self._columns[name]
         a, b = features.rows(left), features.rows(right)
         if len(right) > _MANY:

@@ -48,17 +48,16 @@ def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
     Raises:
         BadInput: what :class:`models.encodings.NamedValues` refuses.
     """
-    encoder = NamedValues(pool=pool)
-    encoded = encoder.encode(pool)
-    numbers: dict[str, np.ndarray] = {}
-    made, at = ValueBlocks(label=encoder.card.label), 0
-    for name, width in encoder.groups:
-        part = encoded[:, at : at + width]
-        at += width
-        if width == 1:
-            numbers[name] = part[:, 0]
-        else:
-            made.columns[name] = Dense(part)
+    made, numbers = ValueBlocks(label=NamedValues.card.label), {}
+    for name, column in _columns(pool).items():
+        if isinstance(column, np.ndarray):
+            low, high = float(column.min()), float(column.max())
+            if high > low:
+                numbers[name] = (column - low) / (high - low)
+            continue
+        levels, which = np.unique(column, return_inverse=True)
+        if len(levels) > 1:
+            made.columns[name] = Dense(np.eye(len(levels))[which])
             made.spreads[name] = _SPREAD_OF_LEVELS
             made.factors.append(name)
     for names, which in _that_change_together(numbers):
@@ -72,6 +71,23 @@ def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
         made.spreads[f"which {title}"] = _SPREAD_OF_LEVELS
         made.factors += [title, f"which {title}"]
     return made
+
+
+def _columns(pool: Sequence[Candidate]) -> dict[str, np.ndarray | list[str]]:
+    """Named values by name, in alphabetical order: an array of numbers, or text where one of them is not a number."""
+    names = sorted(pool[0].values)
+    if not names or any(c.values.keys() != pool[0].values.keys() for c in pool):
+        NamedValues(pool=pool)  # refuses, and says why
+    columns: dict[str, np.ndarray | list[str]] = {}
+    for name in names:
+        values = [candidate.values[name] for candidate in pool]
+        if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+            columns[name] = [str(value) for value in values]
+            continue
+        columns[name] = np.array(values, dtype=np.float64)
+        if not np.isfinite(columns[name]).all():
+            NamedValues(pool=pool)
+    return columns
 
 
 def _that_change_together(numbers: dict[str, np.ndarray]) -> list[tuple[list[str], np.ndarray | None]]:
