@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lab.errors import BadInput, CampaignFileError
-from lab.files.alphabets import ALPHABETS, AlphabetName
-from lab.files.candidates import CandidateTable, Material, read_candidates
+from lab.files import goal, space
+from lab.files.alphabets import AlphabetName
+from lab.files.candidates import Material
+from lab.files.choice import (
+    CandidateFields,
+    beside,
+    read_chosen_space,
+    read_past_tables,
+    read_pool,
+)
+from lab.files.goal import GoalFields
 from lab.files.recovery import RecoveryFields
 from lab.files.source import Problems, SourceFile, read_source
-from lab.files.workcell import CANDIDATES, WorkcellSpec, load_workcell
+from lab.files.space import SpaceFields
+from lab.files.workcell import WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
-from lab.strict import StrictModel, did_you_mean, refuse
+from lab.strict import StrictModel, refuse
 from lab.types import (
     Campaign,
     Candidate,
     Goal,
     JsonValue,
+    ModelChoice,
+    PastResult,
     PlannerChoice,
     Policies,
     ProtocolChoice,
+    SearchSpace,
 )
 from lab.units import SUFFIXES, read_quantity
 
@@ -39,7 +51,7 @@ MAX_BUDGET = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFile:
-    """A campaign file and the two files that it names, checked.
+    """A campaign file and the files that it names, checked.
 
     Args:
         candidates: the pool, in the order of the candidate file, without the reference.
@@ -49,7 +61,9 @@ class CampaignFile:
         baseline: planner to run on an identical twin, for comparison; empty for none.
         protocol: quantities in its parameters are numbers in the unit of their names.
         alphabet: what the letters of sequences are.
-        sha256: of the campaign, candidate and workcell files together; changes when any of them does.
+        sha256: of all files together; changes when any of them does.
+        space: what may be chosen, where that is no pool; ``candidates`` is empty then.
+        shared: names of values that all experiments of one batch have in common.
     """
 
     source: SourceFile
@@ -69,6 +83,10 @@ class CampaignFile:
     workcell: WorkcellSpec
     sha256: str
     alphabet: AlphabetName = "protein"
+    space: SearchSpace | None = None
+    models: tuple[ModelChoice, ...] = ()
+    past: tuple[PastResult, ...] = ()
+    shared: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -114,47 +132,11 @@ class CampaignFile:
             sources=self.sources,
             policies=self.policies,
             alphabet=self.alphabet,
+            space=self.space,
+            models=self.models,
+            past=self.past,
+            shared=self.shared,
         )
-
-
-def _letters(value: Any, info: ValidationInfo) -> Any:
-    """A parent without its blanks and line breaks; ``alphabet``, which stands before it in the model, is read already."""
-    if not isinstance(value, str):
-        return value
-    letters = "".join(value.split())
-    alphabet = ALPHABETS[info.data.get("alphabet", "protein")]
-    place = alphabet.stranger(letters)
-    if place is not None:
-        raise refuse(
-            f"parent has {letters[place - 1]!r} at position {place}, which is no {alphabet.letter}.",
-            alphabet.way_out,
-        )
-    return letters
-
-
-class _Goal(StrictModel):
-    maximize: str | None = Field(default=None, min_length=1)
-    minimize: str | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _one(self) -> _Goal:
-        if (self.maximize is None) == (self.minimize is None):
-            raise refuse(
-                "A goal is to maximize or to minimize one target.",
-                "Write one of the two: `maximize: residual_activity`.",
-            )
-        return self
-
-    @property
-    def direction(self) -> Literal["maximize", "minimize"]:
-        return "minimize" if self.maximize is None else "maximize"
-
-
-class _Candidates(StrictModel):
-    file: str = Field(min_length=1, examples=["protein_g_library.csv"])
-    alphabet: AlphabetName = "protein"
-    parent: Annotated[str | None, BeforeValidator(_letters)] = Field(default=None, min_length=1)
-    reference: str = Field(min_length=1, examples=["WT"])
 
 
 class _Protocol(StrictModel):
@@ -164,6 +146,11 @@ class _Protocol(StrictModel):
 
 class _Planner(StrictModel):
     name: str = Field(min_length=1, examples=["adaptive"])
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Model(StrictModel):
+    name: str = Field(min_length=1, examples=["protein_mpnn"])
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -187,8 +174,12 @@ class _Policies(StrictModel):
 
 class _Campaign(StrictModel):
     name: str = Field(examples=["thermostable_protein_g"])
-    goal: _Goal = Field(examples=["{maximize: residual_activity}"])
-    candidates: _Candidates = Field(examples=["{file: protein_g_library.csv, reference: WT}"])
+    goal: GoalFields = Field(examples=["{maximize: residual_activity}"])
+    candidates: CandidateFields | None = None
+    space: SpaceFields | None = None
+    shared: tuple[str, ...] = ()
+    models: tuple[_Model, ...] = ()
+    past: tuple[str, ...] = ()
     workcell: str = Field(min_length=1, examples=["../workcells/protein_bench_twin.yaml"])
     protocol: _Protocol = Field(examples=["{name: thermal_challenge}"])
     planner: _Planner = Field(examples=["{name: adaptive}"])
@@ -208,6 +199,15 @@ class _Campaign(StrictModel):
             )
         return name
 
+    @model_validator(mode="after")
+    def _one_space(self) -> _Campaign:
+        if (self.candidates is None) == (self.space is None):
+            raise refuse(
+                "What may be chosen is either a list of candidates or a space.",
+                "Write one of the two: `candidates: {file: protein_g_library.csv, reference: WT}` names a table.",
+            )
+        return self
+
 
 def load_campaign(path: Path | str) -> CampaignFile:
     """Read and check a campaign file and the candidate and workcell files that it names.
@@ -219,7 +219,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
     """
     source, values = read_yaml(read_source(Path(path), "campaign file"))
     problems = Problems(source)
-    written = problems.read(_Campaign, values)
+    written = problems.read(_Campaign, space.with_units(goal.with_units(values, problems), problems))
     parameters = _parameters(values, problems)
     problems.raise_if_any()
     assert written is not None  # else there were problems
@@ -229,13 +229,9 @@ def load_campaign(path: Path | str) -> CampaignFile:
             f"batch_size is {written.batch_size}, more than the budget of {written.budget}.",
             "Make it at most the budget.",
         )
-    workcell_path = _beside(source, written.workcell)
-    table_path = _beside(source, written.candidates.file)
-    for field, named, kind in (
-        ("workcell", workcell_path, "workcell"),
-        ("candidates.file", table_path, "candidate"),
-    ):
-        _check_there(field, named, kind, problems)
+    workcell_path = beside(source, written.workcell)
+    for place, named, kind in _named_files(source, written):
+        _check_there(place, named, kind, problems)
     problems.raise_if_any()
 
     workcell = load_workcell(workcell_path)
@@ -245,28 +241,21 @@ def load_campaign(path: Path | str) -> CampaignFile:
             f"A baseline costs as much as the campaign itself, and {workcell.name} is no twin.",
             "Take the line out.",
         )
-    table = read_candidates(
-        table_path,
-        parent=written.candidates.parent,
-        alphabet=ALPHABETS[written.candidates.alphabet],
-        reference=written.candidates.reference,
-        plates=workcell.library,
-        wells=workcell.library_wells,
-    )
-    if not workcell.library and not table.values:
-        raise workcell.error(
-            "labware", "No labware here holds candidates.", f"Add `holds: {CANDIDATES}` to the plates."
-        )
+    if written.candidates is not None:
+        choice = read_pool(source, written.candidates, workcell)
+    else:
+        assert written.space is not None  # else there were problems
+        choice = read_chosen_space(source, written.space)
+    past = read_past_tables(source, written.goal.goal, written.past, choice)
+    choice.check_shared(written.shared, source)
     return CampaignFile(
         source=source,
         name=written.name,
-        goal=Goal(
-            target=written.goal.maximize or written.goal.minimize or "", direction=written.goal.direction
-        ),
-        candidates=table.candidates,
-        reference=_reference(source, table, written.candidates.reference),
-        material=table.material,
-        sources=_first_wells(table),
+        goal=written.goal.goal,
+        candidates=choice.candidates,
+        reference=choice.reference,
+        material=choice.material,
+        sources=choice.sources,
         planner=PlannerChoice(name=written.planner.name, settings=written.planner.settings),
         baseline=written.baseline or "",
         protocol=ProtocolChoice(name=written.protocol.name, parameters=parameters),
@@ -275,9 +264,28 @@ def load_campaign(path: Path | str) -> CampaignFile:
         batch_size=written.batch_size,
         seed=written.seed,
         workcell=workcell,
-        sha256=_together(source, table.source, workcell.source),
-        alphabet=written.candidates.alphabet,
+        sha256=_together(
+            source.sha256, *choice.hashes, workcell.source.sha256, *(digest for _, digest in past)
+        ),
+        alphabet=choice.alphabet,
+        space=choice.space,
+        models=tuple(
+            ModelChoice(name=one.name, settings=one.settings, folder=str(source.path.parent.resolve()))
+            for one in written.models
+        ),
+        past=tuple(result for results, _ in past for result in results),
+        shared=written.shared,
     )
+
+
+def _named_files(source: SourceFile, written: _Campaign) -> list[tuple[str, Path, str]]:
+    """Field, path and kind of every file that the campaign file names."""
+    named = [("workcell", beside(source, written.workcell), "workcell")]
+    if written.candidates is not None:
+        named.append(("candidates.file", beside(source, written.candidates.file), "candidate"))
+    for n, name in enumerate(written.past, start=1):
+        named.append((f"past[{n}]", beside(source, name), "past-results"))
+    return named
 
 
 def _parameters(values: Mapping[str, JsonValue], problems: Problems) -> dict[str, JsonValue]:
@@ -314,11 +322,6 @@ def _plain(name: str, value: JsonValue, field: str, problems: Problems) -> JsonV
         return value
 
 
-def _beside(source: SourceFile, name: str) -> Path:
-    """A file named in another, from that one's folder."""
-    return Path(os.path.normpath(source.path.parent / Path(name).expanduser()))
-
-
 def _check_there(field: str, path: Path, kind: str, problems: Problems) -> None:
     """Note a missing file where it is named; the rest is for whoever reads it."""
     try:
@@ -328,25 +331,6 @@ def _check_there(field: str, path: Path, kind: str, problems: Problems) -> None:
             problems.add(field, f"There is no {kind} file {path}.", error.way_out)
 
 
-def _reference(source: SourceFile, table: CandidateTable, name: str) -> Candidate:
-    if table.reference is None:
-        known = [candidate.id for candidate in table.candidates]
-        meant = did_you_mean(name, known) if len(known) < 40 else ""
-        raise source.error(
-            "candidates.reference",
-            f"{table.source.path} has no row for the reference {name!r}.",
-            f"Every plate carries it as a control; add it, or name another. {meant}".strip(),
-        )
-    return table.reference
-
-
-def _first_wells(table: CandidateTable) -> dict[str, tuple[str, str]]:
-    wells: dict[str, tuple[str, str]] = {}
-    for material in table.material:
-        wells.setdefault(material.content, (material.labware, material.well))
-    return wells
-
-
-def _together(*sources: SourceFile) -> str:
+def _together(*hashes: str) -> str:
     """One hash of several files."""
-    return hashlib.sha256("\n".join(source.sha256 for source in sources).encode()).hexdigest()
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -10,7 +10,8 @@ from devices.labware import LABWARE_TYPES
 from digital_twin.chemistry import CHEMISTRIES
 from lab.app.drivers import DRIVERS
 from lab.errors import FaultKind
-from lab.files.campaign import _Campaign, _Candidates, _Policies
+from lab.files.campaign import _Campaign, _Policies
+from lab.files.choice import CandidateFields
 from lab.files.recovery import RecoveryFields
 from lab.files.workcell import _Device, _Labware, _Place, _Workcell
 from lab.recovery import DEFAULT_LADDERS, Recovery
@@ -61,7 +62,7 @@ def test_every_setting_of_the_planner_is_told_with_its_default(name: str):
     assert f"| `{name}` | {default} |" in CAMPAIGN_FILES
 
 
-@pytest.mark.parametrize("model", [_Campaign, _Candidates, _Policies], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [_Campaign, CandidateFields, _Policies], ids=lambda model: model.__name__)
 def test_every_field_of_a_campaign_file_is_told(model: type[BaseModel]):
     assert [name for name in model.model_fields if f"| `{name}` |" not in CAMPAIGN_FILES] == []
 
