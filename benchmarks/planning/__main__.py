@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.planning import harness, latency
+from benchmarks.machine import RESULTS
+from benchmarks.planning import figures, harness, latency
+from benchmarks.planning.aims import aims
 from benchmarks.planning.methods import methods
 from benchmarks.planning.report import coverage, report
 from benchmarks.planning.sets import DEVELOPMENT, REPORT, TIMING, names
@@ -20,6 +22,7 @@ Planners measured against peers on published measurements (benchmarks/planning/R
   python -m benchmarks.planning run --sets gb1 --methods ours@own --seeds 5      it chooses its first batch too
   python -m benchmarks.planning run --sets dev --methods peers --seeds 10 --jobs 2
   python -m benchmarks.planning table --sets dev                                   of all that was run so far
+  python -m benchmarks.planning figures --sets dev
 
 What was run is kept in build/planning and not run again; stop at any time and go on with the same command. After a
 planner changed, --again runs it again, and the newest counts; or keep an attempt apart with --out FOLDER.
@@ -55,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
             default=["ours", "random"] if name == "run" else [],
             help="see above; peers: all of them",
         )
+        if name == "figures":
+            own.add_argument("--to", type=Path, default=RESULTS, help="folder (benchmarks/results)")
         if name == "latency":
             own.add_argument("--asks", type=int, default=latency.ASKS, help="how many of each")
         if name == "run":
@@ -71,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 COMMANDS = {
     "run": "run campaigns",
     "table": "tables of what was run so far, in Markdown",
+    "aims": "what is aimed at on named sets, and what was reached",
+    "figures": "draw best so far on every set, and beside published runs",
     "coverage": "how often 95 % intervals held the published value",
     "latency": "time one ask on pools of 5,000 and 150,000, and print the table; --sets names pools (all)",
 }
@@ -96,6 +103,11 @@ def main() -> None:
                 for method in methods(arguments.methods):
                     latency.keep(latency.measure(method, pool, arguments.out, arguments.asks), arguments.out)
             print(latency.table(arguments.out))
+        elif arguments.command == "aims":
+            print(aims(arguments.out, [m.name for m in methods(arguments.methods)]))
+        elif arguments.command == "figures":
+            figures.overview(arguments.out, sets, arguments.to / f"planning_{arguments.sets[0]}.svg")
+            figures.beside_published(arguments.out, arguments.to / "planning_published.svg")
         elif arguments.command == "coverage":
             print(coverage(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
         else:
