@@ -1,4 +1,4 @@
-"""What others published of their own runs on our development sets: curves and points to draw beside ours, never run by us."""
+"""What others published of their own runs on our development sets: curves and points to draw beside ours."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def crossed_barrel() -> np.ndarray:
 def folde(ending: str) -> dict[int, float]:
     """Mean top-10 % hits of FolDE's runs on TEM-1 by experiments measured, 16 a round.
 
-    Their measurements are Firnberg et al. 2014, 2,391 variants; ours Stiffler et al. 2015, 4,996: another reading of one protein.
+    Their measurements are Firnberg et al. 2014, 2,391 variants; ours Stiffler et al. 2015, 4,996: another reading of the
+    same protein.
 
     Args:
         ending: of the run's name.
