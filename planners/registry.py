@@ -16,8 +16,10 @@ __all__ = ["PLANNERS", "cards", "planner", "planner_names", "settings_type"]
 PLANNERS: dict[str, tuple[str, str, str]] = {
     "adaptive": ("planners.adaptive", "AdaptivePlanner", "AdaptiveSettings"),
     "botorch": ("planners.bo.planner", "BotorchPlanner", "BotorchSettings"),
+    "multi_task": ("planners.bo.multi_task", "MultiTaskPlanner", "MultiTaskSettings"),
     "random": ("planners.baselines", "RandomPlanner", "NoSettings"),
     "sobol": ("planners.baselines", "SobolPlanner", "NoSettings"),
+    "turbo": ("planners.bo.turbo", "TurboPlanner", "TurboSettings"),
 }
 """Name -> module, planner class and settings class, imported when first asked for."""
 

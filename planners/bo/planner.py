@@ -8,7 +8,7 @@ way. Where matrices can't be inverted, the batch covers the space again and says
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,18 +19,19 @@ from lab.strict import StrictModel
 from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
 from planners.asking import check_ask, exhausted, seed_of
 from planners.bo import words
+from planners.bo.box import Box, Optimiser, is_box
 from planners.bo.features import Encoding, PoolFeatures
 from planners.bo.results import Column, Results, read_history
 from planners.bo.start import spread_rows
 from planners.repeats import repeats
-from planners.space import free_rows
+from planners.seen import free_rows
 
 if TYPE_CHECKING:
     from planners.bo.acquire import Acquisitions
     from planners.bo.choosing import Choice
     from planners.bo.surrogate import Surrogate
 
-__all__ = ["BotorchPlanner", "BotorchSettings"]
+__all__ = ["Ask", "BotorchPlanner", "BotorchSettings", "Region"]
 
 _DRAWS = 512
 """Joint draws behind the advice."""
@@ -47,6 +48,21 @@ class BotorchSettings(StrictModel):
 
     designed: int = Field(default=10, ge=1, le=100)
     screened: int = Field(default=1000, ge=50, le=20_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Part of the space that one ask looks at.
+
+    Args:
+        rows: of the free candidates.
+        remark: a clause for the reasons; empty for none.
+        box: 2 x d, least and largest value of each column beside the pool; None for all.
+    """
+
+    rows: np.ndarray
+    remark: str = ""
+    box: np.ndarray | None = None
 
 
 class BotorchPlanner:
@@ -75,7 +91,7 @@ class BotorchPlanner:
             BadInput: n below 1, or candidates that cannot be encoded.
         """
         check_ask(n, campaign)
-        ask = _Ask(self, campaign, history, pending, n, rng)
+        ask = Ask(self, campaign, history, pending, n, rng)
         if not ask.wanted and not ask.again:
             return Proposal(experiments=(), advice=exhausted())
         if not self.ready(ask.results, campaign):
@@ -98,7 +114,8 @@ class BotorchPlanner:
             return None
         from planners.bo.surrogate import quiet_torch, tensor
 
-        encoding = self.encoding(campaign, (*campaign.candidates, *results.measured, *candidates))
+        known = (*results.measured, *_of(results.feasible), *self.past_candidates(campaign))
+        encoding = self.encoding(campaign, (*campaign.candidates, *known, *candidates))
         with quiet_torch(rng):
             surrogate = self.fitted(campaign, results, encoding)
             mean, sd = surrogate.predict(tensor(encoding.encode(candidates)))
@@ -114,28 +131,43 @@ class BotorchPlanner:
 
     def encoding(self, campaign: Campaign, candidates: Sequence[Candidate]) -> Encoding:
         """How the model sees candidates, each of which may come twice."""
+        space = campaign.space
+        if (
+            space is not None
+            and is_box(space)
+            and not campaign.models
+            and all(space.holds(candidate) for candidate in candidates)
+        ):
+            return Box(space)
         return PoolFeatures(campaign, tuple({c.id: c for c in candidates}.values()))
 
     def fitted(self, campaign: Campaign, results: Results, encoding: Encoding) -> Surrogate:
         """The models of all targets."""
         from planners.bo.surrogate import fit_results
 
-        return fit_results(results, encoding, self.tasks(campaign))
+        return fit_results(self.with_past(results, campaign), encoding, self.tasks(campaign))
 
     def tasks(self, campaign: Campaign) -> tuple[tuple[str, Column], ...]:
         """Target and results of earlier campaigns, where the planner learns from them."""
         del campaign
         return ()
 
-    def among(
-        self, X: np.ndarray, results: Results, surrogate: Surrogate, ask: _Ask
-    ) -> tuple[np.ndarray, str]:
-        """Rows of the free candidates that the acquisition function is to look at, and what to say of that."""
+    def past_candidates(self, campaign: Campaign) -> tuple[Candidate, ...]:
+        """What earlier campaigns measured, where the planner learns from them."""
+        return tuple(c for _, column in self.tasks(campaign) for c in column.candidates)
+
+    def among(self, X: np.ndarray, results: Results, surrogate: Surrogate, ask: Ask) -> Region:
+        """Which of the free candidates (N x d) the acquisition function is to look at."""
         del results, surrogate, ask
-        return np.arange(len(X)), ""
+        return Region(rows=np.arange(len(X)))
+
+    def with_past(self, results: Results, campaign: Campaign) -> Results:
+        """What the models are fitted to."""
+        del campaign
+        return results
 
 
-class _Ask:
+class Ask:
     """One ask of one planner, from history to experiments."""
 
     def __init__(
@@ -155,8 +187,8 @@ class _Ask:
         self.free = tuple(campaign.candidates[int(row)] for row in rows)
         self.wanted = min(n - len(self.again), len(self.free))
         known = (*self.results.measured, *self.results.pending, *_of(self.results.feasible))
-        past = [c for _, column in planner.tasks(campaign) for c in column.candidates]
-        self.encoding = planner.encoding(campaign, (*campaign.candidates, *known, *past))
+        self.past = planner.past_candidates(campaign)
+        self.encoding = planner.encoding(campaign, (*campaign.candidates, *known, *self.past))
         self.X = self.encoding.encode(self.free)
 
     def spread(self, remark: str = "") -> tuple[Experiment, ...]:
@@ -178,12 +210,14 @@ class _Ask:
         from planners.bo.surrogate import tensor
 
         surrogate = self.planner.fitted(self.campaign, self.results, self.encoding)
-        baseline = self.encoding.encode(self.results.measured)
+        # before anything was measured here, the best to beat is what earlier campaigns lead to expect of their candidates
+        baseline = self.encoding.encode(self.results.measured or self.past)
         space = self.X if len(self.X) else baseline
         seed = int(self.rng.integers(2**31))
         acquisitions = Acquisitions(self.campaign.goal, surrogate, tensor(baseline), tensor(space), seed)
-        rows, remark = self.planner.among(self.X, self.results, surrogate, self)
-        kept = rows[screened(self.planner.settings.screened, acquisitions, surrogate, self.X[rows], self.rng)]
+        region = self.planner.among(self.X, self.results, surrogate, self)
+        among = self.X[region.rows]
+        kept = region.rows[screened(self.planner.settings.screened, acquisitions, surrogate, among, self.rng)]
         if len(kept) < self.wanted:
             kept = np.concatenate([kept, np.setdiff1d(np.arange(len(self.X)), kept)])
         pending = self.encoding.encode(self.results.pending)
@@ -194,13 +228,22 @@ class _Ask:
             self.X[kept],
             pending,
             self.rng,
+            self._optimiser(region),
         )
-        said = "; ".join(filter(None, (remark, *surrogate.remarks)))
+        said = "; ".join(filter(None, (region.remark, *surrogate.remarks)))
         best = self._best(surrogate, baseline)
         made = tuple(self._explained(choice, acquisitions, surrogate, best, said) for choice in choices)
         again = tuple(self._with_prediction(e, surrogate) for e in self.again)
         advice = self._advice(choices, surrogate, best) if choices else None
         return Proposal(experiments=(*again, *made), advice=advice)
+
+    def _optimiser(self, region: Region) -> Optimiser | None:
+        """What looks beside the pool, where the space allows that."""
+        if not isinstance(self.encoding, Box):
+            return None
+        asked = [e.candidate for e in self.history.experiments]
+        known = [*asked, *self.results.pending, self.campaign.reference]
+        return Optimiser(self.encoding, self.campaign.fixed, known, self.rng, region.box)
 
     def _best(self, surrogate: Surrogate, baseline: np.ndarray) -> float | None:
         """What the model makes of the best measured, in the first target's unit."""

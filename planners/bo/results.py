@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.types import INFEASIBLE, Campaign, Candidate, Experiment, ExperimentStatus, History
 
-__all__ = ["Column", "Results", "read_history"]
+__all__ = ["FEASIBLE", "Column", "Results", "filled", "read_history"]
 
 _UNDER_WAY = {ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING}
 
@@ -70,7 +70,7 @@ def read_history(
             columns[target] = Column(
                 candidates=tuple(e.candidate for e, _ in pairs),
                 values=np.array([o.value for _, o in pairs], dtype=np.float64),
-                errors=_filled(np.array([o.standard_error for _, o in pairs], dtype=np.float64)),
+                errors=filled(np.array([o.standard_error for _, o in pairs], dtype=np.float64)),
             )
     under_way = [e for e in history.experiments if e.status in _UNDER_WAY]
     busy = {e.candidate.id: e.candidate for e in (*pending, *repeating, *under_way)}
@@ -79,7 +79,8 @@ def read_history(
     )
 
 
-def _filled(errors: np.ndarray) -> np.ndarray | None:
+def filled(errors: np.ndarray) -> np.ndarray | None:
+    """Standard errors with those that are not known at the median of the others; None where none is known."""
     known = np.isfinite(errors) & (errors > 0.0) & (errors < _LARGEST)
     if not known.any():
         return None

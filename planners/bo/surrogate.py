@@ -69,6 +69,8 @@ def quiet_torch(rng: np.random.Generator) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         for kind in (BotorchWarning, NumericalWarning, gpytorch.utils.warnings.GPInputWarning):
             warnings.simplefilter("ignore", kind)
+        warnings.filterwarnings("ignore", message="Sparse invariant checks are implicitly disabled")
+        warnings.filterwarnings("ignore", message="Optimization failed in `gen_candidates_scipy`")
         torch.manual_seed(int(rng.integers(2**62)))
         torch.set_num_threads(1)
         try:
@@ -109,6 +111,12 @@ class Surrogate:
         """Place of a target among the outcomes; None where it has no results."""
         names = [outcome.target for outcome in self.outcomes]
         return names.index(target) if target in names else None
+
+    def lengthscales(self) -> np.ndarray | None:
+        """Of the first outcome, one a column; None where its kernel has no single set."""
+        model: Any = self.model.models[0] if isinstance(self.model, ModelListGP) else self.model
+        scales = getattr(model.covar_module, "lengthscale", None)
+        return None if scales is None else np.asarray(scales.detach().numpy()).ravel()
 
     def predict(self, X: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of true values: n x d -> n x outcomes each, in the targets' units."""
