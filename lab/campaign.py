@@ -55,8 +55,7 @@ __all__ = ["CampaignLoop", "Streams", "best_so_far", "what_fails"]
 
 def best_so_far(campaign: Campaign, history: History) -> tuple[Experiment, Observation] | None:
     """The usable result that serves the goal best, with its experiment; None before there is one."""
-    usable = history.usable(campaign.goal.target)
-    return max(usable, key=lambda pair: campaign.goal.sign * pair[1].value, default=None)
+    return next(iter(history.serving(campaign.goal)), None)
 
 
 def what_fails(campaign: Campaign, history: History, batch: Batch) -> str:

@@ -360,6 +360,12 @@ class History:
             if e.status is ExperimentStatus.MEASURED and e.id in found
         )
 
+    def serving(self, goal: Goal) -> tuple[tuple[Experiment, Observation], ...]:
+        """Usable results of the goal's first objective that keep all its limits, best first; equals in order of asking."""
+        kept = [{e.id for e, o in self.usable(limit.target) if limit.holds(o.value)} for limit in goal.limits]
+        found = [(e, o) for e, o in self.usable(goal.target) if all(e.id in of_limit for of_limit in kept)]
+        return tuple(sorted(found, key=lambda pair: -goal.merit(pair[1].value)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WellUse:

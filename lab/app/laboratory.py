@@ -300,13 +300,13 @@ class Laboratory:
 
     def _outcome(self, assignment: Assignment, lab_s: float, wall_s: float) -> Outcome:
         campaign = assignment.campaign
-        usable = self.store.history(campaign.id).usable(campaign.goal.target)
-        best_first = sorted(usable, key=lambda pair: -campaign.goal.sign * pair[1].value)
+        history = self.store.history(campaign.id)
+        usable = history.usable(campaign.goal.target)
         return Outcome(
             campaign=campaign,
             status=assignment.status,
             sentence=self.store.campaign(campaign.id).sentence,
-            results=tuple(best_first),
+            results=history.serving(campaign.goal),
             measured=len(usable),
             twin=assignment.twin,
             lab_s=lab_s,

@@ -15,11 +15,12 @@ from lab.cli import text
 from lab.cli.choosing import chosen, open_to_read
 from lab.cli.resolving import show_unresolved
 from lab.cli.summary import how_to_go_on, show_finding
+from lab.report.goal_words import goal_words
 from lab.report.reading import read_contents
 from lab.report.wording import standing
 from lab.store import CampaignRecord, Store
 from lab.store.locks import writer_of
-from lab.types import CampaignStatus, History, JsonValue
+from lab.types import CampaignStatus, Goal, History, JsonValue, Observation
 
 __all__ = ["show_status"]
 
@@ -65,11 +66,7 @@ def _campaigns(store: Store, records: Sequence[CampaignRecord]) -> Table:
         table.add_column(heading, no_wrap=heading != "campaign")
     for record in records:
         campaign, history = record.campaign, store.history(record.campaign.id)
-        best = max(
-            history.usable(campaign.goal.target),
-            key=lambda pair: campaign.goal.sign * pair[1].value,
-            default=None,
-        )
+        best = next(iter(history.serving(campaign.goal)), None)
         table.add_row(
             escape(campaign.name),
             f"[{_STYLES[record.status]}]{record.status}[/]",
@@ -125,7 +122,7 @@ def _to_json(store: Store, one: CampaignRecord) -> dict[str, JsonValue]:
         ],
         "campaign": {
             **_campaign_json(one, store.history(one.campaign.id)),
-            "results": _results_json(store.history(one.campaign.id)),
+            "results": _results_json(store.history(one.campaign.id), one.campaign.goal),
             "events": [
                 {"number": e.number, "utc": e.utc.isoformat(), "kind": e.kind, "sentence": e.sentence}
                 for e in store.events(one.campaign.id)
@@ -137,7 +134,7 @@ def _to_json(store: Store, one: CampaignRecord) -> dict[str, JsonValue]:
 def _campaign_json(record: CampaignRecord, history: History) -> dict[str, JsonValue]:
     campaign = record.campaign
     usable = history.usable(campaign.goal.target)
-    best = max(usable, key=lambda pair: campaign.goal.sign * pair[1].value, default=None)
+    best = next(iter(history.serving(campaign.goal)), None)
     return {
         "id": campaign.id,
         "name": campaign.name,
@@ -146,6 +143,8 @@ def _campaign_json(record: CampaignRecord, history: History) -> dict[str, JsonVa
         "sentence": record.sentence,
         "target": campaign.goal.target,
         "direction": campaign.goal.direction,
+        "goal": goal_words(campaign.goal),
+        "targets": list(campaign.goal.targets),
         "budget": campaign.budget,
         "spent": len(history.experiments),
         "measured": len(usable),
@@ -161,8 +160,12 @@ def _campaign_json(record: CampaignRecord, history: History) -> dict[str, JsonVa
     }
 
 
-def _results_json(history: History) -> list[JsonValue]:
-    by_experiment = {observation.experiment_id: observation for observation in history.observations}
+def _results_json(history: History, goal: Goal) -> list[JsonValue]:
+    """Every experiment with its result in the first objective's target, and the value of each target that has one."""
+    by_target: dict[str, dict[str, Observation]] = {target: {} for target in goal.targets}
+    for observation in history.observations:
+        by_target.setdefault(observation.target, {})[observation.experiment_id] = observation
+    by_experiment = by_target[goal.target]
     return [
         {
             "experiment": experiment.id,
@@ -170,6 +173,11 @@ def _results_json(history: History) -> list[JsonValue]:
             "status": str(experiment.status),
             "reason": experiment.reason.sentence,
             "value": None if found is None else found.value,
+            "values": {
+                target: of_target[experiment.id].value
+                for target, of_target in by_target.items()
+                if experiment.id in of_target
+            },
             "standard_error": None if found is None else found.standard_error,
             "ok": None if found is None else found.quality.ok,
             "flags": [] if found is None else list(found.quality.flags),

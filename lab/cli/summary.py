@@ -10,10 +10,11 @@ from rich.table import Table
 from lab.app import Outcome
 from lab.app.resolving import unresolved
 from lab.cli import text
+from lab.report.goal_words import goal_sentences, target_name
 from lab.report.naming import made_of
 from lab.report.reading import read_contents
 from lab.report.values import Contents
-from lab.report.wording import banner, baseline_sentence, headline, interval, number
+from lab.report.wording import banner, baseline_sentence, evidence, headline, interval, number
 from lab.store import Store
 from lab.types import CampaignStatus
 
@@ -48,8 +49,10 @@ def show_finding(contents: Contents, out: Console) -> None:
         title = f"{escape(campaign.name)}: best of {text.count(_measured(contents), 'experiment')}"
         out.print(Panel.fit(top_table(contents), title=title, title_align="left", border_style="green"))
     _line(out, headline(contents))
+    for sentence in goal_sentences(contents):
+        _line(out, sentence)
     if contents.baseline is not None and contents.variants:
-        _line(out, baseline_sentence(contents.curve, contents.baseline, campaign.goal.sign))
+        _line(out, baseline_sentence(contents.curve, contents.baseline, campaign.goal))
     origins = set(contents.origins)
     if origins == {"twin"}:
         _line(
@@ -69,8 +72,13 @@ def top_table(contents: Contents) -> Table:
         table.add_column("made of")
     table.add_column(contents.campaign.goal.target.replace("_", " "), justify="right")
     table.add_column("95 % interval")
+    others = contents.targets[1:]
+    for target in others:
+        table.add_column(f"{target_name(target.name)}, {target.wanted}", justify="right")
     table.add_column("wells", justify="right")
     table.add_column("runs", justify="right")
+    if others:
+        table.add_column("")
     for rank, variant in enumerate(contents.variants[:_SHOWN], start=1):
         estimate = variant.estimate
         table.add_row(
@@ -79,8 +87,10 @@ def top_table(contents: Contents) -> Table:
             *([_narrow(variant.made_of)] if described else []),
             number(estimate.value, estimate.standard_error),
             interval(estimate, brackets=False),
+            *(interval(target.estimates.get(variant.candidate_id)) for target in others),
             str(variant.wells),
             str(variant.runs),
+            *([evidence(variant, contents.campaign)] if others else []),
         )
     if contents.reference is not None:
         reference = contents.reference
@@ -90,6 +100,7 @@ def top_table(contents: Contents) -> Table:
             *([_narrow(made_of(contents.campaign.reference))] if described else []),
             number(reference.value, reference.standard_error),
             interval(reference, brackets=False),
+            *(interval(target.reference) for target in others),
             "",
             str(contents.reference_runs),
             style="dim",

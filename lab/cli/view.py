@@ -22,6 +22,7 @@ from lab.engine.progress import (
     RunOpened,
     StepEnded,
 )
+from lab.report.goal_words import goal_words, searched_words
 from lab.types import Campaign, Experiment, Observation
 
 __all__ = ["LiveView"]
@@ -84,11 +85,9 @@ class LiveView:
     def _introduce(self, campaign: Campaign) -> None:
         beside = [row.campaign for row in self._rows.values() if row.campaign.baseline_of == campaign.id]
         baseline = "".join(f" (baseline: {other.planner.name})" for other in beside)
-        target = campaign.goal.target.replace("_", " ")
-        candidates = text.count(len(campaign.candidates), "candidate")
         experiments = text.count(campaign.budget, "experiment")
         self._stay(Text.assemble((campaign.name, "bold"), f" on {campaign.workcell}"))
-        self._stay(Text(f"{campaign.goal.direction} {target} among {candidates}"))
+        self._stay(Text(f"{goal_words(campaign.goal)} among {searched_words(campaign)}"))
         self._stay(
             Text(
                 f"{experiments} in batches of {campaign.batch_size}, chosen by {campaign.planner.name}{baseline}"
@@ -131,8 +130,7 @@ class LiveView:
             return
         told = [o for o in event.observations if o.target == row.campaign.goal.target]
         usable = [o for o in told if o.usable]
-        sign = row.campaign.goal.sign
-        top = max(usable, key=lambda o: sign * o.value, default=None)
+        top = max(usable, key=lambda o: row.campaign.goal.merit(o.value), default=None)
         experiments = {e.id: e for e in event.batch.experiments}
         here = "nothing usable" if top is None else text.result(experiments[top.experiment_id], top)
         failed = len(told) - len(usable)

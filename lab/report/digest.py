@@ -7,18 +7,27 @@ import json
 import math
 from collections.abc import Sequence
 
-from lab.report.values import PlateReading, Result
+from lab.report.goal_words import goal_words
+from lab.report.values import PlateReading, Result, Target
 from lab.types import Campaign, JsonValue
 
 __all__ = ["content_sha256"]
 
 
-def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequence[PlateReading]) -> str:
+def content_sha256(
+    campaign: Campaign,
+    results: Sequence[Result],
+    plates: Sequence[PlateReading],
+    targets: Sequence[Target] = (),
+) -> str:
     """SHA-256 of goal, choices, results and readings, as hexadecimal digits.
 
     Identifiers and wall-clock times are left out, so that two campaigns of one seed on identical twins give the same hash.
     Numbers go in as Python writes them, to the last digit, but for lab times, which go in to the millisecond: the clock
     adds up waits, and what else runs on it changes how their last bits round.
+
+    Args:
+        targets: every one of the goal; of one alone, the results say all.
     """
     numbers = {r.experiment.id: r.number for r in results}
     tables: dict[str, JsonValue] = {
@@ -41,6 +50,13 @@ def content_sha256(campaign: Campaign, results: Sequence[Result], plates: Sequen
             for p in plates
         ],
     }
+    if len(targets) > 1:
+        goal = campaign.goal
+        tables["goal"] = [goal_words(goal), goal.target]
+        tables["targets"] = [
+            [t.name, [[name, e.value, e.standard_error] for name, e in sorted(t.estimates.items())]]
+            for t in targets
+        ]
     text = json.dumps(tables, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=list)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -10,15 +10,16 @@ from jinja2 import Environment, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from lab.interfaces import ModelCard
-from lab.report import naming, wording
+from lab.report import goal_words, naming, wording
 from lab.report.audit import redone
 from lab.report.figures.calibration import calibration
+from lab.report.figures.pareto import pareto
 from lab.report.figures.plates import plate_maps
 from lab.report.figures.progress import best_so_far, top_variants
 from lab.report.figures.quality import quality
 from lab.report.figures.sequence import substitution_map
 from lab.report.figures.timeline import timeline
-from lab.report.values import Contents, PlateReading
+from lab.report.values import Contents, PlateReading, Target
 
 __all__ = ["Picture", "render_page"]
 
@@ -64,6 +65,7 @@ def render_page(
         "role_words": wording.role_words,
         "setting": lambda pair: wording.setting(*pair),
         "made_of": naming.made_of,
+        "target_name": goal_words.target_name,
     }
     cited = {label for result in contents.results for label in result.experiment.reason.model_cards}
     known = {card.label: card for card in model_cards}
@@ -82,6 +84,10 @@ def render_page(
         better=sum(v.differs for v in contents.variants),
         target=wording.target_words(contents.campaign),
         noun=naming.noun(contents.campaign),
+        goal=goal_words.goal_words(contents.campaign.goal),
+        goal_sentences=goal_words.goal_sentences(contents),
+        compared=goal_words.told_by_comparison(contents.campaign.goal),
+        searched=goal_words.searched_words(contents.campaign),
         pictures=_pictures(contents),
         baseline=_baseline(contents),
         calibration_sentence=""
@@ -125,7 +131,7 @@ def _lab_time(contents: Contents) -> float | None:
 def _baseline(contents: Contents) -> str:
     if contents.baseline is None:
         return ""
-    return wording.baseline_sentence(contents.curve, contents.baseline, contents.campaign.goal.sign)
+    return wording.baseline_sentence(contents.curve, contents.baseline, contents.campaign.goal)
 
 
 def _pictures(contents: Contents) -> dict[str, Picture]:
@@ -149,7 +155,16 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             f"run; filled: more than one. Green: {name} with its 95\u00a0% interval, from "
             f"{_count(contents.reference_runs, 'run')}.",
         )
-    if contents.curve.best or (contents.baseline is not None and contents.baseline.best):
+    if len(campaign.goal.objectives) == 2 and all(target.estimates for target in _objectives(contents)):
+        add(
+            "pareto",
+            pareto(contents.variants, _objectives(contents), name),
+            f"Every {naming.noun(campaign)} measured. Blue: the Pareto set, with 95\u00a0% intervals. Hollow: breaks a "
+            f"limit, or the limit's target is not known. Green: {name}.",
+        )
+    if campaign.goal.direction != "map" and (
+        contents.curve.best or (contents.baseline is not None and contents.baseline.best)
+    ):
         add(
             "best",
             best_so_far(contents.curve, contents.baseline, contents.reference, name, campaign.budget, label),
@@ -193,6 +208,12 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             "Batches, and when each instrument was busy. Red: a failed step or run; orange: a stopped run.",
         )
     return found
+
+
+def _objectives(contents: Contents) -> tuple[Target, ...]:
+    """Targets that are objectives, in the goal's order."""
+    wanted = [objective.target for objective in contents.campaign.goal.objectives]
+    return tuple(target for target in contents.targets if target.name in wanted)
 
 
 def _by_mode(plates: Sequence[PlateReading]) -> dict[str, list[PlateReading]]:

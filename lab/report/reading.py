@@ -15,34 +15,30 @@ What a protocol's analysis knows better than a report is taken from ``Observatio
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lab.interfaces import Document
 from lab.report import statistics
 from lab.report.audit import amendments, barred_wells, bars
 from lab.report.digest import content_sha256
-from lab.report.naming import made_of
+from lab.report.findings import reference_of, results_of, targets_of, variants_of
 from lab.report.plates import plate_readings, versions_of
 from lab.report.sequence import single_substitutions
 from lab.report.values import (
     Calibration,
     Contents,
     Curve,
-    Estimate,
     PlateReading,
     Prediction,
     Result,
     RunSpan,
     StepSpan,
-    Variant,
 )
 from lab.store import RunOutcome, Store
 from lab.types import (
     Campaign,
     ExperimentStatus,
-    Observation,
+    History,
     Run,
     RunStatus,
     Step,
@@ -65,9 +61,11 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
     """
     record = store.campaign(campaign_id)
     campaign = record.campaign
-    results = _results(store, campaign)
-    reference, reference_runs = _reference(results)
-    variants = _variants(results, reference, campaign)
+    history = store.history(campaign.id)
+    results = results_of(store, campaign, history, campaign.goal.target)
+    reference, reference_runs = reference_of(results)
+    targets = targets_of(store, campaign, history, results)
+    variants = variants_of(results, reference, campaign.goal, targets)
     outcomes = store.runs(campaign.id)
     steps = {outcome.run.id: store.steps(outcome.run.id) for outcome in outcomes}
     documents = {outcome.run.id: _documents(store, outcome.run) for outcome in outcomes}
@@ -96,7 +94,8 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         variants=variants,
         reference=reference,
         reference_runs=reference_runs,
-        curve=_curve(campaign, results),
+        targets=targets,
+        curve=_curve(campaign, history, results),
         baseline=_baseline(store, campaign),
         calibration=_calibration(results),
         substitutions=drawn,
@@ -111,60 +110,8 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         files_hash=record.content_hash,
         amendments=amendments(store, campaign),
         bars=bars(store, record.bench_id, outcomes),
-        content_sha256=content_sha256(campaign, results, plates),
+        content_sha256=content_sha256(campaign, results, plates, targets),
     )
-
-
-def _results(store: Store, campaign: Campaign) -> tuple[Result, ...]:
-    history = store.history(campaign.id)
-    last = {o.experiment_id: o for o in history.observations if o.target == campaign.goal.target}
-    batch_of = {e.id: batch.number for batch in store.batches(campaign.id) for e in batch.experiments}
-    return tuple(
-        Result(
-            number=number,
-            batch=batch_of.get(experiment.id, 0),
-            experiment=experiment,
-            observation=last.get(experiment.id),
-            estimate=_estimate(last[experiment.id]) if experiment.id in last else None,
-        )
-        for number, experiment in enumerate(history.experiments, start=1)
-    )
-
-
-def _estimate(observation: Observation) -> Estimate | None:
-    if not math.isfinite(observation.value):
-        return None
-    return statistics.estimate(observation.value, observation.standard_error, _freedom(observation))
-
-
-def _freedom(observation: Observation) -> int:
-    return int(observation.details.get("degrees_of_freedom", observation.replicates - 1))
-
-
-def _reference(results: Sequence[Result]) -> tuple[Estimate | None, int]:
-    """The reference over all runs that tell of it, and how many those are. Every run counts once."""
-    by_run: dict[str, Estimate] = {}
-    for result in results:
-        told = None if result.observation is None else _told_reference(result.observation)
-        if result.observation is not None and told is not None:
-            # One that rests on no well of its own does not know how sure the reference is.
-            known = by_run.setdefault(result.observation.run_id, told)
-            if told.degrees_of_freedom > known.degrees_of_freedom:
-                by_run[result.observation.run_id] = told
-    if not by_run:
-        return None, 0
-    combined, _ = statistics.combine(list(by_run.values()), [1] * len(by_run))
-    return combined, len(by_run)
-
-
-def _told_reference(observation: Observation) -> Estimate | None:
-    details = observation.details
-    value = details.get("reference_value")
-    if value is None or not math.isfinite(value):
-        return None
-    freedom = details.get("reference_degrees_of_freedom", _freedom(observation))
-    error = details.get("reference_standard_error")
-    return statistics.estimate(float(value), math.inf if error is None else float(error), int(freedom))
 
 
 def _left_out(results: Sequence[Result]) -> frozenset[tuple[str, str, str]]:
@@ -178,85 +125,18 @@ def _left_out(results: Sequence[Result]) -> frozenset[tuple[str, str, str]]:
     )
 
 
-def _variants(
-    results: Sequence[Result], reference: Estimate | None, campaign: Campaign
-) -> tuple[Variant, ...]:
-    """Usable results by candidate, best first."""
-    measured: dict[str, list[Result]] = defaultdict(list)
-    for result in results:
-        if result.usable and result.experiment.status is ExperimentStatus.MEASURED:
-            measured[result.experiment.candidate.id].append(result)
-    parts = {name: [p for r in found for p in _parts(r)] for name, found in measured.items()}
-    combined = {
-        name: statistics.combine([p.estimate for p in found], [max(1, p.wells) for p in found])
-        for name, found in parts.items()
-    }
-    differences = {
-        name: None if reference is None else statistics.difference(estimate, reference)
-        for name, (estimate, _) in combined.items()
-    }
-    sign = campaign.goal.sign
-    p_values = [1.0 if d is None else statistics.p_better(d, sign) for d in differences.values()]
-    differs = dict(zip(differences, statistics.benjamini_hochberg(p_values), strict=True))
-    variants = [
-        Variant(
-            candidate_id=name,
-            estimate=estimate,
-            wells=sum(part.wells for part in parts[name]),
-            runs=len({part.run_id for part in parts[name]}),
-            difference=differences[name],
-            differs=differs[name],
-            agree=agree,
-            made_of=made_of(measured[name][0].experiment.candidate),
-            remarks=" ".join(
-                r.observation.quality.sentence
-                for r in measured[name]
-                if r.observation is not None and r.observation.quality.sentence
-            ),
-        )
-        for name, (estimate, agree) in combined.items()
-    ]
-    return tuple(sorted(variants, key=lambda v: (-sign * v.estimate.value, v.candidate_id)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """One run's word on a candidate."""
-
-    estimate: Estimate
-    wells: int
-    run_id: str
-
-
-def _parts(result: Result) -> list[_Part]:
-    """What a result says: one part, or, where replicates are pooled in it, one for each of them."""
-    observation = result.observation
-    if observation is None or result.estimate is None:
-        return []
-    pooled = observation.details.get("pooled")
-    if not pooled:
-        return [_Part(estimate=result.estimate, wells=observation.replicates, run_id=observation.run_id)]
-    return [
-        _Part(
-            estimate=statistics.estimate(
-                float(one["value"]), float(one["standard_error"]), int(one["replicates"]) - 1
-            ),
-            wells=int(one["replicates"]),
-            run_id=str(one["run"]),
-        )
-        for one in pooled
-    ]
-
-
-def _curve(campaign: Campaign, results: Sequence[Result]) -> Curve:
-    sign = campaign.goal.sign
+def _curve(campaign: Campaign, history: History, results: Sequence[Result]) -> Curve:
+    """Of the first objective; what breaks a limit is measured, and never the best."""
+    goal = campaign.goal
+    kept = {experiment.id for experiment, _ in history.serving(goal)}
     measured: list[tuple[int, float]] = []
     best: list[tuple[int, float]] = []
     for result in results:
         if result.estimate is not None and result.usable:
             value = result.estimate.value
             measured.append((result.number, value))
-            if not best or sign * value > sign * best[-1][1]:
+            better = not best or goal.merit(value) > goal.merit(best[-1][1])
+            if better and (result.experiment.id in kept or not goal.limits):
                 best.append((result.number, value))
                 continue
         if best and result.observation is not None:
@@ -269,7 +149,9 @@ def _baseline(store: Store, campaign: Campaign) -> Curve | None:
     baselines = [r.campaign for r in store.campaigns() if r.campaign.baseline_of == campaign.id]
     if not baselines:
         return None
-    return _curve(baselines[-1], _results(store, baselines[-1]))
+    history = store.history(baselines[-1].id)
+    results = results_of(store, baselines[-1], history, campaign.goal.target)
+    return _curve(baselines[-1], history, results)
 
 
 def _calibration(results: Sequence[Result]) -> Calibration | None:

@@ -22,6 +22,7 @@ __all__ = [
     "State",
     "StepSpan",
     "Substitution",
+    "Target",
     "Variant",
     "WellReading",
 ]
@@ -82,6 +83,8 @@ class Variant:
         agree: whether the runs' values lie within each other's uncertainty; True for one run.
         remarks: of the quality check, about observations that were usable all the same.
         made_of: what the candidate consists of (``PCE10 30 %, PCBM 70 %``); empty for sequences.
+        broken: targets whose limits it does not keep, or that were not measured of it.
+        on_front: with several objectives, no other candidate is better in one of them and as good in all.
     """
 
     candidate_id: str
@@ -93,11 +96,31 @@ class Variant:
     agree: bool
     remarks: str
     made_of: str = ""
+    broken: tuple[str, ...] = ()
+    on_front: bool = False
 
     @property
     def confirmed(self) -> bool:
         """A replicate run says the same, and it is better than the reference."""
         return self.runs > 1 and self.agree and self.differs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One target that the goal speaks of, over everything that was measured of it.
+
+    Args:
+        wanted: of it, in words (``minimize``, ``at least 0.5``).
+        unit: of its observations; empty before there is one.
+        estimates: candidate id -> value over all its usable observations.
+        reference: the same of the reference; None where no observation tells it.
+    """
+
+    name: str
+    wanted: str
+    unit: str
+    estimates: Mapping[str, Estimate]
+    reference: Estimate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +312,7 @@ class Contents:
         started_utc: ISO 8601, to the second.
         origins: of the observations; empty before there is one.
         reference: the target's value of the reference candidate over all runs; None where no observation tells it.
+        targets: every one that the goal speaks of, the first objective's first.
         baseline: the campaign that is this one's baseline, when it has one.
         not_drawn: candidates of the pool that differ from the reference by more than one residue.
         versions: of the libraries that carried the runs out, as their documents record them.
@@ -309,6 +333,7 @@ class Contents:
     variants: tuple[Variant, ...]
     reference: Estimate | None
     reference_runs: int
+    targets: tuple[Target, ...]
     curve: Curve
     baseline: Curve | None
     calibration: Calibration | None

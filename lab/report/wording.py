@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from lab.errors import FaultKind
 from lab.recovery import Ladder
+from lab.report.goal_words import goal_finding, target_name
 from lab.report.naming import full_name, noun
 from lab.report.numbers import duration, interval, number, p_percent, setting
 from lab.report.values import Calibration, Contents, Curve, Variant
-from lab.types import Campaign, CampaignStatus
+from lab.types import Campaign, CampaignStatus, Goal
 
 __all__ = [
     "banner",
@@ -118,11 +119,14 @@ def headline(contents: Contents) -> str:
         verdicts = [r.observation.quality.sentence for r in contents.results if r.observation is not None]
         last = verdicts[-1] if verdicts and contents.status == CampaignStatus.FINISHED else ""
         return f"No result that can be used{f'. The last one: {last}' if last else ' yet.'}"
+    where = "On the twin," if "twin" in contents.origins else ""
+    found = goal_finding(contents)
+    if found:
+        return f"{where} {found}" if where else f"{found[0].upper()}{found[1:]}"
     best = contents.variants[0]
     verb, whole = _PHRASES.get(campaign.goal.target, (f"shows a {target_words(campaign)} of", ""))
     circumstances = _circumstances(contents)
     told = interval(best.estimate).replace(" (", " (95\u00a0% interval ", 1)
-    where = "On the twin," if "twin" in contents.origins else ""
     name = f"{best.candidate_id} ({best.made_of})" if best.made_of else best.candidate_id
     first = " ".join(part for part in (where, name, verb, told, whole, circumstances) if part)
     if contents.reference is None:
@@ -152,8 +156,18 @@ def role_words(role: str) -> str:
 
 def evidence(variant: Variant, campaign: Campaign) -> str:
     """What may be claimed of a variant: a claim needs a replicate run or a second method (DESIGN section 9)."""
-    better, worse = ("above", "below") if campaign.goal.direction == "maximize" else ("below", "above")
+    goal = campaign.goal
+    better, worse = ("below", "above") if goal.direction == "minimize" else ("above", "below")
     name = campaign.reference.id
+    if variant.broken:
+        return f"not known to keep to the limit of {' and '.join(target_name(t) for t in variant.broken)}"
+    if goal.also:
+        return "in the Pareto set" if variant.on_front else "not in the Pareto set"
+    if goal.direction == "map":
+        return "measured"
+    if goal.direction == "hit" and goal.level is not None:
+        near = variant.estimate.low <= goal.level <= variant.estimate.high
+        return f"{'not distinguishable from' if near else 'off'} {goal.level:g}"
     runs = f" in {variant.runs} runs" if variant.runs > 1 else ""
     if variant.confirmed:
         return f"{better} {name}{runs}"
@@ -181,14 +195,15 @@ def standing(contents: Contents) -> str:
     return f"{state}. {asked} of {budget} experiments spent, {usable} with a result that can be used."
 
 
-def baseline_sentence(curve: Curve, baseline: Curve, sign: float) -> str:
-    """How the two campaigns compare, with the number that a reader asks for."""
+def baseline_sentence(curve: Curve, baseline: Curve, goal: Goal) -> str:
+    """How the two campaigns compare, with the number that a reader asks for; of several objectives, in the first."""
     mine, other = curve.planner.replace("_", " "), baseline.planner.replace("_", " ")
     if not curve.best or not baseline.best:
         return f"The {other} campaign on an identical twin has no result to compare with yet."
     theirs = baseline.best[-1][1]
-    when = next((n for n, value in curve.best if sign * value >= sign * theirs), None)
-    ends = f"The {mine} planner ends at {number(curve.best[-1][1])}, {other} on an identical twin at {number(theirs)}"
+    when = next((n for n, value in curve.best if goal.merit(value) >= goal.merit(theirs)), None)
+    alone = f"In {target_name(goal.target)} alone: t" if goal.also else "T"
+    ends = f"{alone}he {mine} planner ends at {number(curve.best[-1][1])}, {other} on an identical twin at {number(theirs)}"
     tail = (
         f"; it took {when} experiments to match what {other} found in {baseline.best[-1][0]}."
         if when is not None
