@@ -21,12 +21,12 @@ __all__ = ["beside_published", "overview"]
 
 COLOURS = {
     "random": "#9a9a9a",
-    "forest": "#8c6d31",
+    "forest": "#b59a00",
     "physbo": "#2f9e77",
     "gpcam": "#5ab4d6",
     "botorch": "#d95f0e",
     "baybe": "#8856a7",
-    "ax": "#dd4488",
+    "ax": "#e377c2",
 }
 OURS = ("#0b3d91", "#3d7bd9", "#85b0f0", "#123")
 """Of methods that are no peers, in order; the default first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 from benchmarks.planning.sets import Column, Outcome, PlanningSet, Protocol
 from benchmarks.stabilities import DATA
 from lab.errors import MissingData
-from lab.types import Candidate
+from lab.types import Candidate, ModelChoice
 
 __all__ = ["arylation", "buchwald", "file_of", "made_up", "olympus", "pvlab", "yield_cost"]
 
@@ -122,21 +123,14 @@ def _arylation(name: str, described: bool, protocol: Protocol, targets: Sequence
         return _from_columns(name, tuple(columns), outcomes, protocol)
     tables = {part: descriptors(part) for part in parts}
     columns = [Column(c.name, c.values, tables[c.name]) if c.name in tables else c for c in columns]
-    candidates = tuple(
-        Candidate(
-            id=f"c{i}",
-            values={
-                f"{part} {k}": number
-                for part in parts
-                for k, number in enumerate(tables[part][row[part]], start=1)
-            }
-            | {part: float(row[part]) for part in ("concentration", "temperature")},
+    choices = tuple(
+        ModelChoice(
+            name="descriptors",
+            settings={"file": str(file_of("edboplus_bms_yield_cost", f"{part}_dft.csv")), "value": part},
         )
-        for i, row in enumerate(rows)
+        for part in parts
     )
-    return PlanningSet(
-        name=name, candidates=candidates, outcomes=outcomes, columns=tuple(columns), protocol=protocol
-    )
+    return replace(_from_columns(name, tuple(columns), outcomes, protocol), models=choices)
 
 
 def descriptors(part: str) -> Mapping[str, Sequence[float]]:

@@ -1,7 +1,8 @@
 """What chooses: planners of ours by name and settings, and peers, each a process that speaks as ``peers/wire.py`` says.
 
-A planner of ours is written ``NAME`` or ``NAME:key=value;key=value`` with values as JSON, and with ``@own`` behind the name
-where it also chooses its first experiments; ``ours`` stands for the default.
+A planner of ours is written ``NAME`` or ``NAME:key=value;key=value`` with values as JSON. ``@own`` behind the name lets it
+choose its first experiments too, ``+models`` gives it the pretrained models that the set names. ``ours`` stands for the
+default, and ``ours.NAME`` for a planner that has the name of a peer.
 """
 
 from __future__ import annotations
@@ -59,10 +60,7 @@ def method(text: str) -> Method:
     if text in PEERS:
         return Method(text, (str(_python(text)), str(Path(__file__).parent / "peers" / f"with_{text}.py")))
     front, _, settings_text = text.partition(":")
-    name, at, start = front.partition("@")
-    if at and start != "own":
-        raise BadInput(f"After @ stands own, not {start!r}.", way_out=f"Write {name}@own.")
-    name = DEFAULT if name == "ours" else name
+    name, own, extras = _marks(front)
     if name not in planners.planner_names():
         raise BadInput(
             f"There is no method named {name!r}.",
@@ -70,11 +68,24 @@ def method(text: str) -> Method:
         )
     settings = _settings(settings_text)
     planners.planner(name, settings)
-    label = f"{name}@own" if at else name
+    label = f"ours.{name}" if name in PEERS else name
+    label += "@own" * own + "+models" * extras
     if settings:
         label += ":" + ";".join(f"{key}={json.dumps(settings[key])}" for key in sorted(settings))
-    command = (sys.executable, "-W", "ignore", "-m", "benchmarks.planning.ours", name, json.dumps(settings))
-    return Method(label, command, own_start=bool(at))
+    given = json.dumps({"planner": name, "settings": settings, "extras": extras})
+    command = (sys.executable, "-W", "ignore", "-m", "benchmarks.planning.ours", given)
+    return Method(label, command, own_start=own)
+
+
+def _marks(text: str) -> tuple[str, bool, bool]:
+    """Name of the planner, whether it chooses its start, and whether it is given the set's pretrained models."""
+    extras = text.endswith("+models")
+    name, at, start = text.removesuffix("+models").partition("@")
+    if at and start != "own":
+        raise BadInput(
+            f"After @ stands own, not {start!r}.", way_out=f"Write {name}@own or {name}@own+models."
+        )
+    return DEFAULT if name == "ours" else name.removeprefix("ours."), bool(at), extras
 
 
 def methods(texts: Sequence[str]) -> list[Method]:

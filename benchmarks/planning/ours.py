@@ -1,6 +1,6 @@
 """A planner of ours as a worker: the same lines as every peer, history and campaign as the laboratory's loop gives them.
 
-Run by the harness: python -m benchmarks.planning.ours NAME SETTINGS, settings as JSON.
+Run by the harness: python -m benchmarks.planning.ours JSON, which holds ``planner``, ``settings`` and ``extras``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from lab.types import (
     Experiment,
     ExperimentStatus,
     History,
-    JsonValue,
-    ModelChoice,
     Observation,
     Origin,
     PlannerChoice,
@@ -83,33 +81,32 @@ class PublishedScores:
         return np.array([self.score_of[c.id] for c in candidates])
 
 
-def campaign_of(chosen: PlanningSet, planner: str, settings: dict[str, JsonValue], seed: int) -> Campaign:
-    """A campaign over the whole set, with its scores where it has some."""
-    scored = (ModelChoice(name="published_scores", settings={"set": chosen.name}),)
+def campaign_of(chosen: PlanningSet, planner: PlannerChoice, seed: int, extras: bool = False) -> Campaign:
+    """A campaign over the whole set, with the models that say what peers are told; ``extras`` adds pretrained ones."""
     return Campaign(
         id="cmp_benchmark",
         name=chosen.name,
         goal=chosen.goal,
         candidates=chosen.candidates,
         reference=Candidate(id="parent", sequence=chosen.parent),
-        planner=PlannerChoice(name=planner, settings=settings),
+        planner=planner,
         protocol=ProtocolChoice(name="none"),
         budget=chosen.protocol.budget,
         batch_size=chosen.protocol.batch,
         seed=seed,
         workcell="none",
         alphabet=chosen.alphabet,
-        models=() if chosen.scores is None else scored,
+        models=chosen.models + chosen.extras * extras,
     )
 
 
 class OurPlanner:
     """A registered planner in one campaign."""
 
-    def __init__(self, name: str, settings: dict[str, JsonValue], opened: Opened) -> None:
-        self.planner = planners.planner(name, settings)
+    def __init__(self, choice: PlannerChoice, opened: Opened, extras: bool = False) -> None:
+        self.planner = planners.planner(choice.name, choice.settings)
         self.set = load(opened.set)
-        self.campaign = campaign_of(self.set, name, settings, opened.seed)
+        self.campaign = campaign_of(self.set, choice, opened.seed, extras)
         self.seed = opened.seed
         self.row_of = {c.id: i for i, c in enumerate(self.set.candidates)}
         self.asked: dict[int, Experiment] = {}
@@ -173,11 +170,12 @@ def _observation(experiment: Experiment, target: str, value: float) -> Observati
 
 def main() -> None:
     """Serve one planner; a protein that the general score was fitted to is scored by one fitted without it."""
-    name, settings = sys.argv[1], json.loads(sys.argv[2])
+    given = json.loads(sys.argv[1])
+    choice = PlannerChoice(name=given["planner"], settings=given["settings"])
     registry.MODELS["published_scores"] = ("benchmarks.planning.ours", "PublishedScores", "ScoreSettings")
 
     def make(opened: Opened) -> OurPlanner:
-        made = OurPlanner(name, settings, opened)
+        made = OurPlanner(choice, opened, given["extras"])
         if made.set.accession:
             blind(made.set)
         return made

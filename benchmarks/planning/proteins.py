@@ -6,6 +6,7 @@ import csv
 import gzip
 import importlib.util
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ from benchmarks.planning.materials import file_of
 from benchmarks.planning.sets import Column, Outcome, PlanningSet, Protocol
 from benchmarks.stabilities import SEQUENCES, substitutions
 from lab.errors import MissingData
-from lab.types import Candidate
+from lab.types import Candidate, ModelChoice
 from models.residues import Z_SCALES
 
-__all__ = ["abeta", "fireprot", "gb1", "gb1_ddg", "lac_promoter", "tem1"]
+__all__ = ["abeta", "fireprot", "gb1", "gb1_ddg", "gb1_whole", "lac_promoter", "tem1"]
 
 WINDOW = 56
 """Neighbouring positions of a TEM-1 window."""
@@ -48,6 +49,28 @@ def gb1(name: str, n: int | None, protocol: Protocol) -> PlanningSet:
         protocol=protocol,
         parent=GB1_PARENT,
     )
+
+
+def gb1_whole(name: str, protocol: Protocol) -> PlanningSet:
+    """The same, each variant as the whole protein, so that a model that reads its structure can score it."""
+    four = gb1(name, None, protocol)
+    whole = SEQUENCES["protein G"]
+
+    def grafted(letters: str) -> str:
+        return whole[:38] + letters[:3] + whole[41:53] + letters[3] + whole[54:]
+
+    assert grafted(GB1_PARENT) == whole
+    return replace(
+        four,
+        candidates=tuple(Candidate(id=c.id, sequence=grafted(c.sequence)) for c in four.candidates),
+        parent=whole,
+        extras=(_protein_g_structure(),),
+    )
+
+
+def _protein_g_structure() -> ModelChoice:
+    """ProteinMPNN on the crystal structure 1PGA."""
+    return ModelChoice(name="protein_mpnn", settings={"structure": str(file_of("structures", "1pga.pdb"))})
 
 
 def tem1(name: str, window: int | None, protocol: Protocol) -> PlanningSet:
@@ -109,9 +132,10 @@ def gb1_ddg(name: str, protocol: Protocol) -> PlanningSet:
         ddg_kcal_per_mol=np.array(list(ddg.values())), temperature_c=CHALLENGE_C, duration_s=CHALLENGE_S
     )
     changes = [(int(key[1:-1]) - 1, key[-1]) for key in ddg]
-    return _single(
+    found = _single(
         name, parent, list(ddg), changes, Outcome("residual_activity", np.asarray(values)), protocol
     )
+    return replace(found, extras=(_protein_g_structure(),))
 
 
 def abeta(name: str, protocol: Protocol) -> PlanningSet:
@@ -148,6 +172,7 @@ def lac_promoter(name: str, protocol: Protocol) -> PlanningSet:
         protocol=protocol,
         parent=parent,
         alphabet="dna",
+        extras=(ModelChoice(name="sigma70"),),
     )
 
 
@@ -206,6 +231,7 @@ def _single(
         parent=parent,
         accession=accession,
         scores=scores,
+        models=() if scores is None else (ModelChoice(name="published_scores", settings={"set": name}),),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from lab.errors import BadInput
-from lab.types import Candidate, Goal, Objective
+from lab.types import Candidate, Goal, ModelChoice, Objective
 
 __all__ = [
     "DEVELOPMENT",
@@ -85,7 +85,9 @@ class PlanningSet:
         columns: the same candidates as parameters.
         parent: sequence that substitutions are counted from; empty where there is none.
         accession: of the protein (UniProt), where ``models/substitution_effects.py`` was fitted to it.
-        scores: (N,) what a pretrained model says before anything is measured; None without one.
+        scores: (N,) what a pretrained model says before anything is measured; None without one. Peers see it as a column.
+        models: what a campaign of ours names so that it knows of a candidate what the columns say to peers.
+        extras: pretrained models that a user of ours would name besides; no peer has a place for them.
         alphabet: what the letters of sequences are.
     """
 
@@ -97,6 +99,8 @@ class PlanningSet:
     parent: str = ""
     accession: str = ""
     scores: np.ndarray | None = None
+    models: tuple[ModelChoice, ...] = ()
+    extras: tuple[ModelChoice, ...] = ()
     alphabet: Literal["protein", "dna"] = "protein"
 
     @property
@@ -160,6 +164,7 @@ DEVELOPMENT: dict[str, Callable[[str], PlanningSet]] = {
     "direct_arylation": _loader("materials", "arylation", False, Protocol(5, 5, 100)),
     "direct_arylation_dft": _loader("materials", "arylation", True, Protocol(5, 5, 100)),
     "gb1": _loader("proteins", "gb1", None, Protocol(10, 5, 100)),
+    "gb1_whole": _loader("proteins", "gb1_whole", Protocol(10, 5, 100)),
     "gb1_2000": _loader("proteins", "gb1", 2000, Protocol(10, 5, 100)),
     "tem1": _loader("proteins", "tem1", None, Protocol(16, 16, 96)),
     **{f"tem1_window_{i}": _loader("proteins", "tem1", i, Protocol(12, 12, 96)) for i in range(1, 5)},

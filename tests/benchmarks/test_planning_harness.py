@@ -13,7 +13,7 @@ from benchmarks.planning.report import report
 from benchmarks.planning.sets import Column, Outcome, PlanningSet, Protocol
 from benchmarks.planning.workers import Worker, WorkerFailed, write_pool
 from lab.errors import BadInput
-from lab.types import Candidate
+from lab.types import Candidate, PlannerChoice
 
 NUMBERS = [float(i) for i in range(60)]
 MADE_UP = PlanningSet(
@@ -108,7 +108,7 @@ def test_the_table_shows_every_method_and_the_difference_to_the_first(tmp_path):
 
 
 def test_our_planner_is_told_values_in_their_unit_and_its_intervals_come_back_as_merits(tmp_path):
-    chooser = ours.OurPlanner("adaptive", {}, opened(tmp_path))
+    chooser = ours.OurPlanner(PlannerChoice(name="adaptive"), opened(tmp_path))
     rows = MADE_UP.first_rows(0).tolist()
     chooser.tell(rows, MADE_UP.merits[rows])
     told = [o.value for o in chooser.history.observations]
@@ -125,6 +125,8 @@ def test_a_planner_is_one_method_under_any_order_of_its_settings():
     other = method("adaptive:acquisition=log_ei;beta=1")
     assert one.name == other.name
     assert method("adaptive@own").own_start
+    assert method("ours+models").name == "adaptive+models"
+    assert method("ours.random").name == "ours.random"
 
 
 @pytest.mark.parametrize("text", ["nonsense", "ours@home", "ours:beta"])

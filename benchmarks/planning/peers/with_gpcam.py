@@ -4,6 +4,8 @@ The defaults of ``GPOptimizer`` and ``train()`` as in the project's README (gith
 ``ucb``: ``GPOptimizer.optimize`` takes its mirror image ``lcb`` to minimise. ``ask`` over a candidate list scores each
 and returns the n best, so a batch is that. The noise that gpCAM assumes when none is given is a hundredth of the mean
 value, which means nothing for values around zero: values are brought to variance 1 and given a noise variance of 0.01.
+Its bounds of hyperparameters come from the spread of what was measured, and are empty for a label that nothing measured yet
+bears: variance and lengthscales are given 0.01 to 10, in the unit cube, as the project's notebooks write them down.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class GpCam:
         model = GPOptimizer(
             self.points[self.rows], values, noise_variances=np.full(len(values), NOISE_VARIANCE)
         )
-        model.train()
+        model.train(hyperparameter_bounds=np.tile([0.01, 10.0], (self.points.shape[1] + 1, 1)))
         left = np.setdiff1d(np.arange(len(self.points)), self.rows)
         found = model.ask(list(self.points[left]), n=n, acquisition_function="ucb", vectorized=True)
         chosen: list[int] = []
