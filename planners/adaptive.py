@@ -30,8 +30,11 @@ from planners.asking import check_ask, exhausted, seed_of
 from planners.choosing import Acquire, Choice, choose
 from planners.committee import Model, fit_model
 from planners.design import spread_design
+from planners.ending import replicates
+from planners.feasibility import log_chance
 from planners.repeats import repeats
-from planners.space import Seen, Space, encode_space, look_back
+from planners.seen import Seen, look_back
+from planners.space import Space, encode_space
 
 __all__ = ["AdaptivePlanner", "AdaptiveSettings"]
 
@@ -43,9 +46,12 @@ class AdaptiveSettings(StrictModel):
     """What a campaign file may set under ``planner: settings:``.
 
     Attributes:
-        acquisition: what makes a candidate worth measuring; ``ucb`` is predicted mean plus a share of its uncertainty.
+        acquisition: what makes a candidate worth measuring; ``ucb`` is predicted mean plus a share of its uncertainty,
+            ``log_ei`` the expected improvement over the best so far. ``auto`` takes the first for numbers and for single
+            substitutions, the second for levels and for several substitutions.
         beta: of ``ucb``: mean + sqrt(beta) sd; larger explores more.
-        warp: of measured values before the fit; ``logit`` is for fractions between 0 and 1, ``log`` for amounts above 0.
+        warp: of measured values before the fit; ``auto`` chooses by leave-one-out density, ``logit`` is for fractions
+            between 0 and 1, ``log`` for amounts above 0.
         kernels: names to choose from or to mix each round; empty for all that suit the space.
         designed: experiments that cover the pool before the model chooses.
         same_residue: how many single substitutions to one residue may be on their way at a time, while others are free.
@@ -54,7 +60,7 @@ class AdaptiveSettings(StrictModel):
             need not fall with stability.
     """
 
-    acquisition: Literal["ucb", "log_ei"] = "log_ei"
+    acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
     beta: float = Field(default=2.0, ge=0.0, le=100.0)
     warp: Literal["auto", "none", "half_rank", "logit", "log"] = "auto"
     kernels: tuple[str, ...] = ()
@@ -102,11 +108,17 @@ class AdaptivePlanner:
                 advice = None if again or chosen else exhausted()
                 return Proposal(experiments=(*again, *chosen), advice=advice)
             left = campaign.budget - len(history.experiments) - len(pending) - len(again)
-            last = left <= _LAST * campaign.budget
-            acquire = self._acquisition(last)
-            choice = choose(wanted, model.gp, space, seen, acquire, self.settings.same_residue, rng)
-            chosen = self._explained(choice, model, space, seen, seed, last)
             again = tuple(_with_prediction(e, model, space) for e in again)
+            cited = Reason(
+                planner=self.name, sentence="", model_cards=(*space.cards, *model.labels), seed=seed
+            )
+            exploring = max(left - round(_LAST * campaign.budget), 0)
+            closing = max(n - len(again) - exploring, 0)
+            again = (*again, *replicates(closing, campaign, history, space, seen, model, cited))
+            wanted = min(n - len(again), len(seen.free))
+            acquire = self._acquisition(space, seen, model, exploring)
+            choice = choose(wanted, model.gp, space, seen, acquire, self.settings.same_residue, rng)
+            chosen = self._explained(choice, model, space, seen, cited, exploring)
             advice = advise(choice, model, seen, rng) if len(chosen) else None if again else exhausted()
         return Proposal(experiments=(*again, *chosen), advice=advice)
 
@@ -194,19 +206,33 @@ class AdaptivePlanner:
             for row in rows
         )
 
-    def _acquisition(self, last: bool) -> Acquire:
-        def acquire(mean: np.ndarray, sd: np.ndarray, incumbent: float, rows: np.ndarray) -> np.ndarray:
-            del rows
-            if last:
-                return mean
-            if self.settings.acquisition == "log_ei":
-                return log_expected_improvement(mean, sd, incumbent)
-            return upper_confidence_bound(mean, sd, self.settings.beta)
+    def _acquisition(self, space: Space, seen: Seen, model: Model, exploring: int) -> Acquire:
+        """What measuring a row is worth; the first ``exploring`` of the batch need not be the best yet."""
+        chances = log_chance(space, seen)
+        worst = float(model.gp.mean[seen.rows].min())
+
+        def acquire(
+            mean: np.ndarray, sd: np.ndarray, incumbent: float, rows: np.ndarray, taken: int
+        ) -> np.ndarray:
+            name = self._acquisition_name(space, taken < exploring)
+            if name == "log_ei":
+                value = log_expected_improvement(mean, sd, incumbent)
+                return value if chances is None else value + chances[rows]
+            value = mean if name == "predicted_mean" else upper_confidence_bound(mean, sd, self.settings.beta)
+            # a candidate that can't be had is worth as little as the worst that was measured
+            return value if chances is None else worst + (value - worst) * np.exp(chances[rows])
 
         return acquire
 
+    def _acquisition_name(self, space: Space, exploring: bool) -> str:
+        if not exploring:
+            return "predicted_mean"
+        if self.settings.acquisition != "auto":
+            return self.settings.acquisition
+        return "ucb" if space.kernels[-1].name == "matern" or space.strata is not None else "log_ei"
+
     def _explained(
-        self, choice: Choice, model: Model, space: Space, seen: Seen, seed: tuple[int, ...], last: bool
+        self, choice: Choice, model: Model, space: Space, seen: Seen, cited: Reason, exploring: int
     ) -> tuple[Experiment, ...]:
         mean, sd = model.of(choice.rows)
         means, sds = model.in_unit(mean, sd)
@@ -218,16 +244,14 @@ class AdaptivePlanner:
             sentence = words.predicted(
                 int(row), float(means[i]), float(sds[i]), float(chances[i]), best, space, seen, model.sign
             )
-            reason = Reason(
-                planner=self.name,
+            reason = replace(
+                cited,
                 sentence=sentence,
-                acquisition="predicted_mean" if last else self.settings.acquisition,
+                acquisition=self._acquisition_name(space, i < exploring),
                 acquisition_value=float(choice.acquisition[i]),
                 predicted_mean=float(means[i]),
                 predicted_sd=float(sds[i]),
                 interval=(float(low[i]), float(high[i])),
-                model_cards=(*space.cards, *model.labels),
-                seed=seed,
             )
             made.append(Experiment(id=new_id("exp"), candidate=space.candidates[int(row)], reason=reason))
         return tuple(made)

@@ -6,7 +6,7 @@ from lab.types import Advice
 from planners import words
 from planners.choosing import Choice
 from planners.committee import Model
-from planners.space import Seen
+from planners.seen import Seen
 
 __all__ = ["advise"]
 

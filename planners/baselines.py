@@ -12,7 +12,7 @@ from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal
 from models.encodings import NamedValues
 from planners.asking import check_ask, exhausted, seed_of
 from planners.repeats import repeats
-from planners.space import free_rows
+from planners.seen import free_rows
 
 __all__ = ["NoSettings", "RandomPlanner", "SobolPlanner"]
 

@@ -11,15 +11,16 @@ import numpy as np
 
 from lab.types import AMINO_ACIDS
 from planners.ensemble import Ensemble
-from planners.space import Seen, Space
+from planners.seen import Seen
+from planners.space import Space
 
 __all__ = ["Choice", "choose"]
 
 _SHORTLIST = 2000
 """Rows that are looked at together."""
 
-Acquire = Callable[[np.ndarray, np.ndarray, float, np.ndarray], np.ndarray]
-"""Mean, standard deviation, incumbent, rows -> what measuring each is worth."""
+Acquire = Callable[[np.ndarray, np.ndarray, float, np.ndarray, int], np.ndarray]
+"""Mean, standard deviation, incumbent, rows, how many of the batch are chosen -> what measuring each row is worth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def choose(
         none = np.empty(0)
         return Choice(rows=none.astype(np.intp), acquisition=none, incumbent=best_measured)
     incumbent = float(mean[np.concatenate([seen.rows, seen.pending])].max())
-    free = _shortlist(n, gp, seen.free, incumbent, acquire, rng)
+    free = _shortlist(n, gp, seen.free, incumbent, acquire)
     together = np.concatenate([free, seen.pending]).astype(np.intp)
     belief = _Belief(gp, together)
     for at in range(len(free), len(together)):
@@ -66,7 +67,7 @@ def choose(
     rows: list[int] = []
     acquisition: list[float] = []
     for _ in range(n):
-        value = acquire(mean[free], belief.sd[: len(free)], incumbent, free)
+        value = acquire(mean[free], belief.sd[: len(free)], incumbent, free, len(rows))
         allowed = open_ & _varied(space, free, open_, np.concatenate([seen.pending, rows]), same_residue)
         value = np.where(allowed, value, -np.inf)
         at = _one_of_the_best(value, rng)
@@ -81,15 +82,12 @@ def choose(
     )
 
 
-def _shortlist(
-    n: int, gp: Ensemble, free: np.ndarray, incumbent: float, acquire: Acquire, rng: np.random.Generator
-) -> np.ndarray:
+def _shortlist(n: int, gp: Ensemble, free: np.ndarray, incumbent: float, acquire: Acquire) -> np.ndarray:
     """The free rows that are worth most on their own, in the order of the pool."""
     most = max(_SHORTLIST, 4 * n)
     if len(free) <= most:
         return free
-    value = acquire(gp.mean[free], np.sqrt(gp.variance[free]), incumbent, free)
-    del rng
+    value = acquire(gp.mean[free], np.sqrt(gp.variance[free]), incumbent, free, 0)
     kept: np.ndarray = np.sort(np.argpartition(-value, most)[:most])
     return free[kept]
 

@@ -15,7 +15,8 @@ from planners.ensemble import Ensemble, Member
 from planners.forest import fit_forest
 from planners.gp import fit
 from planners.priors import Trend
-from planners.space import Seen, Space
+from planners.seen import Seen
+from planners.space import Space
 from planners.warp import Warp, WarpName, back_transform, make_warp
 
 __all__ = ["Model", "fit_model"]
@@ -26,6 +27,7 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
+_MIXED = False
 _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
 
@@ -80,6 +82,10 @@ class Model:
         """Means and standard deviations of outputs, in the target's unit."""
         o = self.outputs
         return back_transform(o.warp, o.centre + o.scale * mean, o.scale * sd)
+
+    def to_outputs(self, values: np.ndarray) -> np.ndarray:
+        """Values in the target's unit as outputs."""
+        return (self.outputs.warp.forward(values) - self.outputs.centre) / self.outputs.scale
 
     def values(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs as values in the target's unit."""
@@ -170,7 +176,7 @@ def _fits(
                 )
             )
     shares = [1.0 / len(fits)] * len(fits)
-    if space.strata is None and not space.scores:
+    if not _MIXED and space.strata is None and not space.scores:
         best = max(range(len(fits)), key=lambda i: fits[i].loo_log_density)
         fits, shares = [fits[best]], [1.0]
     if space.for_trees and len(seen.rows) >= _LEAST_FOR_TREES and space.letters is not None:

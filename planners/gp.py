@@ -105,7 +105,7 @@ class FittedGP:
         return cross
 
     def whitened(self, rows: np.ndarray) -> np.ndarray:
-        """Whitened cross covariance, n x m: ``prior(a, b) - whitened(a).T @ whitened(b)`` is the posterior's."""
+        """The cross covariance over the measured rows' root, n x m; ``prior(a, b) - w(a).T @ w(b)`` is the posterior's."""
         found: np.ndarray = self._whitener @ self._cross(rows)
         return found
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.residues import RESIDUE_CLASS_OF
-from planners.space import Score, Seen, Space
+from planners.seen import Seen
+from planners.space import Score, Space
 
 __all__ = ["chosen_to_spread", "predicted", "quantity"]
 

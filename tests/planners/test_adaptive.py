@@ -103,7 +103,7 @@ def test_a_reason_has_the_prediction_the_chance_and_what_is_known_of_the_positio
         assert "chance to beat the best so far" in e.reason.sentence
         position = int(e.candidate.id[1:-1])
         assert f"position {position} " in e.reason.sentence
-        assert e.reason.acquisition == "log_ei"
+        assert e.reason.acquisition == "ucb"
         assert e.reason.acquisition_value is not None
 
 
@@ -184,7 +184,7 @@ def test_the_advice_is_to_go_on_while_much_is_to_be_gained_and_to_stop_when_noth
 
 
 @pytest.mark.parametrize(
-    "settings", [{"acquisition": "ucb"}, {"warp": "logit"}, {"warp": "log"}, {"warp": "none"}]
+    "settings", [{"acquisition": "log_ei"}, {"warp": "logit"}, {"warp": "log"}, {"warp": "none"}]
 )
 def test_every_setting_gives_a_batch_with_predictions(settings: dict[str, str]) -> None:
     proposal = planner(**settings).ask(5, campaign(POOL), some(), (), rng())
