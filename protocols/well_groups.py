@@ -160,8 +160,12 @@ def _judged(wells: Sequence[WellReading], noise: Noise, outlier_sd: float) -> Gr
     sure = {well.well: sd for well, sd in zip(countable, off, strict=True)}
     judged = tuple(replace(well, off_sd=sure.get(well.well, 0.0)) for well in wells)
     used = [w.net for w in judged if w.counts]
-    # Outliers are numbers still; a ceiling is none, even where the reader gives one.
-    rest = used or [w.net for w in judged if math.isfinite(w.net) and not w.saturated and w.barred is None]
+    # Outliers are numbers still; a ceiling is none, even where the reader gives one, and what was set aside is none either.
+    rest = used or [
+        w.net
+        for w in judged
+        if math.isfinite(w.net) and not w.saturated and w.barred is None and w.set_aside is None
+    ]
     return Group(wells=judged, mean=moderated_mean(rest, noise) if rest else None, good=len(used))
 
 
