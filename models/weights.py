@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from lab.errors import BadInput, MissingData
 
-__all__ = ["checked", "in_package", "need_torch", "sha256_of", "tensors", "torch_library"]
+__all__ = ["checked", "in_package", "inference", "need_torch", "sha256_of", "tensors", "torch_library"]
 
 TORCH = "pip install 'drywet[planning]'"
 
@@ -95,6 +98,18 @@ def torch_library() -> Any:
     import torch
 
     return torch
+
+
+@contextmanager
+def inference(*, threads: int | None = 1) -> Iterator[None]:
+    """PyTorch without gradients, and on so many threads.
+
+    Args:
+        threads: small networks are fastest on one, by far where the machine has other work; None for all.
+    """
+    torch = torch_library()
+    with threadpool_limits(limits=threads), torch.inference_mode():
+        yield
 
 
 def tensors(path: Path) -> Mapping[str, Any]:
