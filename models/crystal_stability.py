@@ -58,6 +58,9 @@ class ChgnetStability:
         name="chgnet_stability",
         inputs=f"{CHGNET.inputs}; all of one compound, or of elements that the references hold",
         outputs="energy below the references, or below 0 where one compound is compared, in eV an atom, at rest",
+        tested_on="26 binary compounds in rock salt, caesium chloride and zinc blende, each where its energy is lowest: the "
+        "structure that they have is lowest for 23, and within 0.007 eV an atom for CsCl, CsBr and CsI; lattice constants "
+        "off by 0.62 % (benchmarks/chgnet_polymorphs.py)",
     )
 
     def __init__(self, settings: StabilitySettings, *, parent: str = "") -> None:

