@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.report.naming import noun
-from lab.report.numbers import interval, number
+from lab.report.numbers import number
 from lab.report.values import Contents, Target, Variant
 from lab.types import Campaign, Goal, Limit, Objective
 
@@ -134,12 +134,13 @@ def goal_sentences(contents: Contents) -> tuple[str, ...]:
 
 
 def _with_values(variant: Variant, targets: Sequence[Target], goal: Goal) -> str:
-    """``blend_3 (PCBM 100 %; activity 0.8 (0.7 to 0.9), cost 3)``."""
+    """``blend_3 (PCBM 100 %; activity 0.80, cost 3.1)``."""
     wanted = {objective.target for objective in goal.objectives}
     values = ", ".join(
-        f"{target_name(target.name)} {interval(target.estimates.get(variant.candidate_id))}"
+        f"{target_name(target.name)} {number(estimate.value, estimate.standard_error)}"
         for target in targets
         if target.name in wanted
+        for estimate in [target.estimates[variant.candidate_id]]
     )
     made_of = f"{variant.made_of}; " if variant.made_of else ""
     return f"{variant.candidate_id} ({made_of}{values})"

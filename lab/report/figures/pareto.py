@@ -13,8 +13,11 @@ from lab.report.values import Estimate, Target, Variant
 
 __all__ = ["pareto"]
 
-_LABELLED = 12
-"""Names of the front that still can be told apart."""
+_TOLD = 12
+"""Names of the set that its spoken description holds."""
+
+_APART = (0.09, 0.05)
+"""Least distance of two points along x and up y, as shares of the axes, at which both can carry their names."""
 
 
 def pareto(variants: Sequence[Variant], targets: Sequence[Target], reference_name: str) -> str:
@@ -42,15 +45,7 @@ def pareto(variants: Sequence[Variant], targets: Sequence[Target], reference_nam
             )
         for variant in front:
             _point(axes, along.estimates[variant.candidate_id], up.estimates[variant.candidate_id])
-        for variant in front if len(front) <= _LABELLED else (front[0], front[-1]):
-            axes.annotate(
-                variant.candidate_id,
-                (along.estimates[variant.candidate_id].value, up.estimates[variant.candidate_id].value),
-                xytext=(7, 7),
-                textcoords="offset points",
-                color=ACCENT,
-                fontsize=9,
-            )
+        axes.margins(0.08)
         if along.reference is not None and up.reference is not None:
             here = (along.reference.value, up.reference.value)
             axes.plot(*here, "D", color=REFERENCE, markersize=8)
@@ -62,16 +57,19 @@ def pareto(variants: Sequence[Variant], targets: Sequence[Target], reference_nam
                 color=REFERENCE,
                 fontweight="bold",
             )
-        axes.margins(0.08)
         axes.set_xlabel(_label(along))
         axes.set_ylabel(_label(up))
         bare(axes, grid="both")
+        _name(
+            axes,
+            [(v.candidate_id, along.estimates[v.candidate_id], up.estimates[v.candidate_id]) for v in front],
+        )
         return to_svg(
             figure,
             name="pareto",
             title=f"{target_name(up.name)} against {target_name(along.name)}",
             description=f"{len(both)} candidates measured in both; {len(front)} in the Pareto set: "
-            + ", ".join(v.candidate_id for v in front[:_LABELLED]),
+            + ", ".join(v.candidate_id for v in front[:_TOLD]),
         )
 
 
@@ -79,6 +77,25 @@ def _point(axes: Axes, x: Estimate, y: Estimate) -> None:
     axes.plot(_ends(x), [y.value, y.value], color=ACCENT, linewidth=1.2, alpha=0.6)
     axes.plot([x.value, x.value], _ends(y), color=ACCENT, linewidth=1.2, alpha=0.6)
     axes.plot(x.value, y.value, "o", color=ACCENT, markersize=7)
+
+
+def _name(axes: Axes, points: Sequence[tuple[str, Estimate, Estimate]]) -> None:
+    """Write names beside points, from the first on, but for those that would lie on another's."""
+    to_share = axes.transData + axes.transAxes.inverted()
+    named: list[tuple[float, float]] = []
+    for name, x, y in points:
+        at = to_share.transform((x.value, y.value))
+        if any(abs(at[0] - other[0]) < _APART[0] and abs(at[1] - other[1]) < _APART[1] for other in named):
+            continue
+        named.append((at[0], at[1]))
+        axes.annotate(
+            name,
+            (x.value, y.value),
+            xytext=(7, 7),
+            textcoords="offset points",
+            color=ACCENT,
+            fontsize=9,
+        )
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
