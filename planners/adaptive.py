@@ -32,8 +32,11 @@ from planners.committee import Model, fit_model
 from planners.design import spread_design
 from planners.ending import replicates
 from planners.feasibility import log_chance
+from planners.goals import is_plain
+from planners.past import with_past, with_past_candidates
 from planners.repeats import repeats
 from planners.seen import Seen, look_back
+from planners.several import choose_for_goal, orientation
 from planners.space import Space, encode_space
 
 __all__ = ["AdaptivePlanner", "AdaptiveSettings"]
@@ -55,9 +58,8 @@ class AdaptiveSettings(StrictModel):
         kernels: names to choose from or to mix each round; empty for all that suit the space.
         designed: experiments that cover the pool before the model chooses.
         same_residue: how many single substitutions to one residue may be on their way at a time, while others are free.
-        general_knowledge: whether what substitutions cost other proteins is the prior mean for single substitutions
-            and ranks the first round; the fit weighs it against doing without. Only when maximising: what is minimised
-            need not fall with stability.
+        general_knowledge: whether what substitutions cost other proteins may be the prior mean for single substitutions,
+            weighed against doing without; when maximising it ranks the first round too.
     """
 
     acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
@@ -99,19 +101,26 @@ class AdaptivePlanner:
         again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
         with threadpool_limits(limits=1, user_api="blas"):
             space = self._space(campaign)
+            beliefs = self._beliefs(space, campaign, history, pending, again, rng)
             seen = look_back(space, campaign, history, pending, again)
-            wanted = min(n - len(again), len(seen.free))
-            model = self._fitted(space, seen, campaign.goal.sign, rng)
-            designing = model is None or len(seen.rows) + len(seen.pending) < self.settings.designed
-            if designing or model is None:
+            if beliefs is None or len(seen.rows) + len(seen.pending) < self.settings.designed:
+                wanted = min(n - len(again), len(seen.free))
                 chosen = self._designed(wanted, space, seen, campaign.goal.sign, rng, seed)
-                advice = None if again or chosen else exhausted()
-                return Proposal(experiments=(*again, *chosen), advice=advice)
-            left = campaign.budget - len(history.experiments) - len(pending) - len(again)
+                return Proposal(
+                    experiments=(*again, *chosen), advice=None if again or chosen else exhausted()
+                )
+            model = beliefs[campaign.goal.target][0]
             again = tuple(_with_prediction(e, model, space) for e in again)
-            cited = Reason(
-                planner=self.name, sentence="", model_cards=(*space.cards, *model.labels), seed=seed
-            )
+            labels = dict.fromkeys(label for of_target, _ in beliefs.values() for label in of_target.labels)
+            cited = Reason(planner=self.name, sentence="", model_cards=(*space.cards, *labels), seed=seed)
+            left = campaign.budget - len(history.experiments) - len(pending) - len(again)
+            if not is_plain(campaign.goal):
+                wanted = min(n - len(again), len(seen.free))
+                chances = log_chance(space, seen)
+                chosen = choose_for_goal(wanted, campaign, space, beliefs, left - wanted, cited, rng, chances)
+                return Proposal(
+                    experiments=(*again, *chosen), advice=None if again or chosen else exhausted()
+                )
             exploring = max(left - round(_LAST * campaign.budget), 0)
             closing = max(n - len(again) - exploring, 0)
             again = (*again, *replicates(closing, campaign, history, space, seen, model, cited))
@@ -121,6 +130,28 @@ class AdaptivePlanner:
             chosen = self._explained(choice, model, space, seen, cited, exploring)
             advice = advise(choice, model, seen, rng) if len(chosen) else None if again else exhausted()
         return Proposal(experiments=(*again, *chosen), advice=advice)
+
+    def _beliefs(
+        self,
+        space: Space,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        again: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> dict[str, tuple[Model, Seen]] | None:
+        """Target -> its committee and what it was fitted to; None while one of them can't be fitted yet."""
+        found = {}
+        for target in campaign.goal.targets:
+            seen = look_back(space, campaign, history, pending, again, target)
+            sign, ranked = orientation(campaign.goal, target)
+            warp = self.settings.warp if ranked else "none"
+            seed = int(rng.integers(2**31 - 1))
+            model = fit_model(space, seen, sign, None if warp == "auto" else warp, seed)
+            if model is None:
+                return None
+            found[target] = (model, seen)
+        return found
 
     def predict(
         self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
@@ -140,10 +171,10 @@ class AdaptivePlanner:
             campaign = replace(campaign, candidates=(*kept, *added.values()))
         with threadpool_limits(limits=1, user_api="blas"):
             space = self._space(campaign)
-            seen = look_back(space, campaign, history, (), ())
-            model = self._fitted(space, seen, campaign.goal.sign, rng)
-        if model is None:
+            beliefs = self._beliefs(space, campaign, history, (), (), rng)
+        if beliefs is None:
             return None
+        model = beliefs[campaign.goal.target][0]
         rows = np.array([space.row_of[candidate.id] for candidate in candidates], dtype=np.intp)
         mean, sd = model.of(rows)
         low, high = model.interval(mean, sd)
@@ -152,7 +183,7 @@ class AdaptivePlanner:
 
     def _space(self, campaign: Campaign) -> Space:
         """The pool, with only the kernels and scores that the settings name, and only such as have something to look at."""
-        space = encode_space(campaign)
+        space = with_past(encode_space(with_past_candidates(campaign)), campaign)
         if not self.settings.general_knowledge:
             space = replace(space, scores=tuple(score for score in space.scores if score.named))
         if not self.settings.kernels:
@@ -166,10 +197,6 @@ class AdaptivePlanner:
                     field="planner.settings.kernels",
                 )
         return replace(space, kernels=tuple(known[name] for name in self.settings.kernels))
-
-    def _fitted(self, space: Space, seen: Seen, sign: float, rng: np.random.Generator) -> Model | None:
-        warp = None if self.settings.warp == "auto" else self.settings.warp
-        return fit_model(space, seen, sign, warp, int(rng.integers(2**31 - 1)))
 
     def _designed(
         self, n: int, space: Space, seen: Seen, sign: float, rng: np.random.Generator, seed: tuple[int, ...]

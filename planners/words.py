@@ -8,7 +8,7 @@ from models.residues import RESIDUE_CLASS_OF
 from planners.seen import Seen
 from planners.space import Score, Space
 
-__all__ = ["chosen_to_spread", "predicted", "quantity"]
+__all__ = ["chosen_to_spread", "percent", "predicted", "quantity"]
 
 _TIMES = {1: "once", 2: "twice"}
 
@@ -30,7 +30,7 @@ def predicted(
     """
     text = (
         f"Predicted {quantity(mean)} +- {quantity(sd)}; "
-        f"{_percent(chance)} chance to beat the best so far ({quantity(best)})"
+        f"{percent(chance)} chance to beat the best so far ({quantity(best)})"
     )
     known = _what_is_known(row, space, seen, sign)
     return f"{text}; {known}." if known else f"{text}."
@@ -60,7 +60,8 @@ def _by_score(row: int, space: Space, ranked: Score | None) -> str:
     return f", preferring substitutions that cost other proteins little{place}"
 
 
-def _percent(chance: float) -> str:
+def percent(chance: float) -> str:
+    """A probability as a person writes it."""
     return "under 1 %" if chance < 0.01 else "over 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
 
 
