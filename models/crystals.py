@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
 from lab.errors import BadInput
 from lab.interfaces import ModelCard
@@ -164,7 +165,7 @@ class Crystals:
     def _computed(self, crystal: Crystal) -> np.ndarray:
         structure = crystal.structure()
         try:
-            with warnings.catch_warnings():
+            with threadpool_limits(limits=1), warnings.catch_warnings():
                 # of torch, about code of chgnet that reads a number out of a tensor
                 warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad=True")
                 said = self._loaded().predict_structure(structure, task="e", return_crystal_feas=True)

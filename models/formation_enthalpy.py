@@ -34,6 +34,8 @@ kernel's own variance. Chosen among a dozen by the errors with chemical systems 
 """
 _MOST = 4
 _AT_A_TIME = 1000
+_DIGITS = 6
+"""Decimals that are given: those beyond depend on how many compounds are predicted at a time."""
 
 
 class FormationEnthalpySettings(StrictModel):
@@ -78,7 +80,7 @@ class Fitted:
             means.append(across @ self.weights)
             known = np.einsum("ij,ij->i", across @ self.inverse, across)
             scales.append(np.sqrt(np.maximum(1.0 + _LEVEL + _NOISE - known, _NOISE)))
-        return np.concatenate(means), np.concatenate(scales)
+        return np.round(np.concatenate(means), _DIGITS), np.round(np.concatenate(scales), _DIGITS)
 
 
 def fitted(columns: np.ndarray, values: np.ndarray, groups: Sequence[str]) -> Fitted:

