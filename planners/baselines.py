@@ -1,9 +1,12 @@
 """Planners that learn nothing: what a model must beat."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 from scipy.stats import qmc, rankdata
 
 import models
@@ -14,7 +17,7 @@ from planners.asking import check_ask, exhausted, seed_of
 from planners.repeats import repeats
 from planners.seen import free_rows
 
-__all__ = ["NoSettings", "RandomPlanner", "SobolPlanner"]
+__all__ = ["GridPlanner", "GridSettings", "NoSettings", "RandomPlanner", "SobolPlanner"]
 
 
 class NoSettings(StrictModel):
@@ -86,19 +89,99 @@ class SobolPlanner:
         axes = _axes(campaign)
         gone = {e.id for e in (*history.experiments, *pending) if e.repeat_of is None}
         points = _points(axes.shape[1], len(gone), n - len(again), campaign.seed)
-        rows: list[int] = []
-        left = free
-        for point in points[: len(free)]:
-            nearest = int(left[np.argmin(np.square(axes[left] - point).sum(axis=1))])
-            rows.append(nearest)
-            left = left[left != nearest]
+        rows = _nearest(axes, free, points)
         reason = Reason(
             planner=self.name,
             sentence="Nearest to the next point of an even cover of the pool.",
             seed=(campaign.seed,),
         )
-        chosen = _experiments(campaign, np.array(rows, dtype=np.intp), reason)
+        chosen = _experiments(campaign, rows, reason)
         return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+
+
+class GridSettings(StrictModel):
+    """What a campaign file may set under ``planner: settings:``.
+
+    Attributes:
+        design: ``factorial`` is every combination of evenly spaced levels, ``latin`` a Latin hypercube of as many points as
+            the budget has experiments.
+        levels: of each axis of a factorial; by default as few as give the budget something to do.
+    """
+
+    design: Literal["factorial", "latin"] = "factorial"
+    levels: int | None = Field(default=None, ge=2, le=100)
+
+
+class GridPlanner:
+    """Candidates nearest to the points of a grid over the pool, in an order that follows from the campaign's seed.
+
+    Axes as those of ``sobol``. A grid of more points than the budget is not finished; one of fewer is gone through again,
+    for what lies next nearest. Each batch goes on where the last ended, so the generator given to ``ask`` does not matter.
+
+    Args:
+        settings: checked.
+    """
+
+    name = "grid"
+
+    def __init__(self, settings: GridSettings) -> None:
+        self.settings = settings
+
+    def ask(
+        self,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Up to n experiments; repeats of failed results first.
+
+        Raises:
+            BadInput: n below 1, a pool without candidates or with an id twice, or one that cannot be encoded.
+        """
+        check_ask(n, campaign)
+        again = repeats(n, campaign, history, pending, planner=self.name, seed=(campaign.seed,))
+        free = free_rows(campaign, history, (*pending, *again))
+        axes = _axes(campaign)
+        grid = self._grid(axes.shape[1], campaign)
+        gone = len({e.id for e in (*history.experiments, *pending) if e.repeat_of is None})
+        rows = _nearest(axes, free, (grid[(gone + i) % len(grid)] for i in range(n - len(again))))
+        size = "a Latin hypercube" if self.settings.design == "latin" else f"a grid of {len(grid)} points"
+        reason = Reason(
+            planner=self.name, sentence=f"Nearest to the next point of {size}.", seed=(campaign.seed,)
+        )
+        chosen = _experiments(campaign, rows, reason)
+        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+
+    def _grid(self, d: int, campaign: Campaign) -> np.ndarray:
+        """Points between 0 and 1 in a random order that the campaign's seed fixes: g x d."""
+        rng = np.random.default_rng([campaign.seed, 1])
+        if self.settings.design == "latin":
+            points: np.ndarray = qmc.LatinHypercube(d, rng=rng).random(campaign.budget)
+            return points
+        levels = self.settings.levels or max(2, math.ceil(campaign.budget ** (1.0 / d) - 1e-9))
+        # of a grid that nobody could finish, only so many points are drawn as could be
+        places = rng.permutation(min(levels**d, _LARGEST_GRID))
+        digits = np.array(np.unravel_index(places, (levels,) * d)).T
+        return np.asarray((digits + 0.5) / levels)
+
+
+_LARGEST_GRID = 4096
+"""Points of the grid that are put in order; six axes of four levels."""
+
+
+def _nearest(axes: np.ndarray, free: np.ndarray, points: Iterable[np.ndarray]) -> np.ndarray:
+    """For each point the nearest row that is still free, each once; fewer where rows run out."""
+    rows: list[int] = []
+    left = free
+    for point in points:
+        if not len(left):
+            break
+        nearest = int(left[np.argmin(np.square(axes[left] - point).sum(axis=1))])
+        rows.append(nearest)
+        left = left[left != nearest]
+    return np.array(rows, dtype=np.intp)
 
 
 def _experiments(campaign: Campaign, rows: np.ndarray, reason: Reason) -> tuple[Experiment, ...]:

@@ -16,6 +16,13 @@ __all__ = ["PLANNERS", "cards", "planner", "planner_names", "settings_type"]
 PLANNERS: dict[str, tuple[str, str, str]] = {
     "adaptive": ("planners.adaptive", "AdaptivePlanner", "AdaptiveSettings"),
     "botorch": ("planners.bo.planner", "BotorchPlanner", "BotorchSettings"),
+    "directed_evolution": (
+        "planners.directed_evolution",
+        "DirectedEvolutionPlanner",
+        "DirectedEvolutionSettings",
+    ),
+    "greedy_forest": ("planners.greedy_forest", "GreedyForestPlanner", "GreedyForestSettings"),
+    "grid": ("planners.baselines", "GridPlanner", "GridSettings"),
     "multi_task": ("planners.bo.multi_task", "MultiTaskPlanner", "MultiTaskSettings"),
     "random": ("planners.baselines", "RandomPlanner", "NoSettings"),
     "sobol": ("planners.baselines", "SobolPlanner", "NoSettings"),

@@ -19,7 +19,7 @@ __all__ = ["Box", "Optimiser", "is_box"]
 _FEW = 40
 """Values of an integer up to which they are tried one by one; more are searched as a continuous number and rounded."""
 
-_RESTARTS, _RAW = 2, 64
+_RESTARTS, _RAW = 2, 32
 """Starts of one search over discrete values, and random points that they are picked from."""
 
 _STEPS = 40
@@ -152,9 +152,9 @@ class Box:
 class Optimiser:
     """Looks beside the pool of an ask for what an acquisition function likes better.
 
-    Continuous columns by gradient from the best of the pool, inside all linear constraints (BoTorch's ``optimize_acqf``). In
-    spaces without constraints and mixtures, discrete columns and levels are changed too, in turn with the continuous ones
-    (``optimize_acqf_mixed_alternating``); elsewhere they stay those of the best of the pool.
+    Continuous columns by gradient from the best of the pool, inside all linear constraints (BoTorch's ``optimize_acqf``).
+    For the first choice of a batch, in spaces without constraints and mixtures, discrete columns and levels are changed too,
+    in turn with the continuous ones (``optimize_acqf_mixed_alternating``, a second or so); elsewhere they stay as they are.
 
     Args:
         fixed: values that what is chosen must have.
@@ -172,6 +172,7 @@ class Optimiser:
     ) -> None:
         self._box, self._fixed, self._rng, self._region = box, fixed, rng, region
         self._known = {_key(candidate) for candidate in known}
+        self._stepped = False
 
     def __call__(
         self, function: torch.nn.Module, row: np.ndarray, value: float
@@ -212,13 +213,14 @@ class Optimiser:
         whole = [i for i in box.amounts if i not in held]
         rest = 1.0 - sum(held[i] for i in box.amounts if i in held)
         try:
-            if (discrete or levels) and not atleast and not box.amounts:
+            if (discrete or levels) and not (atleast or box.amounts or self._stepped):
+                self._stepped = True
                 best, _ = optimize_acqf_mixed_alternating(
                     function,  # type: ignore[arg-type]
                     limits,
                     discrete_dims=discrete,
                     cat_dims=levels,
-                    options={"maxiter_alternating": 4},
+                    options={"maxiter_alternating": 2, "initialization_strategy": "random"},
                     raw_samples=_RAW,
                     num_restarts=_RESTARTS,
                     fixed_features=held,

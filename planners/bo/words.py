@@ -8,7 +8,7 @@ from scipy.special import ndtr
 from lab.types import Goal
 from planners.words import quantity
 
-__all__ = ["advice", "chosen", "percent", "spread"]
+__all__ = ["advice", "chosen", "percent", "quantity", "spread"]
 
 
 def percent(chance: float) -> str:

@@ -136,7 +136,7 @@ def test_a_mixed_space_is_searched_beyond_what_was_drawn() -> None:
         space=MIXED,
     )
     planner, history = planners.planner("botorch", made.planner.settings), History()
-    for batch in range(5):
+    for batch in range(4):
         chosen = planner.ask(4, made, history, (), np.random.default_rng([1, batch])).experiments
         assert all(MIXED.holds(e.candidate) for e in chosen)
         done = tuple(replace(e, status=ExperimentStatus.MEASURED) for e in chosen)
@@ -144,5 +144,6 @@ def test_a_mixed_space_is_searched_beyond_what_was_drawn() -> None:
             experiments=history.experiments + done,
             observations=history.observations + tuple(observation(e, truth(e.candidate), 0.01) for e in done),
         )
-    assert len({e.candidate.id for e in history.experiments}) == 20
-    assert max(truth(e.candidate) for e in history.experiments) > 0.05
+    assert len({e.candidate.id for e in history.experiments}) == 16
+    values = [truth(e.candidate) for e in history.experiments]
+    assert max(values[8:]) > 0.0 > max(values[:8])
