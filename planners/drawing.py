@@ -21,7 +21,7 @@ from planners import sampling
 from planners.drafts import Codec, Drafts
 from planners.moves import moved
 
-__all__ = ["neighbours", "on_pool", "pool_of"]
+__all__ = ["edges", "neighbours", "on_pool", "pool_of"]
 
 SPREAD = 1536
 """Candidates drawn evenly."""
@@ -127,6 +127,23 @@ def neighbours(
         if key not in taken:
             made.setdefault(key, candidate)
     return tuple(made.values())
+
+
+def edges(campaign: Campaign, rng: np.random.Generator) -> tuple[Candidate, ...]:
+    """Candidates with the smallest and the largest of every number of a campaign's space, and every level; what a bench must
+    be able to make. Amounts of 0 are nothing to make.
+    """
+    drawn = pool_of(campaign, History(), (), rng)
+    found: dict[str, Candidate] = {}
+    for name in _space(campaign).names:
+        values = [(candidate.values[name], candidate) for candidate in drawn if candidate.values[name] != 0.0]
+        if values and isinstance(values[0][0], str):
+            ends = list(dict(values).values())
+        else:
+            order = sorted(values, key=lambda pair: pair[0])
+            ends = [candidate for _, candidate in (*order[:1], *order[-1:])]
+        found.update({candidate.id: candidate for candidate in ends})
+    return tuple(found.values())
 
 
 def _space(campaign: Campaign) -> SearchSpace:

@@ -18,7 +18,20 @@ from lab.errors import BadInput, CampaignFileError, Infeasible
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
 from lab.interfaces import Planner, ProtocolModule
 from lab.store import CampaignRecord
-from lab.types import Batch, Campaign, History, JsonValue, Layout, PlannerChoice, ProtocolChoice, new_id
+from lab.strict import read_strictly
+from lab.types import (
+    Batch,
+    Campaign,
+    Candidate,
+    Experiment,
+    History,
+    JsonValue,
+    Layout,
+    PlannerChoice,
+    ProtocolChoice,
+    Reason,
+    new_id,
+)
 
 __all__ = [
     "Loaded",
@@ -107,6 +120,8 @@ def prepare(path: Path | str) -> Prepared:
     """
     file = load_campaign(path)
     protocol, parameters = _protocol(file)
+    _check_models(file)
+    _check_space(file)
     return Prepared(
         file=file,
         planner=_planner(file, "planner", file.planner),
@@ -166,7 +181,7 @@ def rehearse(prepared: Prepared) -> Rehearsal:
     batches = batches_left(campaign, 0, 0)
     stock, needs = stock_of(workcell.bench), needs_of(walked, workcell.bench)
     alone = Claim(campaign=campaign.name, needs=needs, batches=batches)
-    problems = walked.problems or tuple(shortages(stock, {}, [alone]))
+    problems = walked.problems or _out_of_reach(prepared, campaign) or tuple(shortages(stock, {}, [alone]))
     return Rehearsal(
         campaign=campaign,
         batch=batch,
@@ -177,6 +192,52 @@ def rehearse(prepared: Prepared) -> Rehearsal:
         stock=stock,
         needs=needs,
     )
+
+
+_SHOWN = 4
+"""Sentences about the edges of a space; where one candidate is out of reach, others mostly are too."""
+
+
+def _out_of_reach(prepared: Prepared, campaign: Campaign) -> tuple[str, ...]:
+    """What of a campaign's space the bench can't carry out, one sentence each; none where it can, and none for a pool.
+
+    Candidates at the edges of the space, one for the least and one for the most of each value, are laid out and walked
+    through in batches of their own, each on a fresh bench. That finds limits of volumes and temperatures where a protocol
+    takes them from values; what lies inside edges that can be reached, and values that no protocol reads, are not looked at.
+    """
+    if campaign.space is None:
+        return ()
+    from planners.drawing import edges
+    from planners.shared import setting_of
+
+    rng = np.random.default_rng(campaign.seed)
+    together: dict[object, list[Candidate]] = {}
+    for candidate in edges(campaign, rng):
+        together.setdefault(setting_of(candidate, campaign.shared), []).append(candidate)
+    problems: list[str] = []
+    for group in together.values():
+        for start in range(0, len(group), campaign.batch_size):
+            problems += _problems_of(prepared, campaign, group[start : start + campaign.batch_size])
+    return tuple(dict.fromkeys(f"At the edge of the space: {problem}" for problem in problems))[:_SHOWN]
+
+
+def _problems_of(prepared: Prepared, campaign: Campaign, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Why a batch of some candidates can't be carried out on a fresh bench."""
+    reason = Reason(planner=campaign.planner.name, sentence="At the edge of the space.")
+    batch = Batch(
+        id=new_id("bat"),
+        campaign_id=campaign.id,
+        number=1,
+        experiments=tuple(Experiment(id=new_id("exp"), candidate=c, reason=reason) for c in candidates),
+    )
+    workcell = sketch(prepared.file.workcell, prepared.file.material)
+    rng = np.random.default_rng([campaign.seed, Streams.LAYOUT, 1])
+    try:
+        layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
+    except Infeasible as wrong:
+        return tuple(wrong.problems)
+    plan = prepared.protocol.plan(batch, campaign, workcell, layout, prepared.parameters)
+    return tuple(dry_run(plan, workcell).problems)
 
 
 def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
@@ -190,6 +251,45 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
         return planner(choice.name, choice.settings)
     except BadInput as wrong:
         raise _at(file, "", wrong) from wrong  # planners name the whole field
+
+
+def _check_models(file: CampaignFile) -> None:
+    """Refuse models that do not exist, and settings that they do not have. Weights and files are not looked at yet.
+
+    Raises:
+        CampaignFileError: what is wrong with the first of them.
+    """
+    from models import model_names, model_settings
+
+    for n, choice in enumerate(file.models, start=1):
+        if choice.name not in model_names():
+            raise file.unknown_name(f"models[{n}].name", "model", choice.name, model_names())
+        try:
+            read_strictly(
+                model_settings(choice.name),
+                choice.settings,
+                within=f"models[{n}].settings",
+                unknown=f"The model {choice.name} has no setting {{}}.",
+                known="Its settings are:",
+            )
+        except BadInput as wrong:
+            raise _at(file, "", wrong) from wrong
+
+
+def _check_space(file: CampaignFile) -> None:
+    """Refuse a space in which nothing may be chosen, or whose rules can't be imported.
+
+    Raises:
+        CampaignFileError: which of its constraints or rules leaves nothing.
+    """
+    if file.space is None:
+        return
+    from planners.drawing import pool_of
+
+    try:
+        pool_of(file.campaign(new_id("cmp")), History(), (), np.random.default_rng(file.seed), spread=64)
+    except BadInput as wrong:
+        raise _at(file, "", wrong) from wrong
 
 
 def _protocol(file: CampaignFile) -> tuple[ProtocolModule, Any]:
