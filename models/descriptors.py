@@ -23,7 +23,7 @@ class DescriptorsSettings(StrictModel):
         file: CSV with a row a level; a relative path is found from the campaign file's folder.
         value: name of the candidates' value whose levels the table describes.
         key: column that holds the level; the first one when not given.
-        components: how many principal axes to keep; as many as hold all differences when not given.
+        components: how many principal axes to turn the columns to; none, but the columns as they are, when not given.
     """
 
     file: Path = Field(strict=False, examples=["ligands.csv"])  # a path is text in a campaign file
@@ -37,8 +37,9 @@ class Descriptors:
 
     Columns that are not all numbers, or are the same in every row, are left out; the others are brought to mean 0 and
     variance 1 over the rows of the table, and divided by the root of their number, so that two levels are about as far apart
-    whether five columns or two hundred describe them. Where there are more columns than levels, they are turned to their
-    principal axes: one fewer than levels hold every difference, in the order of what they explain.
+    whether five columns or two hundred describe them. Principal axes are for those who want few columns: one axis fewer than
+    levels holds every difference, in the order of what they explain, and whoever brings the axes to one variance again makes
+    all levels equally unlike.
 
     Args:
         settings: where the table is, and what it describes.
@@ -139,11 +140,10 @@ def _numbers(cells: Any) -> np.ndarray | None:
 def _scaled(table: np.ndarray, components: int | None) -> np.ndarray:
     """Levels x descriptors -> levels x axes, as :class:`Descriptors` says."""
     standard: np.ndarray = (table - table.mean(axis=0)) / table.std(axis=0) / np.sqrt(table.shape[1])
-    most = min(components or standard.shape[1], len(standard) - 1, standard.shape[1])
-    if most == standard.shape[1]:
+    if components is None:
         return standard
     left, sizes, right = np.linalg.svd(standard, full_matrices=False)
     # An axis has no direction of its own: each is turned so that its largest weight is positive.
     largest = right[np.arange(len(right)), np.abs(right).argmax(axis=1)]
     turned: np.ndarray = left * sizes * np.where(largest < 0, -1.0, 1.0)
-    return turned[:, :most]
+    return turned[:, : min(components, len(standard) - 1, standard.shape[1])]

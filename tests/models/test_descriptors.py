@@ -41,26 +41,26 @@ def test_columns_that_are_numbers_and_vary_are_kept_at_one_variance_together(tmp
     assert encoded[:3].var(axis=0).sum() == pytest.approx(1.0)
 
 
-def wide_table(levels: int = 5, columns: int = 40) -> tuple[str, np.ndarray]:
+def wide_table(levels: int = 5, columns: int = 40) -> str:
     numbers = np.random.default_rng(3).normal(size=(levels, columns)).round(6)
     heading = ",".join(["name", *(f"d{i}" for i in range(columns))])
     rows = [",".join([f"L{row}", *map(str, cells)]) for row, cells in enumerate(numbers)]
-    return "\n".join([heading, *rows]), numbers
+    return "\n".join([heading, *rows])
 
 
-def test_of_more_columns_than_levels_principal_axes_keep_every_distance(tmp_path: Path) -> None:
-    table, numbers = wide_table()
-    encoded = made(tmp_path, table).encode(ligands(*(f"L{i}" for i in range(5))))
-    assert encoded.shape == (5, 4)
-    standard = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0) / np.sqrt(40)
-    far = [np.linalg.norm(x[:, None] - x[None], axis=2) for x in (encoded, standard)]
+def test_principal_axes_keep_every_distance_if_there_are_enough_of_them(tmp_path: Path) -> None:
+    table = wide_table()
+    levels = ligands(*(f"L{i}" for i in range(5)))
+    columns, axes = (made(tmp_path, table, **n).encode(levels) for n in ({}, {"components": 7}))
+    assert (columns.shape, axes.shape) == ((5, 40), (5, 4))
+    far = [np.linalg.norm(x[:, None] - x[None], axis=2) for x in (columns, axes)]
     np.testing.assert_allclose(*far, atol=1e-9)
 
 
-def test_fewer_axes_are_the_first_of_them(tmp_path: Path) -> None:
-    table, _ = wide_table()
+def test_fewer_axes_are_those_that_explain_most(tmp_path: Path) -> None:
+    table = wide_table()
     levels = ligands(*(f"L{i}" for i in range(5)))
-    every, first = (made(tmp_path, table, **n).encode(levels) for n in ({}, {"components": 2}))
+    every, first = (made(tmp_path, table, components=n).encode(levels) for n in (4, 2))
     np.testing.assert_array_equal(first, every[:, :2])
     assert (np.diff(every.var(axis=0)) < 0).all()
 
