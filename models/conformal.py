@@ -21,7 +21,10 @@ import numpy as np
 from lab.errors import BadInput
 from lab.interfaces import Prediction
 
-__all__ = ["Margins", "coverage", "margins"]
+__all__ = ["LEVELS", "Margins", "coverage", "margins"]
+
+LEVELS = (0.8, 0.9, 0.95)
+"""What users of a predictor may ask its intervals to hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

