@@ -171,26 +171,38 @@ class _Search:
         if goal.also:
             return self._hypervolume(free, inside) + kept[free]
         outlook = self._outlooks[goal.target]
-        mean, sd = outlook.mean[free], outlook.sd[free]
         if goal.direction == "map":
             return _reduction(outlook, free) + kept[free]
         if goal.direction == "exceed":
             return self._finds(outlook, free, kept, after)
+        if goal.direction == "hit":
+            return self._closeness(outlook, free, inside) + kept[free]
         merit = outlook.merit(outlook.mean, goal)
         best = float(merit[inside].max()) if len(inside) else float(np.median(merit))
-        if goal.direction == "hit":
-            assert goal.level is not None
-            nearest = max(-best, 0.25 * float(np.sqrt(outlook.variance[inside].min(initial=np.inf))), 1e-6)
-            nearest = nearest if np.isfinite(nearest) else float(sd.mean())
-            level = outlook.believed.level(goal.level)
-            return log_expected_closeness(mean, sd, level, nearest) + kept[free]
-        return log_expected_improvement(merit[free], sd, best) + kept[free]
+        return log_expected_improvement(merit[free], outlook.sd[free], best) + kept[free]
 
     def _seen(self) -> np.ndarray:
         """Rows measured for every target, pending or chosen."""
         measured = [set(b.measured.tolist()) for b in self._task.targets.values()]
         everywhere = set.intersection(*measured) | set(self._done)
         return np.array(sorted(everywhere), dtype=np.intp)
+
+    def _closeness(self, outlook: Outlook, free: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Log of the expected gain in distance to the level, less where what is pending or chosen will tell as much: (f,).
+
+        A row taken as measured on the level would leave nothing to gain, so the gain is that before the batch, and counts by
+        the share of the row's variance that the batch so far leaves.
+        """
+        goal = self._task.goal
+        assert goal.level is not None
+        level = outlook.believed.level(goal.level)
+        before = np.sqrt(np.maximum(outlook.believed.posterior.variance, 1e-10))
+        measured = np.setdiff1d(inside, self._done)
+        rows = measured if len(measured) else free
+        nearest = float(np.abs(outlook.mean[rows] - level).min())
+        nearest = max(nearest, 0.25 * float(before[rows].min()), 1e-6)
+        gain = log_expected_closeness(outlook.mean[free], before[free], level, nearest)
+        return gain + 2.0 * np.log(outlook.sd[free] / before[free])
 
     def _finds(self, outlook: Outlook, free: np.ndarray, kept: np.ndarray, after: int) -> np.ndarray:
         """Expected number of rows found beyond the level, with this one, until the budget is spent.

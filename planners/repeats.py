@@ -35,9 +35,9 @@ def repeats(
 ) -> tuple[Experiment, ...]:
     """Up to n repeats, those waiting longest first.
 
-    A candidate is repeated when its last experiment gave no usable result, none before did, it is not on its way, and it was
-    repeated fewer than ``policies.repeat_failed`` times. ``repeat_of`` names the last experiment. One that failed itself,
-    rather than its measurement, is not repeated; one that lacks a value that the next batch is fixed to waits.
+    A candidate is repeated when no experiment of it gave a usable result of one of the goal's targets, it is not on its way,
+    and it was repeated fewer than ``policies.repeat_failed`` times. ``repeat_of`` names the last experiment. One that failed
+    itself, rather than its measurement, is not repeated; one that lacks a value that the next batch is fixed to waits.
 
     Args:
         planner: whose batch this is, for the reason.
@@ -49,7 +49,10 @@ def repeats(
     tried: dict[str, list[Experiment]] = {}
     for experiment in history.experiments:
         tried.setdefault(experiment.candidate.id, []).append(experiment)
-    last = {o.experiment_id: o for o in history.observations if o.target == campaign.goal.target}
+    last = {(o.experiment_id, o.target): o for o in history.observations}
+    told = {target for _, target in last}
+    # a further target that was never seen is one that the protocol does not measure
+    targets = [t for t in campaign.goal.targets if t in told or t == campaign.goal.target]
     in_pool = {candidate.id for candidate in campaign.candidates if fits(candidate, campaign.fixed)}
     found: list[Experiment] = []
     for candidate_id, experiments in tried.items():
@@ -57,11 +60,12 @@ def repeats(
         done = sum(e.repeat_of is not None for e in experiments)
         if candidate_id in busy or candidate_id not in in_pool or latest.status not in _FINISHED:
             continue
-        if done >= campaign.policies.repeat_failed or any(_usable(last.get(e.id)) for e in experiments):
+        if done >= campaign.policies.repeat_failed:
             continue
-        if any(_infeasible(last.get(e.id)) for e in experiments):
+        lacking = [t for t in targets if not any(_usable(last.get((e.id, t))) for e in experiments)]
+        if not lacking or any(_infeasible(last.get((e.id, t))) for e in experiments for t in targets):
             continue
-        sentence = f"Measured again: {_what_failed(last.get(latest.id))}."
+        sentence = f"Measured again: {_what_failed(last.get((latest.id, lacking[0])))}."
         reason = Reason(planner=planner, sentence=sentence, seed=seed)
         found.append(
             Experiment(id=new_id("exp"), candidate=latest.candidate, reason=reason, repeat_of=latest.id)

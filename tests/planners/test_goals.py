@@ -63,6 +63,13 @@ def test_to_hit_a_level_rows_are_chosen_that_are_predicted_to_lie_on_it(scale: f
     assert np.abs(WAVE[picked.rows] - 0.55).max() < 0.1
 
 
+def test_to_hit_a_level_a_batch_looks_in_more_than_one_place() -> None:
+    rows = np.array([0, 50, 100, 150, 200])
+    beliefs = believed(rows, np.array([0.0, 1.0, 0.0, 1.0, 0.0]), length=0.12)
+    picked = choose(4, task(Goal(target="y", direction="hit", level=0.5), {"y": beliefs}), rng())
+    assert len({int(row) // 50 for row in picked.rows}) == 4
+
+
 def test_to_exceed_a_level_rows_are_chosen_that_do() -> None:
     goal = Goal(target="y", direction="exceed", level=0.7)
     picked = choose(12, task(goal, {"y": believed(SEEN, WAVE[SEEN])}, left=20), rng())
