@@ -4,12 +4,12 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.planning import harness, ours
+from benchmarks.planning import figures, harness, ours
 from benchmarks.planning.__main__ import main
 from benchmarks.planning.harness import Job, jobs_left, read_runs, run_all
 from benchmarks.planning.methods import Method, method
 from benchmarks.planning.peers.wire import Opened
-from benchmarks.planning.report import report
+from benchmarks.planning.report import coverage, report
 from benchmarks.planning.sets import Column, Outcome, PlanningSet, Protocol
 from benchmarks.planning.workers import Worker, WorkerFailed, write_pool
 from lab.errors import BadInput
@@ -153,3 +153,22 @@ def test_report_sets_are_not_run_before_the_planner_is_said_to_be_frozen(tmp_pat
     assert refused.value.code == 2
     assert "--frozen" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_draw_a_line_for_every_method_that_was_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "load", {"made_up": MADE_UP}.__getitem__)
+    run_all([Job(method("random"), "made_up", seed) for seed in range(2)], workers=1, folder=tmp_path)
+    figures.overview(tmp_path, ["made_up"], tmp_path / "overview.svg")
+    drawn = (tmp_path / "overview.svg").read_text()
+    assert "<!-- random -->" in drawn
+    assert "<!-- made_up, 60 -->" in drawn
+
+
+def test_coverage_counts_published_values_inside_intervals(tmp_path):
+    probe = {"at": 25, "measured": 25, "inside": 19, "of": 20, "width": 1.5}
+    run = {"method": "m", "set": "made_up", "seed": 0, "rows": [1], "ask_s": [], "cpu_s": [], "peak_mb": 1.0}
+    run |= {"probes": [probe], "chosen": [3, 4], "at": "2026"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(run) + "\n" + json.dumps(run | {"seed": 1}) + "\n")
+    text = coverage(tmp_path, ["made_up"])
+    assert "| m | unmeasured, at 25 | 1 | 2 | 40 | 0.950 |" in text
+    assert "| m | chosen | 1 | 2 | 8 | 0.750 |" in text
