@@ -27,13 +27,14 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
-_MIXED = False
 _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
 
 _LEVEL_QUANTILE = 1.959964
-_PSEUDO = 20.0
-"""Standard normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals."""
+_PSEUDO, _PSEUDO_SD = 20.0, 1.2
+"""Normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals, and their
+spread: what is measured was chosen, and is easier to predict from its neighbours than a candidate at random.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,7 @@ def _fits(
                 )
             )
     shares = [1.0 / len(fits)] * len(fits)
-    if not _MIXED and space.strata is None and not space.scores:
+    if space.strata is None and not space.scores:
         best = max(range(len(fits)), key=lambda i: fits[i].loo_log_density)
         fits, shares = [fits[best]], [1.0]
     if space.for_trees and len(seen.rows) >= _LEAST_FOR_TREES and space.letters is not None:
@@ -188,13 +189,13 @@ def _fits(
 def _width(mixture: Ensemble, outputs: np.ndarray) -> float:
     """How much wider than normal the errors are that leave-one-out predictions make, drawn towards 1 by pseudo-errors."""
     errors = np.abs(outputs - mixture.loo_mean) / np.sqrt(mixture.loo_variance)
-    expected = np.abs(_normal_quantiles())
+    expected = _PSEUDO_SD * np.abs(_normal_quantiles())
     sizes = np.concatenate([errors, expected])
     weights = np.concatenate([np.ones(len(errors)), np.full(len(expected), _PSEUDO / len(expected))])
     order = np.argsort(sizes)
     share = np.cumsum(weights[order]) / weights.sum()
     at = sizes[order][min(int(np.searchsorted(share, 0.95)), len(sizes) - 1)]
-    return float(np.clip(at / _LEVEL_QUANTILE, 0.8, 2.5))
+    return float(np.clip(at / _LEVEL_QUANTILE, 1.0, 2.5))
 
 
 def _normal_quantiles() -> np.ndarray:

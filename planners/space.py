@@ -16,7 +16,7 @@ from planners.forest import narrow
 from planners.kernels import Blocks, KernelSpec
 from planners.priors import GammaPrior, LogNormalPrior
 from planners.sequence_features import Letters, letters_of, sequence_blocks
-from planners.value_features import value_blocks
+from planners.value_features import SPREAD_OF_DESCRIPTORS, even_columns, value_blocks
 
 __all__ = ["KERNELS", "Score", "Space", "encode_space"]
 
@@ -68,11 +68,18 @@ KERNELS: Mapping[str, KernelSpec] = {
         ),
         KernelSpec(name="sum", terms=(("+",), ("*",)), lengthscale=LogNormalPrior(), noise=_NOISE),
         KernelSpec(name="sum_short", terms=(("+",), ("*",)), noise=_NOISE),
+        KernelSpec(
+            name="sum_with_given",
+            terms=(("+ given",), ("* given",)),
+            lengthscale=LogNormalPrior(),
+            noise=_NOISE,
+        ),
         KernelSpec(name="given", terms=(("given *",),), lengthscale=LogNormalPrior(), noise=_PROTEIN_NOISE),
     )
 }
 """Kernels by name. ``*`` stands for every block of the space, ``@*`` for the blocks of single sites together, ``@`` and
-``+`` for a term each of single sites and of every block, ``given *`` for what the campaign's models give.
+``+`` for a term each of single sites and of every block, ``given *`` for what the campaign's models give, which the
+others leave out unless they say ``given``.
 """
 
 
@@ -149,20 +156,22 @@ def encode_space(campaign: Campaign) -> Space:
     pool = campaign.candidates
     columns: dict[str, Features] = {}
     spreads: dict[str, float] = {}
-    letters, single, cards = None, False, ()
+    letters, single, cards, kernels = None, False, (), []
     if any(candidate.sequence for candidate in pool):
         letters = letters_of(pool, campaign.reference.sequence, campaign.alphabet)
         columns, cards = sequence_blocks(letters)
         single = bool(letters.parent) and int(letters.counts.max()) <= 1
         kernels = _sequence_kernels(columns, single)
-    else:
-        values = value_blocks(pool)
+    elif any(candidate.values for candidate in pool) or not campaign.models:
+        logs = [p.name for p in campaign.space.parameters if p.log] if campaign.space else []
+        values = value_blocks(pool, logs)
         columns, spreads, cards = dict(values.columns), values.spreads, (values.label,)
         kernels = ["sum_short", "sum"] if values.factors else ["sum", "squared_exponential", "matern"]
     given, scores, of_models = _from_models(campaign)
     if given:
         columns |= given
-        kernels.insert(0, "given")
+        spreads = spreads | dict.fromkeys(given, SPREAD_OF_DESCRIPTORS)
+        kernels.insert(0, "given" if letters or not columns.keys() - given.keys() else "sum_with_given")
     if single and campaign.alphabet == "protein":
         scores = (*scores, *_general_knowledge(pool, campaign.reference.sequence))
     blocks = Blocks(columns, sample_of(len(pool), _SAMPLE), spreads)
@@ -197,7 +206,7 @@ def _from_models(
     given: dict[str, Features] = {}
     scores: list[Score] = []
     labels: list[str] = []
-    for choice in campaign.models:
+    for number, choice in enumerate(campaign.models, start=1):
         made = models.model(choice, parent=campaign.reference.sequence)
         labels.append(made.card.label)
         if isinstance(made, Scorer):
@@ -214,7 +223,7 @@ def _from_models(
                     )
                 )
         if isinstance(made, Encoder):
-            given[f"given {choice.name}"] = Dense(_even(made.encode(campaign.candidates)))
+            given[f"given {number}: {choice.name}"] = Dense(even_columns(made.encode(campaign.candidates)))
     return given, tuple(scores), tuple(labels)
 
 
@@ -226,14 +235,6 @@ def _general_knowledge(pool: Sequence[Candidate], parent: str) -> tuple[Score, .
         return ()
     label = scorer.card.label
     return (Score(name="other proteins", label=label, values=values, slope=0.4, sd=0.2, named=False),)
-
-
-def _even(encoded: np.ndarray) -> np.ndarray:
-    """Columns about their mean, none of more than a hundredth-part's rounding left out, each with the same spread."""
-    values = np.asarray(encoded, dtype=np.float64)
-    spread = values.std(axis=0)
-    kept = spread > 1e-9 * max(float(np.abs(values).max(initial=0.0)), 1e-300)
-    return (values[:, kept] - values[:, kept].mean(axis=0)) / np.maximum(spread[kept], 1e-300)
 
 
 def _for_trees(blocks: Blocks, scores: Sequence[Score]) -> tuple[Features, ...]:
@@ -279,6 +280,8 @@ def _every_block(spec: KernelSpec, names: tuple[str, ...]) -> KernelSpec:
         ("@*",): (at_sites,),
         ("@",): tuple((name,) for name in at_sites),
         ("+",): tuple((name,) for name in own),
+        ("+ given",): tuple((name,) for name in names if "@" not in name),
+        ("* given",): (tuple(name for name in names if "@" not in name),),
         ("given *",): tuple((name,) for name in names if name.startswith("given ")),
     }
     terms = [part for term in spec.terms for part in meant.get(term, (term,))]

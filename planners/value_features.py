@@ -5,7 +5,7 @@ candidate has: several columns that all change together, as descriptors of one s
 descriptors, and one of levels beside it, for what the descriptors do not say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,15 +14,21 @@ from lab.types import Candidate
 from models.encodings import NamedValues
 from planners.features import Dense
 
-__all__ = ["ValueBlocks", "value_blocks"]
+__all__ = ["SPREAD_OF_DESCRIPTORS", "ValueBlocks", "even_columns", "value_blocks"]
 
 _SPREAD_OF_LEVELS = 0.85
 """Mean squared distance of two levels: about 1 between different ones, what two ends of a number's range are apart."""
 
-_SPREAD_OF_DESCRIPTORS = 1.0 / 3.0
+SPREAD_OF_DESCRIPTORS = 1.0 / 3.0
 """Mean squared distance of descriptors: two numbers' worth, however many they are, since they are correlated."""
 
 _MOST_LEVELS = 60
+
+_SAMPLED = 1000
+"""Candidates from which those directions are found."""
+
+_MOST_COLUMNS = 64
+"""Directions that are kept of features that a model gives; more could not be told apart by 100 results."""
 
 
 @dataclass(slots=True)
@@ -42,8 +48,11 @@ class ValueBlocks:
     label: str = ""
 
 
-def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
+def value_blocks(pool: Sequence[Candidate], logs: Collection[str] = ()) -> ValueBlocks:
     """Blocks of a pool with named values.
+
+    Args:
+        logs: numbers of which equal ratios make equal differences.
 
     Raises:
         BadInput: what :class:`models.encodings.NamedValues` refuses.
@@ -51,6 +60,8 @@ def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
     made, numbers = ValueBlocks(label=NamedValues.card.label), {}
     for name, column in _columns(pool).items():
         if isinstance(column, np.ndarray):
+            if name in logs and column.min() > 0.0:
+                column = np.log(column)
             low, high = float(column.min()), float(column.max())
             if high > low:
                 numbers[name] = (column - low) / (high - low)
@@ -66,7 +77,7 @@ def value_blocks(pool: Sequence[Candidate]) -> ValueBlocks:
             continue
         title = f"{names[0]} and {len(names) - 1} more"
         made.columns[title] = Dense(_descriptors(pool, names))
-        made.spreads[title] = _SPREAD_OF_DESCRIPTORS
+        made.spreads[title] = SPREAD_OF_DESCRIPTORS
         made.columns[f"which {title}"] = Dense(np.eye(int(which.max()) + 1)[which])
         made.spreads[f"which {title}"] = _SPREAD_OF_LEVELS
         made.factors += [title, f"which {title}"]
@@ -127,3 +138,21 @@ def _descriptors(pool: Sequence[Candidate], names: Sequence[str]) -> np.ndarray:
         return values
     standardised: np.ndarray = values / np.maximum(spread, 1e-300)
     return standardised
+
+
+def even_columns(encoded: np.ndarray) -> np.ndarray:
+    """Features that a model gives, each column that varies with the same spread, turned to its main directions if many.
+
+    Distances are those of all columns, up to what the directions left out hold.
+    """
+    values = np.asarray(encoded, dtype=np.float64)
+    spread = values.std(axis=0)
+    kept = spread > 1e-9 * np.maximum(np.abs(values).max(axis=0, initial=0.0), 1e-300)
+    values = (values[:, kept] - values[:, kept].mean(axis=0)) / spread[kept]
+    if values.shape[1] <= _MOST_COLUMNS:
+        return values
+    few, which = np.unique(values, axis=0, return_inverse=True)
+    shown = few if len(few) <= _SAMPLED else few[np.linspace(0, len(few) - 1, _SAMPLED).astype(np.intp)]
+    _, _, directions = np.linalg.svd(shown - shown.mean(axis=0), full_matrices=False)
+    turned: np.ndarray = (few @ directions[:_MOST_COLUMNS].T)[which.ravel()]
+    return turned
