@@ -187,9 +187,12 @@ def _genes(candidates: Sequence[Candidate]) -> np.ndarray:
 def _step_sentence(walk: _Walk, row: int, campaign: Campaign) -> str:
     changes = int((walk.genes[row] != walk.parent).sum())
     what = "substitution" if campaign.candidates[row].sequence else "changed value"
-    many = "No change" if changes == 0 else f"One {what}" if changes == 1 else f"{changes} {what}s"
     best = "" if walk.value is None else f", the best so far ({quantity(walk.value)})"
-    return f"{many} away from {walk.parent_name}{best}."
+    if changes == 0:
+        return f"Looks like {walk.parent_name}{best}."
+    if changes == 1:
+        return f"One {what} away from {walk.parent_name}{best}."
+    return f"As near as is left, {changes} {what}s away from {walk.parent_name}{best}."
 
 
 def _cross_sentence(walk: _Walk, row: int, parents: int) -> str:

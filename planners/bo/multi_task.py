@@ -15,7 +15,7 @@ import numpy as np
 from lab.types import Campaign, Candidate
 from planners.bo.features import Encoding, PoolFeatures
 from planners.bo.planner import BotorchPlanner, BotorchSettings
-from planners.bo.results import Column, Results, filled
+from planners.bo.results import LARGEST, Column, Results, filled
 
 __all__ = ["MultiTaskPlanner", "MultiTaskSettings"]
 
@@ -59,7 +59,7 @@ class MultiTaskPlanner(BotorchPlanner):
         """Target and results of each earlier campaign that has enough of them."""
         grouped: dict[tuple[str, str], list[tuple[Candidate, float, float]]] = {}
         for past in campaign.past:
-            if past.target in campaign.goal.targets and np.isfinite(past.value):
+            if past.target in campaign.goal.targets and abs(past.value) < LARGEST:
                 row = (past.candidate, past.value, past.standard_error)
                 grouped.setdefault((past.target, past.campaign), []).append(row)
         found = []

@@ -7,11 +7,11 @@ import numpy as np
 
 from lab.types import INFEASIBLE, Campaign, Candidate, Experiment, ExperimentStatus, History
 
-__all__ = ["FEASIBLE", "Column", "Results", "filled", "read_history"]
+__all__ = ["FEASIBLE", "LARGEST", "Column", "Results", "filled", "read_history"]
 
 _UNDER_WAY = {ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING}
 
-_LARGEST = 1e150
+LARGEST = 1e150
 """Values beyond this square past what floating point holds; no instrument reads them, and they count as missing."""
 
 FEASIBLE = "feasible"
@@ -65,7 +65,7 @@ def read_history(
     """
     columns = {}
     for target in campaign.goal.targets:
-        pairs = [(e, o) for e, o in history.usable(target) if abs(o.value) < _LARGEST]
+        pairs = [(e, o) for e, o in history.usable(target) if abs(o.value) < LARGEST]
         if pairs:
             columns[target] = Column(
                 candidates=tuple(e.candidate for e, _ in pairs),
@@ -81,7 +81,7 @@ def read_history(
 
 def filled(errors: np.ndarray) -> np.ndarray | None:
     """Standard errors with those that are not known at the median of the others; None where none is known."""
-    known = np.isfinite(errors) & (errors > 0.0) & (errors < _LARGEST)
+    known = np.isfinite(errors) & (errors > 0.0) & (errors < LARGEST)
     if not known.any():
         return None
     return np.where(known, errors, np.median(errors[known]))
