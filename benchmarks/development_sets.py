@@ -11,19 +11,16 @@ closed loop is judged, are in neither.
 
 from __future__ import annotations
 
-import csv
-import gzip
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm, rankdata
 
+from benchmarks.planning.sets import PlanningSet, load
 from benchmarks.stabilities import DATA, Substitution, substitutions
 from lab.errors import MissingData
 from lab.types import Candidate
 
-WINDOW = 56
 PROTEINS = {
     "P00644": "nuclease",
     "P00720": "T4 lysozyme",
@@ -61,51 +58,17 @@ def development_sets() -> list[Pool]:
             way_out="Put the published files there as the benchmark's docstring names them.",
         )
     return [
-        materials("crossed barrel", DATA / "pvlab_materials" / "Crossed_barrel_dataset.csv"),
-        materials("P3HT", DATA / "pvlab_materials" / "P3HT_dataset.csv"),
-        arylation(),
-        gb1_four_sites(),
+        pool(load("crossed_barrel"), "crossed barrel"),
+        pool(load("p3ht"), "P3HT"),
+        pool(load("direct_arylation"), "direct arylation"),
+        pool(load("gb1_2000"), "GB1 four sites", error=0.02),
         *(tem1_window(start) for start in (0, 1, 2, 3)),
     ]
 
 
-def materials(name: str, file: Path) -> Pool:
-    """Settings and composition in all columns but the last, which is the target; repeats are averaged."""
-    head, *rows = list(csv.reader(file.open(newline="")))
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[:-1]), []).append(float(row[-1]))
-    candidates = tuple(
-        Candidate(id=f"c{i}", values=dict(zip(head[:-1], map(float, row), strict=True)))
-        for i, row in enumerate(groups)
-    )
-    return Pool(name, "", candidates, np.array([np.mean(v) for v in groups.values()]), 0.0)
-
-
-def arylation() -> Pool:
-    """Yield in percent over base, ligand, solvent, concentration and temperature."""
-    with (DATA / "direct_arylation_shields" / "data.csv").open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    candidates = tuple(
-        Candidate(
-            id=row["entry"],
-            values={name: row[name] for name in ("Base", "Ligand", "Solvent")}
-            | {name: float(row[name]) for name in ("Concentration", "Temp_C")},
-        )
-        for row in rows
-    )
-    return Pool("direct arylation", "", candidates, np.array([float(row["yield"]) for row in rows]), 0.0)
-
-
-def gb1_four_sites(n: int = 2000) -> Pool:
-    """Fitness relative to wild type, n of the 149,361 variants."""
-    with gzip.open(DATA / "gb1_wu2016" / "gb1_four_site.csv.gz", "rt", newline="") as file:
-        rows = list(csv.DictReader(file))
-    kept = np.sort(np.random.default_rng(0).choice(len(rows), n, replace=False))
-    candidates = tuple(Candidate(id=rows[i]["Variants"], sequence=rows[i]["Variants"]) for i in kept)
-    return Pool(
-        "GB1 four sites", "VDGV", candidates, np.array([float(rows[i]["Fitness"]) for i in kept]), 0.02
-    )
+def pool(chosen: PlanningSet, name: str, error: float = 0.0) -> Pool:
+    """A set of ``benchmarks/planning`` whose values are to be large."""
+    return Pool(name, chosen.parent, chosen.candidates, chosen.outcomes[0].values, error)
 
 
 def tem1_window(index: int) -> Pool:
@@ -114,23 +77,9 @@ def tem1_window(index: int) -> Pool:
     The logistic function is centred on the upper 15 % of the window, so that most variants are near 0 and few near 1, as
     in a challenge that the parent barely survives; the reading's error is 0.03.
     """
-    with (DATA / "blat_esm1v" / "blat_dms_esm1v.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    letters = {int(row["mutant"][1:-1]): row["mutant"][0] for row in rows}
-    positions = sorted(letters)[index * WINDOW : (index + 1) * WINDOW]
-    parent = "".join(letters[p] for p in positions)
-    place = {p: i for i, p in enumerate(positions)}
-    candidates, fitness = [], []
-    for row in rows:
-        at = place.get(int(row["mutant"][1:-1]))
-        if at is not None:
-            candidates.append(
-                Candidate(id=row["mutant"], sequence=parent[:at] + row["mutant"][-1] + parent[at + 1 :])
-            )
-            fitness.append(float(row["2500"]))
-    values = np.array(fitness)
-    fraction = 1.0 / (1.0 + np.exp(-(values - np.quantile(values, 0.85)) / 0.06))
-    return Pool(f"TEM-1 window {index + 1}", parent, tuple(candidates), fraction, 0.03)
+    found = pool(load(f"tem1_window_{index + 1}"), f"TEM-1 window {index + 1}", error=0.03)
+    fraction = 1.0 / (1.0 + np.exp(-(found.values - np.quantile(found.values, 0.85)) / 0.06))
+    return replace(found, values=fraction)
 
 
 def single_substitution_sets() -> list[Pool]:
