@@ -21,6 +21,9 @@ __all__ = ["SpaceFields", "read_space", "with_units"]
 
 V = TypeVar("V")
 
+_FIRST_WORDS = {"a", "an", "at", "amounts", "coefficients", "every", "no", "sites", "steps", "the"}
+"""Words that sentences begin with where they do not begin with a name, which stays as it is written."""
+
 _QUANTITIES = ("low", "high", "resolution", "levels")
 
 
@@ -159,7 +162,9 @@ def _made(make: Callable[[], V], field: str, problems: Problems) -> V | None:
         return make()
     except ValueError as error:
         sentence = str(error)
-        problems.add(field, f"{sentence[0].upper()}{sentence[1:]}.", "Change it, or take it out.")
+        if sentence.split()[0] in _FIRST_WORDS:
+            sentence = f"{sentence[0].upper()}{sentence[1:]}"
+        problems.add(field, f"{sentence}.", "Change it, or take it out.")
         return None
 
 
@@ -254,4 +259,4 @@ def _plain(name: str, value: JsonValue, field: str, problems: Problems) -> JsonV
         return read_quantity(name, value)
     except BadInput as error:
         problems.add(field, error.reason, error.way_out)
-        return value
+        return 0.0  # a number, so that nothing more is said of it
