@@ -94,20 +94,21 @@ def _absent(name: str, download: bool) -> MissingData:
 
 
 def _fetched(name: str, file: str, revision: str, download: bool) -> Path | None:
-    """One file; None where it is not to be had."""
-    import httpx
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    """One file; None where it is not to be had. Without ``download`` nothing but this machine's disk is asked."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        found = hf_hub_download(name, file, revision=revision or None, local_files_only=not download)
+        if not download:
+            kept = try_to_load_from_cache(name, file, revision=revision or None)
+            return Path(kept) if isinstance(kept, str) else None
+        return Path(hf_hub_download(name, file, revision=revision or None))
     except HFValidationError as error:
         raise BadInput(
             f"{name!r} is no name of a hub's model.", way_out="Write it as owner/model.", field="hub"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, OSError):
+    except OSError:  # no such model or file, or no network
         return None  # the caller says what is missing, once every file that would do was tried
-    return Path(found)
 
 
 def _read(config: Path) -> Mapping[str, Any]:
