@@ -11,8 +11,8 @@ the field agreed on: Reese et al. 2011, Sol. Energy Mater. Sol. Cells 95:1253). 
 degradation and nothing else; only on the twin is it made to equal the published photo-degradation.
 
 Every plate carries the same things: the blends in replicate, the reference blend, and blanks of solvent, at places chosen at
-random. Some water leaves through the seal and makes all wells a little darker, by about 0.2 % in an hour at 85 C; it
-shifts all results alike, those at the rim a little more.
+random. Some water leaves through the seal, which makes all wells a little darker; on the twin it shifts results by less
+than a thousandth in an hour at 85 C.
 """
 
 from __future__ import annotations
