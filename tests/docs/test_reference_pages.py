@@ -12,7 +12,9 @@ from lab.app.drivers import DRIVERS
 from lab.errors import FaultKind
 from lab.files.campaign import _Campaign, _Policies
 from lab.files.choice import CandidateFields
+from lab.files.goal import GoalFields
 from lab.files.recovery import RecoveryFields
+from lab.files.space import SpaceFields
 from lab.files.workcell import _Device, _Labware, _Place, _Workcell
 from lab.recovery import DEFAULT_LADDERS, Recovery
 from lab.units import SUFFIXES
@@ -66,7 +68,10 @@ def test_every_setting_of_the_planner_is_told_with_its_default(name: str):
     assert f"| `{name}` | {default} |" in CAMPAIGN_FILES
 
 
-@pytest.mark.parametrize("model", [_Campaign, CandidateFields, _Policies], ids=lambda model: model.__name__)
+FILE_MODELS = [_Campaign, CandidateFields, GoalFields, SpaceFields, _Policies]
+
+
+@pytest.mark.parametrize("model", FILE_MODELS, ids=lambda model: model.__name__)
 def test_every_field_of_a_campaign_file_is_told(model: type[BaseModel]):
     assert [name for name in model.model_fields if f"| `{name}` |" not in CAMPAIGN_FILES] == []
 
