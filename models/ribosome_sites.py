@@ -12,6 +12,7 @@ from lab.errors import BadInput
 from lab.interfaces import ModelCard
 from lab.strict import refuse
 from lab.types import Candidate
+from models.caching import Cache, cache_folder, key_of
 from models.dna import Flanks
 from models.packages import needed
 
@@ -72,6 +73,7 @@ class Ostir:
         del parent, pool
         self._settings = settings
         self._run = _imported().run_ostir
+        self._cache = Cache(cache_folder())
 
     def score(self, candidates: Sequence[Any]) -> np.ndarray:
         """n candidates -> (n,), larger starts more often.
@@ -79,11 +81,18 @@ class Ostir:
         Raises:
             BadInput: no sequence, a letter that is no base, no start codon where it should be, or no ribosome binds.
         """
-        return np.array([self._score(candidate) for candidate in candidates], dtype=np.float64)
-
-    def _score(self, candidate: Any) -> float:
+        if not candidates:
+            return np.empty(0)
         settings = self._settings
-        text = settings.around(candidate)
+        texts = [settings.around(candidate) for candidate in candidates]
+        places = f"{settings.start_codon} {len(settings.after)} {settings.anti_shine_dalgarno}"
+        keys = [key_of(self.card.label, self.card.source, places, text) for text in texts]
+        rows = self._cache.filled(keys, lambda row: self._energy(candidates[row], texts[row]))
+        return rows[:, 0].astype(np.float64)
+
+    def _energy(self, candidate: Any, text: str) -> np.ndarray:
+        """Free energy with its sign turned, (1,)."""
+        settings = self._settings
         start = settings.start_codon or len(text) - len(settings.after) + 1
         codon = text[start - 1 : start + 2]
         if codon not in _STARTS:
@@ -97,7 +106,7 @@ class Ostir:
                 f"OSTIR finds no way for a ribosome to bind before the start codon of candidate {candidate.id}.",
                 way_out="Give more of the messenger before it as `before`, or leave the candidate out.",
             )
-        return -float(found[0]["dG_total"])
+        return np.array([-float(found[0]["dG_total"])])
 
 
 def _imported() -> ModuleType:

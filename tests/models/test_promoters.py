@@ -4,6 +4,7 @@ J23112 has the sequence of J23103 and is left out.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +41,11 @@ PROMOTERS = [Candidate(id=name, sequence=sequence) for name, (sequence, _) in AN
 STRENGTHS = [strength for _, strength in ANDERSON.values()]
 FLANKS = {"before": "CATGAATTCGCGGCCGCTTCTAGAG", "after": "TACTAGAGAAAGAGGAGAAATACTAG"}
 CONSENSUS = "TTGACA" + "GCTAGCTCAGTCCTAGG" + "TATAAT"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRYWET_CACHE", str(tmp_path / "cache"))
 
 
 def sigma70(*sequences: str) -> np.ndarray:
@@ -106,7 +112,15 @@ def test_the_promoter_calculator_looks_for_starts_where_it_is_told() -> None:
         PromoterCalculator(PromoterCalculatorSettings(first_start=first, last_start=last)).score(whole)[0]
         for first, last in ((1, 61), (62, len(text)))
     ]
-    assert np.logaddexp(*parts) == pytest.approx(everywhere)
+    assert np.logaddexp(*parts) == pytest.approx(everywhere, rel=1e-6)
+
+
+def test_what_the_calculator_said_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = PromoterCalculatorSettings(**FLANKS, first_start=60, last_start=64)
+    first = PromoterCalculator(settings).score(PROMOTERS[:2])
+    again = PromoterCalculator(settings)
+    monkeypatch.setattr(type(again), "_rates", lambda *_: pytest.fail("it was computed again"))
+    np.testing.assert_array_equal(again.score(PROMOTERS[:2]), first)
 
 
 def test_a_promoter_that_the_calculator_has_no_room_for_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Ribosome-binding sites with the relative strengths that the Registry of Standard Biological Parts lists (B0034 is 1)."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ LISTED = {
 }
 SITES = [Candidate(id=name, sequence=sequence + "TACTAG") for name, (sequence, _) in LISTED.items()]
 FLANKS = {"before": "GCTAGCTACTAGAG", "after": "ATGCGTAAAGGAGAAGAACTTTTCACTGGAGTTGTCCC"}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRYWET_CACHE", str(tmp_path / "cache"))
 
 
 def made(**settings: object) -> Scorer:
