@@ -23,6 +23,7 @@ Planners measured against peers on published measurements (benchmarks/planning/R
   python -m benchmarks.planning run --sets dev --methods peers --seeds 10 --jobs 2
   python -m benchmarks.planning table --sets dev                                   of all that was run so far
   python -m benchmarks.planning figures --sets dev
+  python -m benchmarks.planning latency --methods ours,botorch                     the table alone without --methods
 
 What was run is kept in build/planning and not run again; stop at any time and go on with the same command. After a
 planner changed, --again runs it again, and the newest counts; or keep an attempt apart with --out FOLDER.
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
             default=["ours", "random"] if name == "run" else [],
             help="see above; peers: all of them",
         )
+        if name == "table":
+            own.add_argument(
+                "--keep", action="store_true", help="also write it, aims and coverage to benchmarks/results"
+            )
         if name == "figures":
             own.add_argument("--to", type=Path, default=RESULTS, help="folder (benchmarks/results)")
         if name == "latency":
@@ -83,35 +88,66 @@ COMMANDS = {
 }
 
 
+def _run(arguments: argparse.Namespace) -> None:
+    sets = names(arguments.sets)
+    if set(sets) & set(REPORT) and not arguments.frozen:
+        raise BadInput(
+            "Report sets are run once, when the planner is frozen.", way_out="If it is, say so with --frozen."
+        )
+    seeds = range(arguments.first_seed, arguments.seeds)
+    left = harness.jobs_left(methods(arguments.methods), sets, seeds, arguments.out, arguments.again)
+    print(f"{len(left)} campaigns to run.", file=sys.stderr)
+    harness.run_all(left, workers=arguments.jobs, folder=arguments.out)
+
+
+def _latency(arguments: argparse.Namespace) -> None:
+    for pool in arguments.sets:
+        for method in methods(arguments.methods):
+            latency.keep(latency.measure(method, pool, arguments.out, arguments.asks), arguments.out)
+    print(latency.table(arguments.out))
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    sets, wanted = names(arguments.sets), _wanted(arguments)
+    title = {"dev": "Planners on the development sets", "report": "Planners on the report sets"}
+    text = report(arguments.out, sets, wanted, title.get(arguments.sets[0], "Planners"))
+    if arguments.keep:
+        # what a reader wants first stands first; the development sets carry the aims
+        parts = [text, coverage(arguments.out, sets, wanted)]
+        if "gb1" in sets:
+            parts[1:1] = [aims(arguments.out, wanted)]
+        file = RESULTS / f"planning_{arguments.sets[0]}.md"
+        file.write_text("\n\n".join(parts).rstrip() + "\n")
+    print(text)
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    figures.overview(arguments.out, names(arguments.sets), arguments.to / f"planning_{arguments.sets[0]}.svg")
+    if "gb1" in names(arguments.sets):
+        figures.beside_published(arguments.out, arguments.to / "planning_published.svg")
+
+
+def _wanted(arguments: argparse.Namespace) -> list[str]:
+    return [method.name for method in methods(arguments.methods)]
+
+
 def main() -> None:
     """Read the command line and do it."""
     arguments = _parser().parse_args()
     try:
-        sets = names(arguments.sets) if arguments.command != "latency" else []
-        if arguments.command == "run":
-            seeds = range(arguments.first_seed, arguments.seeds)
-            left = harness.jobs_left(methods(arguments.methods), sets, seeds, arguments.out, arguments.again)
-            if set(sets) & set(REPORT) and not arguments.frozen:
-                raise BadInput(
-                    "Report sets are run once, when the planner is frozen.",
-                    way_out="If it is, say so with --frozen.",
-                )
-            print(f"{len(left)} campaigns to run.", file=sys.stderr)
-            harness.run_all(left, workers=arguments.jobs, folder=arguments.out)
-        elif arguments.command == "latency":
-            for pool in arguments.sets:
-                for method in methods(arguments.methods):
-                    latency.keep(latency.measure(method, pool, arguments.out, arguments.asks), arguments.out)
-            print(latency.table(arguments.out))
-        elif arguments.command == "aims":
-            print(aims(arguments.out, [m.name for m in methods(arguments.methods)]))
-        elif arguments.command == "figures":
-            figures.overview(arguments.out, sets, arguments.to / f"planning_{arguments.sets[0]}.svg")
-            figures.beside_published(arguments.out, arguments.to / "planning_published.svg")
-        elif arguments.command == "coverage":
-            print(coverage(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
-        else:
-            print(report(arguments.out, sets, [m.name for m in methods(arguments.methods)]))
+        match arguments.command:
+            case "run":
+                _run(arguments)
+            case "latency":
+                _latency(arguments)
+            case "figures":
+                _figures(arguments)
+            case "aims":
+                print(aims(arguments.out, _wanted(arguments)))
+            case "coverage":
+                print(coverage(arguments.out, names(arguments.sets), _wanted(arguments)))
+            case _:
+                _table(arguments)
     except (BadInput, MissingData) as refused:
         print(refused, file=sys.stderr)
         sys.exit(2)

@@ -89,7 +89,15 @@ def report(folder: Path, sets: Sequence[str], wanted: Sequence[str] = (), title:
     if not by_set:
         return "Nothing was run on these sets yet."
     base = wanted[0] if wanted else _base(by_set)
-    lines = [f"# {title}", "", machine(), "", *_summary(by_set, base)]
+    lines = [
+        f"# {title}",
+        "",
+        machine(),
+        "",
+        "What the columns mean, and what the sets are: benchmarks/planning/README.md. Means and 95 % intervals over seeds.",
+        "",
+        *_summary(by_set, base),
+    ]
     for name, found in by_set.items():
         lines += ["", *_table(load(name), found, base)]
     return "\n".join(lines)
@@ -104,47 +112,41 @@ def _base(by_set: Mapping[str, Sequence[Arm]]) -> str:
 
 def _summary(by_set: Mapping[str, Sequence[Arm]], base: str) -> list[str]:
     """Each method beside ``base`` on the sets and seeds that both ran."""
-    methods = list(dict.fromkeys(arm.method for found in by_set.values() for arm in found if arm.figures))
+    ran = {name: {arm.method: arm for arm in found if arm.figures} for name, found in by_set.items()}
+    methods = list(dict.fromkeys(method for at in ran.values() for method in at if base in at))
     lines = [
         f"{base} less each method: the mean over sets that both ran, a set one observation, and its 95 % interval.",
         "",
-        "| method | sets | best | top 5 % | area | better on | clearly better / worse | median ask, s |",
+        "| method | sets | best | top 5 % | area | larger area on | clearly / clearly smaller | its ask takes |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for method in methods:
-        pairs = []
-        for found in by_set.values():
-            at = {arm.method: arm for arm in found if arm.figures}
-            if method in at and base in at:
-                pairs.append((at[base], at[method]))
-        cells = [method, str(len(pairs))]
-        if method == base:
-            means = [np.mean([own.mean(m).middle for own, _ in pairs]) for m in PAIRED]
-            cells += [f"{mean:.3f}" for mean in means] + ["", ""]
-        elif pairs:
-            for metric in PAIRED:
-                gaps = [own.difference(other, metric) for own, other in pairs]
-                cells.append(_signed(mean_of([gap.middle for gap in gaps if gap is not None])))
-            areas = [own.difference(other, "area") for own, other in pairs]
-            known = [gap for gap in areas if gap is not None]
-            clear = [
-                (gap.middle > gap.half) - (-gap.middle > gap.half)
-                for gap in known
-                if not math.isnan(gap.half)
-            ]
-            cells += [f"{sum(gap.middle > 0 for gap in known)} of {len(known)}"]
-            cells += [f"{clear.count(1)} / {clear.count(-1)}"]
-        else:
-            cells += [""] * 5
-        seconds = [
-            np.median(arm.seconds)
-            for found in by_set.values()
-            for arm in found
-            if arm.method == method and len(arm.seconds)
-        ]
-        cells.append(f"{np.mean(seconds):.3f}" if seconds else "")
-        lines.append(_row(cells))
+    for method in sorted(methods, key=lambda m: m != base):
+        pairs = [(at[base], at[method]) for at in ran.values() if method in at and base in at]
+        lines.append(_row([method, str(len(pairs)), *_compared(pairs, method == base)]))
     return lines
+
+
+def _compared(pairs: Sequence[tuple[Arm, Arm]], itself: bool) -> list[str]:
+    """Cells of one method, from the two arms of every set."""
+    if itself:
+        means = [float(np.mean([own.mean(metric).middle for own, _ in pairs])) for metric in PAIRED]
+        seconds = float(np.mean([np.median(own.seconds) for own, _ in pairs]))
+        return [*(f"{mean:.3f}" for mean in means), "", "", f"{seconds:.3f} s"]
+    gaps = {
+        metric: [gap for own, other in pairs if (gap := own.difference(other, metric)) is not None]
+        for metric in PAIRED
+    }
+    if not gaps["area"]:
+        return [""] * 6
+    clear = [gap for gap in gaps["area"] if not math.isnan(gap.half) and abs(gap.middle) > gap.half]
+    larger = sum(gap.middle > 0 for gap in gaps["area"])
+    ratios = [np.median(other.seconds) / np.median(own.seconds) for own, other in pairs]
+    return [
+        *(_signed(mean_of([gap.middle for gap in gaps[metric]])) for metric in PAIRED),
+        f"{larger} of {len(gaps['area'])}",
+        f"{sum(gap.middle > 0 for gap in clear)} / {sum(gap.middle < 0 for gap in clear)}",
+        f"{float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-9))))):.2g} times",
+    ]
 
 
 def _table(chosen: PlanningSet, found: Sequence[Arm], base: str) -> list[str]:
