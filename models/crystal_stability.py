@@ -14,12 +14,12 @@ from models.composition import element_amounts
 from models.crystals import CHGNET, ChgnetSettings, Crystal, Crystals
 from models.packages import needed
 
-__all__ = ["ChgnetStability", "StabilitySettings"]
+__all__ = ["ChgnetStability", "ChgnetStabilitySettings"]
 
 _WAY_OUT = "Add structures of the elements: every compound may fall apart to them."
 
 
-class StabilitySettings(ChgnetSettings):
+class ChgnetStabilitySettings(ChgnetSettings):
     """Settings of ``chgnet_stability``: one of the two says what energies are compared with.
 
     Args:
@@ -32,7 +32,7 @@ class StabilitySettings(ChgnetSettings):
     references: Path | None = Field(default=None, strict=False)
 
     @model_validator(mode="after")
-    def _one(self) -> "StabilitySettings":
+    def _one(self) -> "ChgnetStabilitySettings":
         if bool(self.compound) == (self.references is not None):
             raise refuse(
                 "energies of different compounds say nothing of stability unless something says what to compare them with",
@@ -63,7 +63,7 @@ class ChgnetStability:
         "off by 0.62 % (benchmarks/chgnet_polymorphs.py)",
     )
 
-    def __init__(self, settings: StabilitySettings, *, parent: str = "") -> None:
+    def __init__(self, settings: ChgnetStabilitySettings, *, parent: str = "") -> None:
         del parent
         self._crystals = Crystals(settings)
         self._compound = settings.compound

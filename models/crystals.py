@@ -19,10 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from lab.errors import BadInput
 from lab.interfaces import ModelCard
-from lab.strict import StrictModel, did_you_mean
+from lab.strict import StrictModel
 from models.caching import Cache, cache_folder, key_of
 from models.packages import needed
 from models.tables import file_content
+from models.values import text_of
 from models.weights import checked, in_package
 
 __all__ = ["CHGNET", "Chgnet", "ChgnetSettings", "Crystal", "Crystals"]
@@ -126,17 +127,7 @@ class Crystals:
             BadInput: it names none.
             MissingData: the file is not there.
         """
-        if self._value not in candidate.values:
-            hint = did_you_mean(self._value, candidate.values, what="Its values are:")
-            raise BadInput(
-                f"Candidate {candidate.id} has no value {self._value!r}.", way_out=hint, field="models.value"
-            )
-        name = candidate.values[self._value]
-        if not isinstance(name, str) or not name:
-            raise BadInput(
-                f"Candidate {candidate.id} has {name!r} for {self._value}, where a structure file is to be named."
-            )
-        return self.read(self._folder / name)
+        return self.read(self._folder / text_of(candidate, self._value, "the name of a structure file"))
 
     def read(self, path: Path) -> Crystal:
         """A structure file.

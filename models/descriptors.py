@@ -12,6 +12,7 @@ from lab.errors import BadInput
 from lab.interfaces import ModelCard
 from lab.strict import StrictModel, did_you_mean
 from models.tables import csv_rows, file_content
+from models.values import value_of
 
 __all__ = ["Descriptors", "DescriptorsSettings"]
 
@@ -96,12 +97,7 @@ class Descriptors:
         return found
 
     def _row(self, candidate: Any) -> int:
-        if self._value not in candidate.values:
-            hint = did_you_mean(self._value, candidate.values, what="Its values are:")
-            raise BadInput(
-                f"Candidate {candidate.id} has no value {self._value!r}.", way_out=hint, field="models.value"
-            )
-        level = str(candidate.values[self._value])
+        level = str(value_of(candidate, self._value))
         if level not in self._rows:
             hint = did_you_mean(level, self._rows, what="Described are:")
             raise BadInput(

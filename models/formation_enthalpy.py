@@ -20,9 +20,10 @@ from lab.errors import BadInput
 from lab.interfaces import ModelCard, Prediction
 from lab.strict import StrictModel
 from lab.types import Candidate
-from models.composition import Composition, CompositionSettings, element_amounts, formula_of
+from models.composition import Composition, CompositionSettings, element_amounts
 from models.conformal import Margins, margins
 from models.packages import needed
+from models.values import text_of
 from models.weights import in_package, sha256_of
 
 __all__ = ["Fitted", "FormationEnthalpy", "FormationEnthalpySettings", "fitted", "measured_enthalpies"]
@@ -199,7 +200,7 @@ class FormationEnthalpy:
         return self._fitted.within.around(mean, unit="eV/atom", scale=scale)
 
     def _covered(self, candidate: Any) -> None:
-        formula = formula_of(candidate, self._value)
+        formula = text_of(candidate, self._value, "a formula")
         elements = element_amounts(formula, f"the formula of candidate {candidate.id}")
         if strange := sorted(set(elements) - self._elements):
             raise BadInput(

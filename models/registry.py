@@ -48,7 +48,7 @@ SCORERS: dict[str, str] = {
 
 MODELS: dict[str, tuple[str, str, str]] = {
     "chgnet": ("models.crystals", "Chgnet", "ChgnetSettings"),
-    "chgnet_stability": ("models.crystal_stability", "ChgnetStability", "StabilitySettings"),
+    "chgnet_stability": ("models.crystal_stability", "ChgnetStability", "ChgnetStabilitySettings"),
     "composition": ("models.composition", "Composition", "CompositionSettings"),
     "descriptors": ("models.descriptors", "Descriptors", "DescriptorsSettings"),
     "dna_k_mers": ("models.dna", "DnaKMers", "KMerSettings"),

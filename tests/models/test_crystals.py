@@ -191,7 +191,7 @@ def test_a_disordered_structure_is_refused(tmp_path: Path) -> None:
     ("values", "said"),
     [
         ({"file": "x"}, "no value 'structure'"),
-        ({"structure": 3.0}, "3.0 for structure, where a structure file"),
+        ({"structure": 3.0}, "3.0 for structure, where the name of a structure file"),
     ],
 )
 def test_a_candidate_without_a_structure_is_refused(
