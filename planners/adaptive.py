@@ -256,7 +256,7 @@ class AdaptivePlanner:
             return "predicted_mean"
         if self.settings.acquisition != "auto":
             return self.settings.acquisition
-        return "ucb" if space.kernels[-1].name == "matern" or space.strata is not None else "log_ei"
+        return "ucb" if space.kernels[0].name == "matern" or space.strata is not None else "log_ei"
 
     def _explained(
         self, choice: Choice, model: Model, space: Space, seen: Seen, cited: Reason, exploring: int

@@ -27,6 +27,9 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
+_HEAD_START = 3.0
+"""Nats by which another kernel's leave-one-out density has to better that of a space's first."""
+
 _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
 
@@ -178,7 +181,10 @@ def _fits(
             )
     shares = [1.0 / len(fits)] * len(fits)
     if space.strata is None and not space.scores:
-        best = max(range(len(fits)), key=lambda i: fits[i].loo_log_density)
+        # the space's first kernel won on average; another has to be clearly better, not luckier
+        best = max(
+            range(len(fits)), key=lambda i: fits[i].loo_log_density * fits[i].count + _HEAD_START * (i == 0)
+        )
         fits, shares = [fits[best]], [1.0]
     if space.for_trees and len(seen.rows) >= _LEAST_FOR_TREES and space.letters is not None:
         fits.append(fit_forest(space.for_trees, seen.rows, outputs.values, outputs.noise, seed))

@@ -175,8 +175,10 @@ def _variance(part: np.ndarray | sparse.csr_array) -> float:
 
 def _norms(part: np.ndarray | sparse.csr_array) -> np.ndarray:
     """Squared length of each row: (m,)."""
-    squares: np.ndarray = np.asarray((part * part).sum(axis=1))
-    return squares
+    if isinstance(part, np.ndarray):
+        squares: np.ndarray = np.square(part).sum(axis=1)
+        return squares
+    return np.asarray(part.multiply(part) @ np.ones(part.shape[1], dtype=part.dtype))
 
 
 def shape_of(squared: np.ndarray, shape: str) -> np.ndarray:

@@ -111,7 +111,7 @@ class Space:
         candidates: N of them, in the campaign's order; rows count from 0 in that order.
         row_of: candidate id -> row.
         blocks: features.
-        kernels: those that suit the space, the one that spreads the first round last.
+        kernels: those that suit the space, the one that is kept unless another is clearly better first.
         cards: ``name@version`` of the encoders.
         letters: codes of sequences; None where candidates have none.
         for_trees: features that a random forest takes; empty where there are none, or too many.
@@ -156,7 +156,9 @@ def encode_space(campaign: Campaign) -> Space:
     pool = campaign.candidates
     columns: dict[str, Features] = {}
     spreads: dict[str, float] = {}
-    letters, single, cards, kernels = None, False, (), []
+    letters, single = None, False
+    cards: tuple[str, ...] = ()
+    kernels: list[str] = []
     if any(candidate.sequence for candidate in pool):
         letters = letters_of(pool, campaign.reference.sequence, campaign.alphabet)
         columns, cards = sequence_blocks(letters)
@@ -166,7 +168,7 @@ def encode_space(campaign: Campaign) -> Space:
         logs = [p.name for p in campaign.space.parameters if p.log] if campaign.space else []
         values = value_blocks(pool, logs)
         columns, spreads, cards = dict(values.columns), values.spreads, (values.label,)
-        kernels = ["sum_short", "sum"] if values.factors else ["sum", "squared_exponential", "matern"]
+        kernels = ["sum", "sum_short"] if values.factors else ["matern", "sum", "squared_exponential"]
     given, scores, of_models = _from_models(campaign)
     if given:
         columns |= given

@@ -71,14 +71,14 @@ def value_blocks(pool: Sequence[Candidate], logs: Collection[str] = ()) -> Value
             made.columns[name] = Dense(np.eye(len(levels))[which])
             made.spreads[name] = _SPREAD_OF_LEVELS
             made.factors.append(name)
-    for names, which in _that_change_together(numbers):
-        if which is None:
+    for names, kinds in _that_change_together(numbers):
+        if kinds is None:
             made.columns[names[0]] = Dense(numbers[names[0]][:, None] - 0.5)
             continue
         title = f"{names[0]} and {len(names) - 1} more"
         made.columns[title] = Dense(_descriptors(pool, names))
         made.spreads[title] = SPREAD_OF_DESCRIPTORS
-        made.columns[f"which {title}"] = Dense(np.eye(int(which.max()) + 1)[which])
+        made.columns[f"which {title}"] = Dense(np.eye(int(kinds.max()) + 1)[kinds])
         made.spreads[f"which {title}"] = _SPREAD_OF_LEVELS
         made.factors += [title, f"which {title}"]
     return made

@@ -32,8 +32,8 @@ def predicted(
         f"Predicted {quantity(mean)} +- {quantity(sd)}; "
         f"{percent(chance)} chance to beat the best so far ({quantity(best)})"
     )
-    known = _what_is_known(row, space, seen, sign)
-    return f"{text}; {known}." if known else f"{text}."
+    known = [_what_is_known(row, space, seen, sign), *_ranks(row, space)]
+    return "; ".join([text, *filter(None, known)]) + "."
 
 
 def chosen_to_spread(row: int, space: Space, seen: Seen, sign: float, ranked: Score | None) -> str:
@@ -58,6 +58,15 @@ def _by_score(row: int, space: Space, ranked: Score | None) -> str:
     share = int(100 * np.mean(ranked.values < ranked.values[row]))
     place = f" (this one less than {share} % of the pool)" if space.changes(row) else ""
     return f", preferring substitutions that cost other proteins little{place}"
+
+
+def _ranks(row: int, space: Space) -> list[str]:
+    """Where scores that the campaign asked for put the candidate."""
+    return [
+        f"{score.name} rank {int((score.values > score.values[row]).sum()) + 1} of {space.size}"
+        for score in space.scores
+        if score.named
+    ]
 
 
 def percent(chance: float) -> str:
