@@ -65,6 +65,7 @@ def render_page(
         "role_words": wording.role_words,
         "setting": lambda pair: wording.setting(*pair),
         "made_of": naming.made_of,
+        "letter_word": wording.letter_word,
         "target_name": goal_words.target_name,
     }
     cited = {label for result in contents.results for label in result.experiment.reason.model_cards}
@@ -174,9 +175,15 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
         reference_value = None if contents.reference is None else contents.reference.value
         add(
             "sequence",
-            substitution_map(contents.substitutions, campaign.reference.sequence, reference_value, label),
-            "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. ○: chosen, not measured yet. "
-            f"Blank: not in the pool. Dots: the reference's own residue. The line in the colour bar is {name}.",
+            substitution_map(
+                contents.substitutions,
+                campaign.reference.sequence,
+                reference_value,
+                label,
+                campaign.alphabet,
+            ),
+            f"{_cells_told(contents)} Blank: not in the pool. Dots: the reference's own "
+            f"{wording.letter_word(campaign)}. The line in the colour bar is {name}.",
         )
     if contents.calibration is not None:
         add(
@@ -214,6 +221,18 @@ def _objectives(contents: Contents) -> tuple[Target, ...]:
     """Targets that are objectives, in the goal's order."""
     wanted = [objective.target for objective in contents.campaign.goal.objectives]
     return tuple(target for target in contents.targets if target.name in wanted)
+
+
+def _cells_told(contents: Contents) -> str:
+    """What the cells of the map along the sequence stand for."""
+    if contents.substitutions_are_means:
+        return (
+            "Coloured: mean over the measured variants that carry it, whatever else they carry. Grey: in the pool, in none "
+            "that was measured."
+        )
+    return (
+        "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. ○: chosen, not measured yet."
+    )
 
 
 def _by_mode(plates: Sequence[PlateReading]) -> dict[str, list[PlateReading]]:

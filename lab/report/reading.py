@@ -23,7 +23,7 @@ from lab.report.audit import amendments, barred_wells, bars
 from lab.report.digest import content_sha256
 from lab.report.findings import reference_of, results_of, targets_of, variants_of
 from lab.report.plates import plate_readings, versions_of
-from lab.report.sequence import single_substitutions
+from lab.report.sequence import single_substitutions, substitution_means
 from lab.report.values import (
     Calibration,
     Contents,
@@ -46,6 +46,9 @@ from lab.types import (
 )
 
 __all__ = ["read_contents"]
+
+_FEW_SINGLE = 9
+"""Candidates with several substitutions for each with one, from which on a map of single ones would be all but empty."""
 
 _WAITING = (ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING)
 
@@ -73,13 +76,17 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
     plates = tuple(
         plate for outcome in outcomes for plate in _plates(outcome, documents[outcome.run.id], left_out)
     )
+    values = {v.candidate_id: v.estimate.value for v in variants}
     drawn, not_drawn = single_substitutions(
         campaign.candidates,
         campaign.reference.sequence,
-        {v.candidate_id: v.estimate.value for v in variants},
+        values,
         frozenset(r.experiment.candidate.id for r in results),
         frozenset(r.experiment.candidate.id for r in results if r.experiment.status in _WAITING),
     )
+    means = not_drawn > _FEW_SINGLE * len(drawn)
+    if means:
+        drawn = substitution_means(campaign.candidates, campaign.reference.sequence, values)
     versions: dict[str, str] = {}
     for outcome in outcomes:
         versions |= versions_of(documents[outcome.run.id])
@@ -99,7 +106,8 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         baseline=_baseline(store, campaign),
         calibration=_calibration(results),
         substitutions=drawn,
-        not_drawn=not_drawn,
+        not_drawn=0 if means else not_drawn,
+        substitutions_are_means=means,
         plates=plates,
         runs=tuple(_run_span(outcome, steps[outcome.run.id]) for outcome in outcomes),
         steps=tuple(span for outcome in outcomes for span in _step_spans(outcome, steps[outcome.run.id])),

@@ -216,12 +216,12 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Substitution:
-    """A candidate that differs from the reference by one residue.
+    """A letter in another's place: of the one candidate that differs in nothing else, or of all that carry it.
 
     Args:
         position: counted from 1.
-        letter: the new residue.
-        value: measured and usable; None otherwise.
+        letter: the new one.
+        value: measured and usable, or the mean of those; None otherwise.
         state: what became of it.
     """
 
@@ -314,7 +314,8 @@ class Contents:
         reference: the target's value of the reference candidate over all runs; None where no observation tells it.
         targets: every one that the goal speaks of, the first objective's first.
         baseline: the campaign that is this one's baseline, when it has one.
-        not_drawn: candidates of the pool that differ from the reference by more than one residue.
+        substitutions: of single ones each, or, where ``substitutions_are_means``, of all candidates that carry one.
+        not_drawn: candidates of the pool that differ from the reference by more than one letter, where these are left out.
         versions: of the libraries that carried the runs out, as their documents record them.
         files: name -> text of what the campaign was read from.
         files_hash: of them, as the store holds it.
@@ -339,6 +340,7 @@ class Contents:
     calibration: Calibration | None
     substitutions: tuple[Substitution, ...]
     not_drawn: int
+    substitutions_are_means: bool
     plates: tuple[PlateReading, ...]
     runs: tuple[RunSpan, ...]
     steps: tuple[StepSpan, ...]

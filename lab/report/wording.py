@@ -23,6 +23,7 @@ __all__ = [
     "flag_words",
     "headline",
     "interval",
+    "letter_word",
     "methods",
     "number",
     "p_percent",
@@ -52,6 +53,11 @@ def recovery_words(ladders: Mapping[FaultKind, Ladder]) -> str:
         for kind, ladder in ladders.items()
     )
     return "; ".join(told)
+
+
+def letter_word(campaign: Campaign) -> str:
+    """What one letter of a sequence stands for."""
+    return "base" if campaign.alphabet == "dna" else "residue"
 
 
 def target_words(campaign: Campaign) -> str:

@@ -140,6 +140,14 @@ def test_positions_that_were_never_tried_can_be_drawn():
     assert "substituted by" in texts(substitution_map(pool, "MKT", 0.2, "residual activity"))
 
 
+def test_a_map_of_dna_has_a_row_for_each_base_and_none_for_amino_acids():
+    pool = [Substitution(position=2, letter="G", value=0.4, state="measured")]
+    drawn = texts(substitution_map(pool, "ATC", 1.0, "relative expression", "dna")).split("\n")
+    assert {"A", "C", "G", "T"} <= set(drawn)
+    assert not {"W", "K", "E"} & set(drawn)
+    assert "position (its base in the reference above)" in drawn
+
+
 def run(batch: int, begun: float | None, ended: float | None, status: str = "done") -> RunSpan:
     return RunSpan(
         run_id=f"run_{batch}",
