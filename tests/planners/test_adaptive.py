@@ -209,7 +209,7 @@ def test_a_setting_out_of_range_is_refused_by_name(settings: dict[str, object], 
 
 
 def test_a_kernel_that_does_not_suit_the_pool_is_refused_with_those_that_do() -> None:
-    with pytest.raises(BadInput, match=r"'additive' does not suit.* Choose among sum_short"):
+    with pytest.raises(BadInput, match=r"'additive' does not suit.* Choose among sum, sum_short"):
         planner(kernels=["additive"]).ask(2, campaign(conditions(), parent=""), History(), (), rng())
 
 
