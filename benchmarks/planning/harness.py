@@ -38,7 +38,7 @@ class Job:
 
 def read_runs(folder: Path = RUNS) -> dict[tuple[str, str, int], dict[str, Any]]:
     """(method, set, seed) -> the newest line that was written of it."""
-    found = {}
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text().splitlines():
             run = json.loads(line)

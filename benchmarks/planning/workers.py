@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,6 @@ def write_pool(chosen: PlanningSet, folder: Path) -> Path:
     own = folder / chosen.name
     own.mkdir(parents=True, exist_ok=True)
     if not (own / "columns.json").is_file():
-        np.save(own / "points.npy", encode(chosen.columns))
         columns = [
             {
                 "name": c.name,
@@ -50,10 +50,12 @@ def write_pool(chosen: PlanningSet, folder: Path) -> Path:
             }
             for c in chosen.columns
         ]
-        # renamed into place, so that another process never reads half of it
-        draft = own / f"columns.{os.getpid()}"
-        draft.write_text(json.dumps(columns))
-        draft.rename(own / "columns.json")
+        # both are renamed into place, so that nobody beside this reads half of one
+        with tempfile.TemporaryDirectory(dir=own) as draft:
+            np.save(Path(draft) / "points.npy", encode(chosen.columns))
+            (Path(draft) / "columns.json").write_text(json.dumps(columns))
+            for name in ("points.npy", "columns.json"):
+                (Path(draft) / name).replace(own / name)
     return own
 
 
