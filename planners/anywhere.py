@@ -17,9 +17,13 @@ from lab.spaces import Candidate
 from lab.types import Campaign, Experiment, History, Proposal
 from planners.asking import check_size
 from planners.drawing import neighbours, on_pool
-from planners.shared import choose_together
+from planners.shared import choose_together, with_setting
 
 __all__ = ["Anywhere", "anywhere"]
+
+
+_SEARCHING = frozenset({"botorch", "multi_task", "turbo", "directed_evolution"})
+"""Planners that look around their choice themselves."""
 
 
 class Anywhere:
@@ -56,10 +60,13 @@ class Anywhere:
         """
         check_size(n)
         if campaign.shared and not campaign.fixed:
-            return choose_together(self._ask, n, campaign, history, pending, rng)
-        return self._ask(n, campaign, history, pending, rng)
+            fixed, proposal = choose_together(self._once, n, campaign, history, pending, rng)
+            again = self._nearer(proposal, n, replace(campaign, fixed=fixed), history, pending, rng)
+            return with_setting(again, campaign.shared)
+        proposal = self._once(n, campaign, history, pending, rng)
+        return self._nearer(proposal, n, campaign, history, pending, rng)
 
-    def _ask(
+    def _once(
         self,
         n: int,
         campaign: Campaign,
@@ -67,16 +74,31 @@ class Anywhere:
         pending: Sequence[Experiment],
         rng: np.random.Generator,
     ) -> Proposal:
-        drawn = on_pool(campaign, history, pending, rng)
-        proposal = self.inner.ask(n, drawn, history, pending, rng)
+        """The planner's choice from a pool."""
+        return self.inner.ask(n, on_pool(campaign, history, pending, rng), history, pending, rng)
+
+    def _nearer(
+        self,
+        proposal: Proposal,
+        n: int,
+        campaign: Campaign,
+        history: History,
+        pending: Sequence[Experiment],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """The planner's choice once more, from a pool that has what it chose before and what lies near that.
+
+        Only in a space, and only where an acquisition chose: what is drawn evenly or at random should stay so.
+        """
         found = [e.candidate for e in proposal.experiments if e.reason.acquisition and e.repeat_of is None]
-        if campaign.space is None or not found:
+        if campaign.space is None or not found or self.inner.name in _SEARCHING:
             return proposal
-        known = {candidate.id for candidate in drawn.candidates}
-        near = [c for c in neighbours(found, campaign, rng) if c.id not in known]
+        drawn = on_pool(campaign, history, pending, rng)
+        near = neighbours(found, campaign, rng)
         if not near:
             return proposal
-        return self.inner.ask(n, replace(drawn, candidates=(*drawn.candidates, *near)), history, pending, rng)
+        pool = {candidate.id: candidate for candidate in (*drawn.candidates, *found, *near)}
+        return self.inner.ask(n, replace(drawn, candidates=tuple(pool.values())), history, pending, rng)
 
 
 class _BelievingAnywhere(Anywhere):

@@ -16,7 +16,7 @@ from lab.strict import StrictModel
 from lab.types import Campaign, Experiment, Goal, History, Proposal, Reason, new_id
 from planners.asking import check_ask, exhausted, seed_of
 from planners.bo import words
-from planners.bo.features import PoolFeatures
+from planners.bo.features import PoolFeatures, each_once
 from planners.bo.results import Column, Results, read_history
 from planners.bo.start import spread_rows
 from planners.repeats import repeats
@@ -79,8 +79,7 @@ class GreedyForestPlanner:
         if not wanted:
             return Proposal(experiments=again, advice=None if again else exhausted())
         known = (*results.measured, *results.pending)
-        every = tuple({c.id: c for c in (*campaign.candidates, *known)}.values())
-        features = PoolFeatures(campaign, every)
+        features = PoolFeatures(campaign, each_once((*campaign.candidates, *known)))
         X = features.encode(free)
         counted = len(results.measured) + len(results.pending)
         if campaign.goal.target not in results.columns or counted < self.settings.designed:

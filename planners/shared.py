@@ -12,9 +12,9 @@ from lab.errors import BadInput
 from lab.spaces import Candidate, JsonValue
 from lab.types import Campaign, Experiment, History, Proposal
 
-__all__ = ["choose_together", "setting_of"]
+__all__ = ["choose_together", "setting_of", "with_setting"]
 
-_SETTINGS = 4
+_SETTINGS = 3
 """Settings that are compared; each costs the planner another choice."""
 
 Setting = tuple[JsonValue, ...]
@@ -58,8 +58,8 @@ def choose_together(
     history: History,
     pending: Sequence[Experiment],
     rng: np.random.Generator,
-) -> Proposal:
-    """Up to n experiments that have the campaign's shared values in common; fewer where a setting has fewer left.
+) -> tuple[Mapping[str, JsonValue], Proposal]:
+    """The setting of the next batch, and up to n experiments at it; fewer where it has fewer left.
 
     The planner first chooses freely. The settings of what it chose are then tried, each with a batch of its own, and the one
     whose batch is worth most is kept: the fullest, and among those the one with the largest mean acquisition. Where no
@@ -75,20 +75,25 @@ def choose_together(
         _check_parameters(campaign)
     free = ask(n, campaign, history, pending, rng)
     if not free.experiments:
-        return free
+        return {}, free
     first = free.experiments[0]
     repeating = first.repeat_of is not None
     settings = dict.fromkeys(setting_of(e.candidate, campaign.shared) for e in free.experiments)
-    best: Proposal | None = None
+    best: tuple[Mapping[str, JsonValue], Proposal] | None = None
     for setting in list(settings)[: 1 if repeating else _SETTINGS]:
         fixed: Mapping[str, JsonValue] = dict(zip(campaign.shared, setting, strict=True))
         proposal = ask(n, replace(campaign, fixed=fixed), history, pending, rng)
-        if best is None or _worth(proposal) > _worth(best):
-            best = proposal
+        if best is None or _worth(proposal) > _worth(best[1]):
+            best = fixed, proposal
         if len(proposal.experiments) == n and not first.reason.acquisition:
             break
     assert best is not None
-    return replace(best, experiments=tuple(_explained(e, campaign.shared) for e in best.experiments))
+    return best
+
+
+def with_setting(proposal: Proposal, shared: Sequence[str]) -> Proposal:
+    """A batch whose reasons say what its experiments have in common."""
+    return replace(proposal, experiments=tuple(_explained(e, shared) for e in proposal.experiments))
 
 
 def _check_parameters(campaign: Campaign) -> None:

@@ -10,7 +10,7 @@ from lab.errors import BadInput
 from lab.interfaces import Encoder, Scorer
 from lab.types import Campaign, Candidate
 
-__all__ = ["Encoding", "PoolFeatures"]
+__all__ = ["Encoding", "PoolFeatures", "each_once"]
 
 _MANY_SITES = 40
 """Varied sites above which letters are summed up by what they change, not listed: 20 columns a site would be thousands."""
@@ -32,6 +32,16 @@ class Encoding(Protocol):
     def encode(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """n candidates -> float64 n x d; all but categorical columns 0 to 1 over the space."""
         ...
+
+
+def each_once(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Candidates in order, each object once; two of one id that are described otherwise are both kept."""
+    kept: dict[str, Candidate] = {}
+    others = []
+    for candidate in candidates:
+        if kept.setdefault(candidate.id, candidate) != candidate:
+            others.append(candidate)
+    return (*kept.values(), *others)
 
 
 class PoolFeatures:

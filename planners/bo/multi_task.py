@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from lab.types import Campaign, Candidate
-from planners.bo.features import Encoding, PoolFeatures
+from planners.bo.features import Encoding, PoolFeatures, each_once
 from planners.bo.planner import BotorchPlanner, BotorchSettings
 from planners.bo.results import LARGEST, Column, Results, filled
 
@@ -53,7 +53,7 @@ class MultiTaskPlanner(BotorchPlanner):
 
     def encoding(self, campaign: Campaign, candidates: Sequence[Candidate]) -> Encoding:
         """One column a level, since tasks leave no room for codes of levels."""
-        return PoolFeatures(campaign, tuple({c.id: c for c in candidates}.values()))
+        return PoolFeatures(campaign, each_once(candidates))
 
     def tasks(self, campaign: Campaign) -> tuple[tuple[str, Column], ...]:
         """Target and results of each earlier campaign that has enough of them."""

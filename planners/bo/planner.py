@@ -20,7 +20,7 @@ from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal
 from planners.asking import check_ask, exhausted, seed_of
 from planners.bo import words
 from planners.bo.box import Box, Optimiser, is_box
-from planners.bo.features import Encoding, PoolFeatures
+from planners.bo.features import Encoding, PoolFeatures, each_once
 from planners.bo.results import Column, Results, read_history
 from planners.bo.start import spread_rows
 from planners.repeats import repeats
@@ -139,7 +139,7 @@ class BotorchPlanner:
             and all(space.holds(candidate) for candidate in candidates)
         ):
             return Box(space)
-        return PoolFeatures(campaign, tuple({c.id: c for c in candidates}.values()))
+        return PoolFeatures(campaign, each_once(candidates))
 
     def fitted(self, campaign: Campaign, results: Results, encoding: Encoding) -> Surrogate:
         """The models of all targets."""
