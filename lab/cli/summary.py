@@ -11,7 +11,7 @@ from lab.app import Outcome
 from lab.app.resolving import unresolved
 from lab.cli import text
 from lab.report.goal_words import goal_sentences, target_name
-from lab.report.naming import made_of
+from lab.report.naming import called, made_of
 from lab.report.reading import read_contents
 from lab.report.values import Contents
 from lab.report.wording import banner, baseline_sentence, evidence, headline, interval, number
@@ -67,7 +67,8 @@ def top_table(contents: Contents) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("candidate", style="bold")
-    described = any(variant.made_of for variant in contents.variants[:_SHOWN])
+    names = [called(v.candidate_id, v.made_of) for v in contents.variants[:_SHOWN]]
+    described = any(more for _, more in names)
     if described:
         table.add_column("made of")
     table.add_column(contents.campaign.goal.target.replace("_", " "), justify="right")
@@ -79,12 +80,14 @@ def top_table(contents: Contents) -> Table:
     table.add_column("runs", justify="right")
     if others:
         table.add_column("")
-    for rank, variant in enumerate(contents.variants[:_SHOWN], start=1):
+    for rank, (variant, (name, more)) in enumerate(
+        zip(contents.variants[:_SHOWN], names, strict=True), start=1
+    ):
         estimate = variant.estimate
         table.add_row(
             str(rank),
-            escape(variant.candidate_id),
-            *([_narrow(variant.made_of)] if described else []),
+            _narrow(name),
+            *([_narrow(more)] if described else []),
             number(estimate.value, estimate.standard_error),
             interval(estimate, brackets=False),
             *(interval(target.estimates.get(variant.candidate_id)) for target in others),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.report.naming import noun
+from lab.report.naming import called, noun
 from lab.report.numbers import number
 from lab.report.values import Contents, Target, Variant
 from lab.types import Campaign, Goal, Limit, Objective
@@ -142,8 +142,8 @@ def _with_values(variant: Variant, targets: Sequence[Target], goal: Goal) -> str
         if target.name in wanted
         for estimate in [target.estimates[variant.candidate_id]]
     )
-    made_of = f"{variant.made_of}; " if variant.made_of else ""
-    return f"{variant.candidate_id} ({made_of}{values})"
+    name, more = called(variant.candidate_id, variant.made_of)
+    return f"{name} ({f'{more}; ' if more else ''}{values})"
 
 
 def _count(n: int, one: str) -> str:

@@ -7,7 +7,7 @@ import math
 from lab.report.numbers import setting
 from lab.types import Campaign, Candidate
 
-__all__ = ["full_name", "is_mixture", "made_of", "noun", "tick_label"]
+__all__ = ["called", "full_name", "is_mixture", "made_of", "noun", "tick_label", "with_more"]
 
 _SUM_TOLERANCE = 2e-3
 _LONGEST_TICK = 52
@@ -38,10 +38,25 @@ def _short(value: object) -> object:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
+def called(candidate_id: str, told: str) -> tuple[str, str]:
+    """What to call a candidate, and what to say of it beside: its id, and what it is made of.
+
+    Candidates of a space are named after their values (``PCE10=0.3 PCBM=0.7``); of those, what they are made of says all.
+
+    Args:
+        told: of :func:`made_of`.
+    """
+    return (told, "") if told and "=" in candidate_id else (candidate_id, told)
+
+
 def full_name(candidate: Candidate) -> str:
-    """``blend_12 (PCE10 30 %, PCBM 70 %)``; the id alone where nothing else describes it."""
-    told = made_of(candidate)
-    return f"{candidate.id} ({told})" if told else candidate.id
+    """``blend_12 (PCE10 30 %, PCBM 70 %)``; no more than one of the two where that says all."""
+    return with_more(*called(candidate.id, made_of(candidate)))
+
+
+def with_more(name: str, more: str) -> str:
+    """``name (more)``, or the name alone where there is no more."""
+    return f"{name} ({more})" if more else name
 
 
 def tick_label(candidate_id: str, told: str) -> str:

@@ -65,6 +65,7 @@ def render_page(
         "role_words": wording.role_words,
         "setting": lambda pair: wording.setting(*pair),
         "made_of": naming.made_of,
+        "called": lambda pair: naming.called(*pair),
         "letter_word": wording.letter_word,
         "target_name": goal_words.target_name,
     }

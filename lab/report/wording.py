@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from lab.errors import FaultKind
 from lab.recovery import Ladder
 from lab.report.goal_words import goal_finding, target_name
-from lab.report.naming import full_name, noun
+from lab.report.naming import called, full_name, noun, with_more
 from lab.report.numbers import duration, interval, number, p_percent, setting
 from lab.report.values import Calibration, Contents, Curve, Variant
 from lab.types import Campaign, CampaignStatus, Goal
@@ -133,7 +133,7 @@ def headline(contents: Contents) -> str:
     verb, whole = _PHRASES.get(campaign.goal.target, (f"shows a {target_words(campaign)} of", ""))
     circumstances = _circumstances(contents)
     told = interval(best.estimate).replace(" (", " (95\u00a0% interval ", 1)
-    name = f"{best.candidate_id} ({best.made_of})" if best.made_of else best.candidate_id
+    name = with_more(*called(best.candidate_id, best.made_of))
     first = " ".join(part for part in (where, name, verb, told, whole, circumstances) if part)
     if contents.reference is None:
         return f"{first}."

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.report.naming import full_name, is_mixture, made_of, noun, tick_label
+from lab.report.naming import called, full_name, is_mixture, made_of, noun, tick_label
 from lab.report.numbers import setting
 from lab.types import Candidate
 from tests.protocols.blends import make_blend_campaign
@@ -47,6 +47,13 @@ def test_a_mixture_is_shares_that_sum_to_one():
 def test_a_sequence_goes_by_its_name():
     assert full_name(Candidate(id="T16I", sequence="MTY")) == "T16I"
     assert plain(full_name(described(a=0.2, b=0.8))) == "c_1 (a 20 %, b 80 %)"
+
+
+def test_a_candidate_that_is_named_after_its_values_is_not_told_twice():
+    drawn = Candidate(id="a=0.2 b=0.8", values={"a": 0.2, "b": 0.8})
+    assert plain(full_name(drawn)) == "a 20 %, b 80 %"
+    assert called("blend_1", "a 20 %") == ("blend_1", "a 20 %")
+    assert called("T16I", "") == ("T16I", "")
 
 
 def test_what_is_too_long_for_an_axis_goes_by_its_name():
