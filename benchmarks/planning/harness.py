@@ -35,6 +35,10 @@ class Job:
     set: str
     seed: int
 
+    def alike(self, other: Job) -> bool:
+        """Whether one worker serves both."""
+        return (self.method.name, self.set) == (other.method.name, other.set)
+
 
 def read_runs(folder: Path = RUNS) -> dict[tuple[str, str, int], dict[str, Any]]:
     """(method, set, seed) -> the newest line that was written of it."""
@@ -166,54 +170,83 @@ def _span(seconds: float) -> str:
 
 
 def run_all(jobs: Sequence[Job], *, workers: int, folder: Path = RUNS) -> None:
-    """Run them, so many at a time; a worker serves all seeds of one method and set."""
-    folder.mkdir(parents=True, exist_ok=True)
-    queue, lock, progress = list(jobs), threading.Lock(), _Progress(len(jobs))
+    """Run them, so many at a time; a worker serves all seeds of one method and set.
 
-    def serve() -> None:
-        worker: Worker | None = None
-        at: tuple[str, str] | None = None
+    Raises:
+        KeyboardInterrupt: it was stopped; campaigns under way are not kept.
+    """
+    crew = _Crew(jobs, folder)
+    with ThreadPoolExecutor(workers) as pool:
+        serving = [pool.submit(crew.serve) for _ in range(workers)]
         try:
-            while True:
-                with lock:
-                    if not queue:
-                        return
-                    own = [job for job in queue if (job.method.name, job.set) == at]
-                    job = own[0] if own else queue[0]
-                    queue.remove(job)
+            for future in serving:
+                future.result()
+        finally:
+            crew.stopped.set()
+
+
+class _Crew:
+    """What threads that run campaigns share: the queue, the files and the progress.
+
+    Args:
+        jobs: all of them; their pools are written at once, so that what loaders say now is what peers read.
+        folder: of the runs.
+    """
+
+    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
+        self.folder, self.stopped = folder, threading.Event()
+        self._queue, self._lock, self._progress = list(jobs), threading.Lock(), _Progress(len(jobs))
+        self._pools = {name: write_pool(load(name), folder / "pools") for name in {job.set for job in jobs}}
+
+    def serve(self) -> None:
+        """Run campaigns until none is left, with one worker at a time."""
+        worker: Worker | None = None
+        last: Job | None = None
+        try:
+            while (job := self._next(last)) is not None:
                 begun = time.perf_counter()
-                if worker is None or at != (job.method.name, job.set):
-                    if worker is not None:
-                        worker.close()
-                    at = (job.method.name, job.set)
-                    worker = Worker(job.method, folder / "logs" / f"{file_name(job.method)}.log")
-                run = _one(worker, job, folder)
+                if worker is not None and not (last is not None and job.alike(last)):
+                    worker.close()
+                    worker = None
+                if worker is None:
+                    worker = Worker(job.method, self.folder / "logs" / f"{file_name(job.method)}.log")
+                last = job
+                run = self._run(worker, job)
                 if "error" in run:
                     worker.close()
-                    worker, at = None, None
-                with lock:
-                    with (folder / f"{file_name(job.method)}.jsonl").open("a") as stream:
-                        stream.write(json.dumps(run) + "\n")
-                    progress.say(job, run, time.perf_counter() - begun)
+                    worker = None
+                self._keep(job, run, time.perf_counter() - begun)
         finally:
             if worker is not None:
                 worker.close()
 
-    with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(serve) for _ in range(workers)]:
-            future.result()
+    def _next(self, last: Job | None) -> Job | None:
+        """One that the worker at hand can serve, before any other; None when it is time to go."""
+        with self._lock:
+            if self.stopped.is_set() or not self._queue:
+                return None
+            own = [job for job in self._queue if last is not None and job.alike(last)]
+            job = own[0] if own else self._queue[0]
+            self._queue.remove(job)
+            return job
 
+    def _run(self, worker: Worker, job: Job) -> dict[str, Any]:
+        head = {"method": job.method.name, "set": job.set, "seed": job.seed}
+        try:
+            found = campaign(worker, load(job.set), self._pools[job.set], job.seed)
+        except WorkerFailed as failed:
+            found = {"error": str(failed)}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return head | found | {"at": now, "load": round(os.getloadavg()[0], 1)}
 
-def _one(worker: Worker, job: Job, folder: Path) -> dict[str, Any]:
-    head = {"method": job.method.name, "set": job.set, "seed": job.seed}
-    chosen = load(job.set)
-    pool = write_pool(chosen, folder / "pools")
-    try:
-        found = campaign(worker, chosen, pool, job.seed)
-    except WorkerFailed as failed:
-        found = {"error": str(failed)}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return head | found | {"at": now, "load": round(os.getloadavg()[0], 1)}
+    def _keep(self, job: Job, run: dict[str, Any], seconds: float) -> None:
+        """On disk before it is told. A worker that ends when all is stopped has not failed."""
+        with self._lock:
+            if self.stopped.is_set():
+                return
+            with (self.folder / f"{file_name(job.method)}.jsonl").open("a") as stream:
+                stream.write(json.dumps(run) + "\n")
+            self._progress.say(job, run, seconds)
 
 
 def file_name(method: Method) -> str:

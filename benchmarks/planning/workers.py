@@ -37,25 +37,24 @@ class WorkerFailed(Exception):
 
 
 def write_pool(chosen: PlanningSet, folder: Path) -> Path:
-    """Write what peers need to know of a set, unless it is there; returns the set's folder."""
+    """Write what peers need to know of a set; returns the set's folder."""
     own = folder / chosen.name
     own.mkdir(parents=True, exist_ok=True)
-    if not (own / "columns.json").is_file():
-        columns = [
-            {
-                "name": c.name,
-                "values": list(c.values),
-                "table": {k: list(v) for k, v in c.table.items()},
-                "derived": c.derived,
-            }
-            for c in chosen.columns
-        ]
-        # both are renamed into place, so that nobody beside this reads half of one
-        with tempfile.TemporaryDirectory(dir=own) as draft:
-            np.save(Path(draft) / "points.npy", encode(chosen.columns))
-            (Path(draft) / "columns.json").write_text(json.dumps(columns))
-            for name in ("points.npy", "columns.json"):
-                (Path(draft) / name).replace(own / name)
+    columns = [
+        {
+            "name": c.name,
+            "values": list(c.values),
+            "table": {k: list(v) for k, v in c.table.items()},
+            "derived": c.derived,
+        }
+        for c in chosen.columns
+    ]
+    # both are renamed into place, so that nobody beside this reads half of one
+    with tempfile.TemporaryDirectory(dir=own) as draft:
+        np.save(Path(draft) / "points.npy", encode(chosen.columns))
+        (Path(draft) / "columns.json").write_text(json.dumps(columns))
+        for name in ("points.npy", "columns.json"):
+            (Path(draft) / name).replace(own / name)
     return own
 
 
