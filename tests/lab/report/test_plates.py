@@ -110,3 +110,14 @@ def test_versions_come_from_the_start_document():
     assert versions_of([("start", {"versions": {"bluesky": "1.15.1"}}), ("stop", {})]) == {
         "bluesky": "1.15.1"
     }
+
+
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [("fluorescence_aged", "aged"), ("fluorescence", "heated_82"), ("fluorescence_kinetic", "heated_82")],
+)
+def test_a_plate_that_is_read_more_than_once_is_told_by_the_state_that_its_stream_names(stream, told):
+    kind, body = event(readings())
+    documents = [("descriptor", {"uid": "d", "name": stream}), (kind, {**body, "descriptor": "d"})]
+    (plate,) = plate_readings("run_1", 3, layout(), documents)
+    assert plate.role == told
