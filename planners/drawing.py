@@ -32,6 +32,9 @@ AROUND = 512
 FEW = 4096
 """Candidates of a space up to which all of them are its pool."""
 
+_ROUNDS = 4
+"""Times that candidates are drawn where rules refuse many, or many come out alike."""
+
 _BEST = 8
 """Measured candidates that others are drawn around."""
 
@@ -209,15 +212,14 @@ def _best(campaign: Campaign, history: History, codec: Codec) -> Drafts:
 
 def _drawn(space: SearchSpace, codec: Codec, n: int, rng: np.random.Generator) -> list[Candidate]:
     """n candidates spread over the space that rules allow; single substitutions of a parent first."""
-    made = _allowed(space, codec.candidates(_singles(codec, n // 4, rng)))
-    missing = n - len(made)
-    for _ in range(4 if space.rules else 1):
-        drawn = _allowed(space, codec.candidates(sampling.draw(codec, missing, rng)))
-        made += drawn
-        missing -= len(drawn)
-        if missing <= 0:
+    made = {c.id: c for c in _allowed(space, codec.candidates(_singles(codec, n // 4, rng)))}
+    for _ in range(_ROUNDS):
+        before = len(made)
+        drawn = sampling.draw(codec, n - before, rng)
+        made |= {c.id: c for c in _allowed(space, codec.candidates(drawn))}
+        if len(made) >= n or (len(made) - before < 0.05 * n and not space.rules):
             break
-    return made
+    return list(made.values())
 
 
 def _singles(codec: Codec, most: int, rng: np.random.Generator) -> Drafts:

@@ -13,6 +13,9 @@ from planners.drafts import Codec, Drafts
 
 __all__ = ["Polytope", "mended", "refuse_empty"]
 
+_THIN = 0.01
+"""Distance of two bounds, as a share of how far their sum can reach, up to which they are a slab."""
+
 _THINNING = 8
 """Steps of a chain for each draw that is kept."""
 
@@ -20,11 +23,14 @@ _THINNING = 8
 class Polytope:
     """Numbers and amounts of the ingredients that a draft has, within bounds and linear constraints.
 
+    A constraint whose bounds lie close together is taken at one level between them: in a thin slab a walk gets nowhere.
+
     Args:
         start: one draft; its levels and letters stay, and which ingredients are in.
+        rng: draws those levels.
     """
 
-    def __init__(self, codec: Codec, start: Drafts) -> None:
+    def __init__(self, codec: Codec, start: Drafts, rng: np.random.Generator) -> None:
         self._codec, self._start = codec, start
         weights, low, high = codec.linear
         self._in = np.flatnonzero(start.amounts[0] > 0)
@@ -37,38 +43,62 @@ class Polytope:
         self.bounds = np.array(bounds, dtype=np.float64).reshape(-1, 2)
         rows = weights[:, columns]
         finite_low, finite_high = np.isfinite(low), np.isfinite(high)
-        even = finite_low & finite_high & (high - low <= 1e-9 * np.maximum(np.abs(low), 1.0))
+        reach = np.abs(rows) @ (self.bounds[:, 1] - self.bounds[:, 0])
+        even = finite_low & finite_high
+        even[even] = high[even] - low[even] <= _THIN * reach[even]
         self.at_most = np.vstack([rows[finite_high & ~even], -rows[finite_low & ~even]])
         self.limits = np.concatenate([high[finite_high & ~even], -low[finite_low & ~even]])
-        self.equal, self.levels = rows[even], high[even]
+        self.equal, self.levels = rows[even], rng.uniform(low[even], high[even])
         if mixture is not None:
             sums = np.concatenate([np.zeros(p), np.ones(len(self._in))])
             self.equal = np.vstack([self.equal, sums])
             self.levels = np.append(self.levels, float(mixture.units))
 
-    def inside(self) -> np.ndarray | None:
-        """A point as far from all walls as can be, walls scaled by the bounds; None where there is no point."""
-        scale = np.maximum(self.bounds[:, 1] - self.bounds[:, 0], 0.0)
+    def points(self, n: int, rng: np.random.Generator) -> np.ndarray | None:
+        """The middle, as far from all walls as can be, and n corners: (n + 1) x d; None where there is no point."""
+        scale = self.bounds[:, 1] - self.bounds[:, 0]
         d = len(scale)
         norms = np.linalg.norm(self.at_most * scale, axis=1)
-        box = np.hstack([np.eye(d), scale[:, None]])
-        table = np.vstack(
-            [
-                np.hstack([self.at_most, norms[:, None]]),
-                box,
-                np.hstack([-np.eye(d), scale[:, None]]),
-            ]
-        )
-        limits = np.concatenate([self.limits, self.bounds[:, 1], -self.bounds[:, 0]])
-        solved = linprog(
+        middle = self._solved(
             np.append(np.zeros(d), -1.0),
-            A_ub=table,
-            b_ub=limits,
-            A_eq=np.hstack([self.equal, np.zeros((len(self.equal), 1))]) if len(self.equal) else None,
-            b_eq=self.levels if len(self.equal) else None,
-            bounds=[(None, None)] * d + [(0.0, 1.0)],
+            np.vstack(
+                [
+                    np.hstack([self.at_most, norms[:, None]]),
+                    np.hstack([np.eye(d), scale[:, None]]),
+                    np.hstack([-np.eye(d), scale[:, None]]),
+                ]
+            ),
+            np.concatenate([self.limits, self.bounds[:, 1], -self.bounds[:, 0]]),
+            [(None, None)] * d + [(0.0, 1.0)],
         )
-        return np.asarray(solved.x[:d]) if solved.status == 0 else None
+        if middle is None:
+            return None
+        box = [(float(a), float(b)) for a, b in self.bounds]
+        corners = [
+            self._solved(rng.standard_normal(d) / np.maximum(scale, 1e-300), self.at_most, self.limits, box)
+            for _ in range(n)
+        ]
+        return np.array([middle[:d], *(corner for corner in corners if corner is not None)])
+
+    def _solved(
+        self,
+        costs: np.ndarray,
+        table: np.ndarray,
+        limits: np.ndarray,
+        bounds: list[tuple[float | None, float | None]] | list[tuple[float, float]],
+    ) -> np.ndarray | None:
+        """Where a linear program is least; columns past the polytope's own take no part in its equalities."""
+        more = len(costs) - len(self.bounds)
+        equal = np.hstack([self.equal, np.zeros((len(self.equal), more))])
+        solved = linprog(
+            costs,
+            A_ub=table if len(table) else None,
+            b_ub=limits if len(table) else None,
+            A_eq=equal if len(equal) else None,
+            b_eq=self.levels if len(equal) else None,
+            bounds=bounds,
+        )
+        return np.asarray(solved.x) if solved.status == 0 else None
 
     def walk(self, start: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """n points of a chain: n x d."""

@@ -237,21 +237,26 @@ def _letters(codec: Codec, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _walked(codec: Codec, n: int, rng: np.random.Generator) -> Drafts:
-    """Up to n drafts from chains that go from wall to wall of the linear constraints (hit and run; Smith 1984)."""
+    """Up to n drafts from chains that go from wall to wall of the linear constraints (hit and run; Smith 1984).
+
+    Each chain starts from a random mean of the polytope's middle and corners, and keeps its levels, letters and ingredients.
+    """
     chains = min(_CHAINS, n)
     starts = _anywhere(codec, 4 * chains, rng)
+    alike = codec.space.mixture is None
+    corners = None
     found: list[Drafts] = []
-    walked = 0
     for row in range(len(starts)):
-        start = starts.take(np.array([row]))
-        polytope = Polytope(codec, start)
-        inside = polytope.inside()
-        if inside is None:
+        polytope = Polytope(codec, starts.take(np.array([row])), rng)
+        if corners is None or not alike:
+            corners = polytope.points(3 * len(polytope.bounds) if alike else 3, rng)
+        if corners is None:
+            if alike:
+                break
             continue
-        points = polytope.walk(inside, math.ceil(n / chains), rng)
-        found.append(polytope.drafts(points))
-        walked += 1
-        if walked == chains:
+        start = rng.dirichlet(np.ones(len(corners))) @ corners
+        found.append(polytope.drafts(polytope.walk(start, math.ceil(n / chains), rng)))
+        if len(found) == chains:
             break
     if not found:
         refuse_empty(codec)
