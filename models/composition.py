@@ -11,7 +11,7 @@ from pydantic import Field
 from lab.errors import BadInput
 from lab.interfaces import ModelCard
 from lab.strict import StrictModel
-from models.packages import needed
+from models.packages import MATERIALS, needed
 from models.values import text_of
 from models.weights import checked, in_package
 
@@ -117,7 +117,7 @@ def element_amounts(formula: str, what: str) -> dict[str, float]:
         BadInput: it can't be parsed, or holds nothing.
         MissingData: pymatgen is not installed.
     """
-    core = needed("pymatgen.core", model="composition", package="pymatgen", install="'drywet[materials]'")
+    core = needed("pymatgen.core", model="composition", package="pymatgen", command=MATERIALS)
     try:
         amounts = {symbol: float(n) for symbol, n in core.Composition(formula).get_el_amt_dict().items()}
     except (ValueError, KeyError) as error:

@@ -12,7 +12,7 @@ from lab.errors import BadInput, MissingData
 from lab.strict import refuse
 from models.composition import element_amounts
 from models.crystals import CHGNET, ChgnetSettings, Crystal, Crystals
-from models.packages import needed
+from models.packages import MATERIALS, needed
 
 __all__ = ["ChgnetStability", "ChgnetStabilitySettings"]
 
@@ -122,7 +122,7 @@ class ChgnetStability:
             "pymatgen.analysis.phase_diagram",
             model="chgnet_stability",
             package="pymatgen",
-            install="'drywet[materials]'",
+            command=MATERIALS,
         )
         entries = []
         for crystal, energy in zip(crystals, energies, strict=True):

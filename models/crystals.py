@@ -21,14 +21,13 @@ from lab.errors import BadInput
 from lab.interfaces import ModelCard
 from lab.strict import StrictModel
 from models.caching import Cache, cache_folder, key_of
-from models.packages import needed
+from models.packages import MATERIALS, needed
 from models.tables import file_content
 from models.values import text_of
 from models.weights import checked, in_package
 
 __all__ = ["CHGNET", "Chgnet", "ChgnetSettings", "Crystal", "Crystals"]
 
-_COMMAND = "pip install 'drywet[materials]'"
 _WEIGHTS = "pretrained/r2scan/chgnet_r2scan_transfer_learning_e15f36s161m23.pth.tar"
 _SHA256 = "8eba3db0f35a2788bb3ae22885ad340591e27996f213c6643af522a633b50dad"
 
@@ -82,7 +81,7 @@ class Crystal:
             BadInput: it is none, is disordered, or holds an element that CHGNet does not know.
             MissingData: pymatgen is not installed.
         """
-        core = needed("pymatgen.core", model="chgnet", package="pymatgen", install="'drywet[materials]'")
+        core = needed("pymatgen.core", model="chgnet", package="pymatgen", command=MATERIALS)
         try:
             found = core.Structure.from_str(self.content.decode("utf-8"), fmt=self.format)
         except (ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError) as error:
@@ -115,8 +114,8 @@ class Crystals:
 
     def __init__(self, settings: ChgnetSettings) -> None:
         self._value, self._folder = settings.value, settings.folder
-        path = in_package("chgnet", _WEIGHTS, command=_COMMAND, what="CHGNet")
-        checked(path, _SHA256, command=_COMMAND)
+        path = in_package("chgnet", _WEIGHTS, command=MATERIALS, what="CHGNet")
+        checked(path, _SHA256, command=MATERIALS)
         self._cache = Cache(cache_folder())
         self._model: Any = None
 
@@ -173,7 +172,7 @@ class Crystals:
 
     def _loaded(self) -> Any:
         if self._model is None:
-            module = needed("chgnet.model", model="chgnet", package="chgnet", install="'drywet[materials]'")
+            module = needed("chgnet.model", model="chgnet", package="chgnet", command=MATERIALS)
             with contextlib.redirect_stdout(io.StringIO()):  # it prints how many parameters it has
                 self._model = module.CHGNet.load(model_name="r2scan", use_device="cpu", verbose=False)
         return self._model

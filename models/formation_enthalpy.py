@@ -22,7 +22,7 @@ from lab.strict import StrictModel
 from lab.types import Candidate
 from models.composition import Composition, CompositionSettings, element_amounts
 from models.conformal import Margins, margins
-from models.packages import needed
+from models.packages import MATERIALS, needed
 from models.values import text_of
 from models.weights import in_package, sha256_of
 
@@ -135,14 +135,10 @@ def measured_enthalpies() -> tuple[tuple[str, ...], np.ndarray, str]:
     Raises:
         MissingData: pymatgen is not installed.
     """
-    path = in_package(
-        "pymatgen", _TABLE, command="pip install 'drywet[materials]'", what="formation_enthalpy"
-    )
+    path = in_package("pymatgen", _TABLE, command=MATERIALS, what="formation_enthalpy")
     rows = json.loads(gzip.decompress(path.read_bytes()))
     formulas = tuple(row["formula"] for row in rows)
-    parsed = needed(
-        "pymatgen.core", model="formation_enthalpy", package="pymatgen", install="'drywet[materials]'"
-    )
+    parsed = needed("pymatgen.core", model="formation_enthalpy", package="pymatgen", command=MATERIALS)
     atoms = np.array([parsed.Composition(formula).num_atoms for formula in formulas])
     return formulas, np.array([row["exp energy"] for row in rows], dtype=np.float64) / atoms, sha256_of(path)
 

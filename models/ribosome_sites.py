@@ -110,9 +110,9 @@ class Ostir:
 
 
 def _imported() -> ModuleType:
-    install = "--no-deps ostir==1.1.3 viennarna==2.8.0"
-    needed("RNA", model="ostir", package="viennarna", install=install)
+    command = "pip install --no-deps ostir==1.1.3 viennarna==2.8.0"
+    needed("RNA", model="ostir", package="viennarna", command=command)
     with warnings.catch_warnings():
         # It looks for ViennaRNA's programs when imported; what it calls is ViennaRNA's library.
         warnings.filterwarnings("ignore", message="RBS Calculator Vienna is missing dependency ViennaRNA")
-        return needed("ostir", model="ostir", package="ostir", install=install)
+        return needed("ostir", model="ostir", package="ostir", command=command)

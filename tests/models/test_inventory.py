@@ -35,9 +35,10 @@ def test_what_is_missing_is_said_with_its_command(monkeypatch: pytest.MonkeyPatc
 def test_commands_name_what_the_tests_install() -> None:
     files = ("requirements-models.txt", "requirements-gpl.txt", "requirements-data.txt")
     listed = "\n".join((REPOSITORY / name).read_text() for name in files)
+    locked = {line.partition("==")[0] for line in (REPOSITORY / "constraints.txt").read_text().splitlines()}
     extras = (REPOSITORY / "pyproject.toml").read_text()
     for command in {command for needs in _NEEDS.values() for _, command in needs}:
         if extra := re.search(r"drywet\[(\w+)\]", command):
             assert f"\n{extra[1]} = [" in extras
         else:
-            assert command.split()[-1] in listed.splitlines()
+            assert command.split()[-1] in {*listed.splitlines(), *locked}
