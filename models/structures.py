@@ -23,6 +23,9 @@ BACKBONE = ("N", "CA", "C", "O")
 LEAST_IDENTITY = 0.8
 """Share of the chain's residues that must be the parent's, for the two to count as one protein."""
 
+_COORDINATES = 54
+"""Columns of an atom line up to the end of its coordinates."""
+
 _LETTER: Mapping[str, str] = {
     "ALA": "A",
     "ARG": "R",
@@ -114,8 +117,13 @@ def _atoms(path: Path) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("ENDMDL"):
             return
-        if line.startswith(("ATOM  ", "HETATM")):
-            yield number, line
+        if not line.startswith(("ATOM  ", "HETATM")):
+            continue
+        if len(line) < _COORDINATES:
+            raise BadInput(
+                "The line of this atom is cut off.", way_out="Get the file again.", file=path, line=number
+            )
+        yield number, line
 
 
 def _position(path: Path, number: int, line: str) -> list[float]:

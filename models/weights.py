@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,21 @@ def sha256_of(path: Path) -> str:
         MissingData: the file is not there or can't be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        state = path.stat()
+        return _hashed(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise MissingData(
             f"The file {path} can't be read: {error.strerror or error}.",
             way_out="Give the path of one that is there.",
         ) from error
+
+
+@lru_cache(maxsize=256)
+def _hashed(path: Path, size: int, changed_ns: int) -> str:
+    """Hash of a file as it was when it had this size and time of change, so that large weights are read once a process."""
+    del size, changed_ns
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checked(path: Path, sha256: str, *, command: str) -> Path:

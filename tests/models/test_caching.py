@@ -1,4 +1,5 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -94,6 +95,20 @@ def test_more_keys_than_one_question_holds_are_found(tmp_path: Path) -> None:
     Cache(tmp_path).write({key: np.array([i]) for i, key in enumerate(keys)})
     found = Cache(tmp_path).read(keys)
     assert [int(found[key][0]) for key in keys] == list(range(1700))
+
+
+def test_writers_that_share_a_file_lose_nothing(tmp_path: Path) -> None:
+    keys = [[key_of(str(worker), str(i)) for i in range(20)] for worker in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(write_one_by_one, tmp_path, own) for own in keys]
+        for future in futures:
+            future.result()
+    assert len(Cache(tmp_path).read([key for own in keys for key in own])) == 80
+
+
+def write_one_by_one(folder: Path, keys: list[bytes]) -> None:
+    for key in keys:
+        Cache(folder).write({key: np.zeros(4)})
 
 
 def test_without_a_folder_nothing_is_kept() -> None:

@@ -29,8 +29,16 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRYWET_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture
+def structure(tmp_path: Path) -> Path:
+    """An ideal hairpin."""
+    path = tmp_path / "hairpin.pdb"
+    path.write_text(pdb(PARENT), encoding="ascii")
+    return path
+
+
 @pytest.fixture(params=["ideal hairpin", "1PGA", "two chains with a gap"])
-def structure(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def any_structure(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param == "1PGA":
         if not CRYSTAL.is_file():
             pytest.skip("the backbone 1PGA is not in the folder shared/data beside the repository")
@@ -120,8 +128,8 @@ class Reference:
 
 
 @inference()
-def test_the_network_is_the_authors(structure: Path) -> None:
-    theirs = Reference(structure)
+def test_the_network_is_the_authors(any_structure: Path) -> None:
+    theirs = Reference(any_structure)
     letters, known = theirs.letters[0], theirs.mask[0] == 1
     n = len(letters)
     alone = theirs.network.unconditional_probs(theirs.backbone, theirs.mask, theirs.numbers, theirs.chains)[0]
@@ -132,8 +140,8 @@ def test_the_network_is_the_authors(structure: Path) -> None:
     torch.testing.assert_close(mine[known], theirs.in_order(letters, order)[known], atol=1e-5, rtol=1e-5)
 
 
-def test_given_the_backbone_alone_scores_are_the_authors_log_ratios(structure: Path) -> None:
-    theirs = Reference(structure)
+def test_given_the_backbone_alone_scores_are_the_authors_log_ratios(any_structure: Path) -> None:
+    theirs = Reference(any_structure)
     with inference():
         table = theirs.network.unconditional_probs(
             theirs.backbone, theirs.mask, theirs.numbers, theirs.chains
@@ -141,15 +149,15 @@ def test_given_the_backbone_alone_scores_are_the_authors_log_ratios(structure: P
     around = {"chain": "A", "context_chains": ["B"]} if len(table) > L else {}
     for name in ("L5D", "T25E", "Y45A"):
         site, new, old = int(name[1:-1]) - 1, AMINO_ACIDS.index(name[-1]), AMINO_ACIDS.index(name[0])
-        score = made(structure, context="backbone", **around).score([mutant(name)])[0]
+        score = made(any_structure, context="backbone", **around).score([mutant(name)])[0]
         assert score == pytest.approx(float(table[site, new] - table[site, old]), abs=1e-5)
 
 
-def test_one_go_for_all_sites_ranks_substitutions_as_a_pass_for_each_does(structure: Path) -> None:
-    theirs = Reference(structure)
+def test_one_go_for_all_sites_ranks_substitutions_as_a_pass_for_each_does(any_structure: Path) -> None:
+    theirs = Reference(any_structure)
     n = len(theirs.letters[0])
     around = {"chain": "A", "context_chains": ["B"]} if n > L else {}
-    model = made(structure, context="sequence", **around)
+    model = made(any_structure, context="sequence", **around)
     ours, exact = [], []
     for site in range(1, L, 7):
         if not theirs.mask[0, site]:

@@ -1,7 +1,10 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lab.errors import BadInput, MissingData
 from models.structures import Chain, aligned, read_chains
@@ -56,6 +59,7 @@ def test_an_atom_that_is_missing_is_not_a_number(tmp_path: Path) -> None:
         ("data_1PGA\n_entry.id 1PGA\n", "no atoms of a protein"),
         (pdb("MK").replace("   0.000", "   x.y  ", 1), "line 1.*can't be read"),
         (pdb("MK").replace("A   1 ", "A  x1 "), "number can't be read"),
+        (pdb("MK")[:40], "cut off"),
     ],
 )
 def test_a_file_that_is_no_pdb_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -66,6 +70,25 @@ def test_a_file_that_is_no_pdb_file_is_refused(tmp_path: Path, text: str, said: 
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"absent.pdb"):
         read_chains(tmp_path / "absent.pdb")
+
+
+@given(data=st.data())
+def test_a_file_that_was_tampered_with_is_read_or_refused_and_never_a_crash(data: st.DataObject) -> None:
+    text = pdb("MKLV")
+    at = data.draw(st.integers(0, len(text) - 1))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "structure.pdb"
+        path.write_text(
+            text[:at] + data.draw(st.text(max_size=9)) + text[at + data.draw(st.integers(0, 9)) :],
+            encoding="utf-8",
+        )
+        try:
+            chains = read_chains(path)
+        except BadInput:
+            return  # any other error fails the test
+        for chain in chains.values():
+            assert chain.backbone.shape == (len(chain.letters), 4, 3)
+            assert len(chain.numbers) == len(chain.letters)
 
 
 def places(folder: Path, sequence: str, parent: str, **how: object) -> list[int]:

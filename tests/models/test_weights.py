@@ -29,6 +29,16 @@ def test_other_content_than_the_cards_is_refused(tmp_path: Path) -> None:
         checked(path, EMPTY, command="pip install x")
 
 
+def test_a_file_that_was_replaced_is_hashed_again(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"one")
+    first = sha256_of(path)
+    path.write_bytes(b"another")
+    assert sha256_of(path) != first
+    path.write_bytes(b"one")
+    assert sha256_of(path) == first
+
+
 def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="can't be read"):
         sha256_of(tmp_path / "absent")
