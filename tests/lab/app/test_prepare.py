@@ -9,6 +9,7 @@ import pytest
 from lab.app import prepare, rehearse
 from lab.errors import BadInput, CampaignFileError
 from tests.campaign_files import write_campaign
+from tests.project.source_tree import REPOSITORY
 
 
 def changed(folder: Path, old: str, new: str) -> Path:
@@ -93,3 +94,78 @@ def test_the_rehearsal_is_the_first_batch_of_the_campaign(tmp_path: Path) -> Non
     assert first.batches == 2
     assert first.problems == ()
     assert first.dry_run.duration_s > 3000
+
+
+SPACE = """\
+name: blends
+goal: {{minimize: degradation}}
+space:
+  mixture: {{ingredients: [PCE10, P3HT, PCBM, oIDTBR], at_most: 3, least: {least}, resolution: 0.001}}
+{more}
+  reference: {{name: standard, values: {{PCE10: 0.5, P3HT: 0, PCBM: 0.5, oIDTBR: 0}}}}
+workcell: {workcell}
+protocol: {{name: formulation_ageing, parameters: {{total_volume_ul: 150}}}}
+planner: {{name: random}}
+{models}
+budget: 8
+batch_size: 8
+seed: 3
+"""
+
+
+def space_file(folder: Path, least: float = 0.1, more: str = "", models: str = "") -> Path:
+    file = folder / "blends.yaml"
+    workcell = REPOSITORY / "workcells" / "materials_bench_twin.yaml"
+    file.write_text(SPACE.format(least=least, more=more, models=models, workcell=workcell))
+    return file
+
+
+def test_a_space_is_rehearsed_like_a_list(tmp_path: Path) -> None:
+    rehearsal = rehearse(prepare(space_file(tmp_path)))
+    assert rehearsal.problems == ()
+    assert len(rehearsal.batch.experiments) == 8
+    assert all(v >= 0.1 or v == 0 for e in rehearsal.batch.experiments for v in e.candidate.values.values())
+
+
+def test_a_space_that_reaches_past_what_the_bench_can_make_is_refused(tmp_path: Path) -> None:
+    problems = rehearse(prepare(space_file(tmp_path, least=0.002))).problems
+    assert problems
+    assert all(problem.startswith("At the edge of the space: ") for problem in problems)
+    assert any("least_volume_ul" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("more", "models", "field", "sentence"),
+    [
+        (
+            "  constraints: [{sum: {PCE10: 1}, at_least: 0.6}, {sum: {P3HT: 1}, at_least: 0.6}]",
+            "",
+            "space.constraints",
+            "0.6 <= P3HT and those before it",
+        ),
+        ("  rules: [not_there:at_all]", "", "space.rules", "not_there:at_all"),
+        ("", "models: [{name: composision}]", "models[1].name", "Did you mean 'composition'"),
+        (
+            "",
+            "models:\n  - {name: composition, settings: {vector: 3}}",
+            "models[1].settings.vector",
+            "composition has no setting 'vector'",
+        ),
+    ],
+)
+def test_a_space_in_which_nothing_is_left_and_models_that_are_not_there_are_shown_at_their_line(
+    tmp_path: Path, more: str, models: str, field: str, sentence: str
+) -> None:
+    file = space_file(tmp_path, more=more, models=models)
+    with pytest.raises(CampaignFileError, match=sentence.replace("[", r"\[")) as refused:
+        prepare(file)
+    assert refused.value.field == field
+    assert refused.value.line is not None
+
+
+def test_rules_beside_the_campaign_file_decide_what_the_first_batch_may_be(tmp_path: Path) -> None:
+    (tmp_path / "blend_rules.py").write_text(
+        "def mostly_pcbm(candidate):\n    return candidate.values['PCBM'] >= 0.5\n"
+    )
+    rehearsal = rehearse(prepare(space_file(tmp_path, more="  rules: [blend_rules:mostly_pcbm]")))
+    assert min(e.candidate.values["PCBM"] for e in rehearsal.batch.experiments) >= 0.5
