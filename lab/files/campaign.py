@@ -242,7 +242,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
             "Take the line out.",
         )
     if written.candidates is not None:
-        choice = read_pool(source, written.candidates, workcell)
+        choice = read_pool(source, written.candidates, workcell, by_name=bool(written.models))
     else:
         assert written.space is not None  # else there were problems
         choice = read_chosen_space(source, written.space)

@@ -110,6 +110,7 @@ def read_candidates(
     plates: Sequence[str],
     wells: Sequence[str],
     alphabet: Alphabet = PROTEIN,
+    by_name: bool = False,
 ) -> CandidateTable:
     """Read a candidate file.
 
@@ -118,13 +119,17 @@ def read_candidates(
         reference: name of the row that is the control.
         plates: ids of the library plates, in order; ``plate`` 1 is the first. Without any, candidates stand in no wells.
         wells: names of the wells that such a plate has.
+        by_name: a name is enough, because a model of the campaign knows more of each candidate.
 
     Raises:
         CampaignFileError: all that is wrong in the file.
     """
     source = read_source(path, "candidate file")
     reader = _Reader(source, parent, reference, plates, wells, alphabet)
-    rows = _Rows(source, reader.problems, has_parent=parent is not None, has_library=bool(plates))
+    named = by_name or parent is not None
+    rows = _Rows(
+        source, reader.problems, has_parent=parent is not None, named=named, has_library=bool(plates)
+    )
     for line, row in rows:
         reader.read(line, row, rows.values)
     if not reader.candidates and not reader.problems:
@@ -144,7 +149,8 @@ class _Rows:
     """Rows by column name, with their lines; blank lines and lines that begin with ``#`` are passed over.
 
     Args:
-        has_parent: variant names are read against a parent, so that no row needs more to describe it.
+        has_parent: variant names are read against a parent, and values have no place.
+        named: no row needs more than its name to describe it.
         has_library: each row stands in a well.
 
     Attributes:
@@ -152,12 +158,13 @@ class _Rows:
     """
 
     def __init__(
-        self, source: SourceFile, problems: Problems, *, has_parent: bool, has_library: bool
+        self, source: SourceFile, problems: Problems, *, has_parent: bool, named: bool, has_library: bool
     ) -> None:
         self.values: ValueColumns | None = None
         self._text = source.text
         self._problems = problems
         self._has_parent = has_parent
+        self._named = named
         self._has_library = has_library
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, str]]]:
@@ -205,7 +212,7 @@ class _Rows:
             elif names.count(name) > 1:
                 self._problems.add(name, f"The column {name!r} stands here twice.", "Keep one.", line=line)
         place = _PLACE if self._has_library else ()
-        for name in ("variant", *place, *(() if self._has_parent or described else ("sequence",))):
+        for name in ("variant", *place, *(() if self._named or described else ("sequence",))):
             if name not in names and not self._problems:
                 way_out = (
                     "Add it, or give the campaign a `parent`, or add a column for each value."
@@ -287,14 +294,15 @@ class _Reader:
             self.material.append(Material(content=name, labware=place[0], well=place[1]))
 
     def _candidate(self, line: int, name: str, row: dict[str, str]) -> None:
-        sequence = self._sequence(line, name, row.get("sequence", "").upper())
+        by_name = self._parent is None and "sequence" not in row
+        sequence = "" if by_name else self._sequence(line, name, row.get("sequence", "").upper())
         if sequence is None:
             return
         candidate = Candidate(id=name, sequence=sequence)
         if name == self._reference:
             self.reference = candidate
             return
-        twin = self._sequences.setdefault(sequence, name)
+        twin = self._sequences.setdefault(sequence, name) if sequence else name
         if twin != name:
             self.problems.add(
                 "variant",

@@ -78,8 +78,13 @@ class Choice:
                 )
 
 
-def read_pool(source: SourceFile, written: CandidateFields, workcell: WorkcellSpec) -> Choice:
+def read_pool(
+    source: SourceFile, written: CandidateFields, workcell: WorkcellSpec, *, by_name: bool
+) -> Choice:
     """The pool of a candidate file.
+
+    Args:
+        by_name: the campaign has models, so that candidates may be known by their names alone.
 
     Raises:
         CampaignFileError: all that is wrong in it, or no row for the reference, or nowhere for candidates to stand.
@@ -91,6 +96,7 @@ def read_pool(source: SourceFile, written: CandidateFields, workcell: WorkcellSp
         reference=written.reference,
         plates=workcell.library,
         wells=workcell.library_wells,
+        by_name=by_name,
     )
     if not workcell.library and not table.values:
         raise workcell.error(

@@ -224,6 +224,23 @@ class TestSequences:
         assert bad.reason == "The column 'sequence' is missing."
         assert bad.way_out == "Add it, or give the campaign a `parent`, or add a column for each value."
 
+    def test_with_a_model_that_knows_more_of_them_a_name_is_enough(self, desk):
+        desk.table.write_text("variant,plate,well\nfirst,1,A1\nsecond,1,A2\nWT,1,A3\n")
+        table = read_candidates(
+            desk.table,
+            parent=None,
+            reference="WT",
+            plates=("library_1",),
+            wells=("A1", "A2", "A3"),
+            by_name=True,
+        )
+        assert [(c.id, c.sequence, dict(c.values)) for c in table.candidates] == [
+            ("first", "", {}),
+            ("second", "", {}),
+        ]
+        assert table.reference is not None
+        assert table.reference.id == "WT"
+
     def test_letters_that_are_no_amino_acid_are_refused(self, desk):
         desk.table.write_text("variant,plate,well,sequence\nfirst,1,A1,MTXY\nWT,1,A2,MAY\n")
         bad = desk.problem(lambda: self.read(desk))
