@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lab.bench import Bench, Labware, LabwareType, Position, WellContents
 from lab.errors import BadInput
+from lab.spaces import LinearConstraint, Mixture, Parameter, SearchSpace, Sites
 from lab.store import Store
-from lab.types import CampaignStatus
+from lab.types import CampaignStatus, Candidate, Goal, Limit, ModelChoice, Objective, PastResult
 from tests.lab.store.examples import Opened, a_campaign, opened_run
 
 
@@ -117,3 +120,40 @@ def test_events_come_in_order_and_can_be_followed(store: Store, opened: Opened) 
 def test_a_garbled_sentence_is_kept_readable(store: Store, opened: Opened) -> None:
     store.log(opened.campaign.id, "fault", "reply was 'OK\0\udcff'")
     assert store.events(opened.campaign.id)[-1].sentence == "reply was 'OK\\x00\\udcff'"
+
+
+def test_a_campaign_over_a_space_comes_back_with_all_that_it_looks_for(store: Store) -> None:
+    bench = store.create_bench(workcell="bench", twin=True, seed=1, ledger="", snapshot={})
+    space = SearchSpace(
+        parameters=(
+            Parameter(name="dose", low=0.1, high=10.0, log=True),
+            Parameter(name="glass", kind="ordinal", levels=(0.5, 1.0, 4.0)),
+            Parameter(name="solvent", kind="categorical", levels=("water", "DMSO")),
+        ),
+        mixture=Mixture(ingredients=("a", "b"), most={"a": 0.5}, resolution=0.01),
+        sites=Sites(parent="MTYK", positions=(2, 3), letters=("AG", "F"), at_most=1),
+        constraints=(LinearConstraint(coefficients={"dose": 1.0, "a": -2.0}, at_most=9.0),),
+        rules=("chemistry:soluble",),
+        folder="somewhere",
+    )
+    past = PastResult(candidate=Candidate(id="old", values={"dose": 1.0}), target="y", value=0.5)
+    campaign = replace(
+        a_campaign(),
+        candidates=(),
+        space=space,
+        goal=Goal(
+            target="y",
+            direction="hit",
+            level=2.0,
+            also=(Objective(target="z", direction="minimize"),),
+            limits=(Limit(target="purity", at_least=0.9),),
+        ),
+        models=(ModelChoice(name="composition", settings={"n": 3}, folder="somewhere"),),
+        past=(past,),
+        shared=("dose",),
+    )
+    store.create_campaign(campaign, bench.id, "", {})
+    found = store.campaign(campaign.id).campaign
+    assert math.isnan(found.past[0].standard_error)
+    known = tuple(replace(result, standard_error=0.0) for result in found.past)
+    assert replace(found, past=known) == replace(campaign, past=(replace(past, standard_error=0.0),))
