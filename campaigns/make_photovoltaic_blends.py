@@ -1,7 +1,7 @@
-"""Writes ``photovoltaic_blends.csv``: the blends of four materials whose photo-degradation was measured, without the results.
+"""Writes ``photovoltaic_blends.csv``: blends of four materials whose photo-degradation was measured, without the results.
 
-The proportions come from the table of Langner et al. (Adv. Mater. 32, 1907801, 2020) in the ``olymp`` package. Each stands here
-once, the reference under the name ``standard``. The order is shuffled with a fixed seed, so that numbers say nothing.
+The proportions come from the table of Langner et al. (Adv. Mater. 32, 1907801, 2020) in the ``olymp`` package. Each stands
+here once, the reference under the name ``standard``. The order is shuffled with a fixed seed, so that numbers say nothing.
 
     python campaigns/make_photovoltaic_blends.py
 """
