@@ -15,6 +15,8 @@ from models.sequences import BASES, written_codes
 
 __all__ = ["DnaKMers", "Flanks", "KMerSettings"]
 
+_AT_A_TIME = 500
+
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """Odd number near 2^64 over the golden ratio: multiplying by it spreads neighbouring integers (Knuth, The Art of Computer
 Programming 3, section 6.4)."""
@@ -123,22 +125,36 @@ class DnaKMers:
         Raises:
             BadInput: no sequence, a letter that is no base, or fewer letters than the shortest word.
         """
-        encoded = np.zeros((len(candidates), self._columns))
-        for row, candidate in zip(encoded, candidates, strict=True):
-            codes = written_codes(candidate, BASES).astype(np.intp)
-            if len(codes) < self._shortest:
+        codes = [written_codes(candidate, BASES) for candidate in candidates]
+        for candidate, letters in zip(candidates, codes, strict=True):
+            if len(letters) < self._shortest:
                 raise BadInput(
-                    f"Candidate {candidate.id} has {len(codes)} bases, fewer than the words of {self._shortest} "
+                    f"Candidate {candidate.id} has {len(letters)} bases, fewer than the words of {self._shortest} "
                     "that are counted.",
                     way_out="Count shorter words, or give the whole element.",
                 )
-            for word in self._words:
-                if len(codes) < word.length:
-                    break
-                windows = np.lib.stride_tricks.sliding_window_view(codes, word.length)
-                numbers = windows @ (4 ** np.arange(word.length)[::-1])
-                row += np.bincount(word.column[numbers], word.sign[numbers], minlength=self._columns)
+        encoded = np.zeros((len(codes), self._columns))
+        for length in {len(letters) for letters in codes}:
+            alike = [row for row, letters in enumerate(codes) if len(letters) == length]
+            for start in range(0, len(alike), _AT_A_TIME):
+                rows = alike[start : start + _AT_A_TIME]
+                encoded[rows] = self._counts(np.stack([codes[row] for row in rows]).astype(np.intp))
         return encoded
+
+    def _counts(self, codes: np.ndarray) -> np.ndarray:
+        """Letters of n sequences of one length, n x L -> n x columns."""
+        counts = np.zeros(len(codes) * self._columns)
+        first = np.arange(len(codes))[:, None] * self._columns
+        for word in self._words:
+            if codes.shape[1] < word.length:
+                break
+            windows = codes.shape[1] - word.length + 1
+            numbers = np.zeros((len(codes), windows), dtype=np.intp)
+            for place in range(word.length):
+                numbers = 4 * numbers + codes[:, place : place + windows]
+            at = (first + word.column[numbers]).ravel()
+            counts += np.bincount(at, word.sign[numbers].ravel(), minlength=len(counts))
+        return counts.reshape(len(codes), self._columns)
 
 
 def _hashed(number: np.ndarray, length: int, columns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -52,6 +52,7 @@ _COEFFICIENTS = "fddf16b38bf29799481e8a45890b669111e16cf2e3448e99d1934d19a8f0b8e
 
 _BACKGROUND = 0.25
 _HEXAMER = 6
+_AT_A_TIME = 1000
 
 
 class Sigma70:
@@ -99,9 +100,11 @@ class Sigma70:
                 )
         scores = np.empty(len(texts))
         for length in set(map(len, texts)):
-            rows = [row for row, text in enumerate(texts) if len(text) == length]
-            codes = BASES.codes("".join(texts[row] for row in rows)).reshape(len(rows), length)
-            scores[rows] = _promoter_odds(codes)
+            alike = [row for row, text in enumerate(texts) if len(text) == length]
+            for start in range(0, len(alike), _AT_A_TIME):
+                rows = alike[start : start + _AT_A_TIME]
+                codes = BASES.codes("".join(texts[row] for row in rows)).reshape(len(rows), length)
+                scores[rows] = _promoter_odds(codes)
         return scores
 
 
@@ -113,7 +116,9 @@ def _promoter_odds(codes: np.ndarray) -> np.ndarray:
         step = _HEXAMER + spacer
         if step < minus_35.shape[1]:
             odds.append(minus_35[:, :-step] + minus_10[:, step:] + np.log(share))
-    summed: np.ndarray = np.logaddexp.reduce(np.hstack(odds), axis=1)
+    every = np.hstack(odds)
+    most = every.max(axis=1, keepdims=True)
+    summed: np.ndarray = most[:, 0] + np.log(np.exp(every - most).sum(axis=1))
     return summed
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,14 @@ from lab.errors import BadInput
 from lab.types import AMINO_ACIDS, DNA
 
 __all__ = ["BASES", "RESIDUES", "Alphabet", "letter_codes", "residue_codes", "varied_sites", "written_codes"]
+
+
+@cache
+def _code_of_byte(letters: str) -> np.ndarray:
+    """Byte of a letter -> its place among the letters, -1 for what is none of them; int8 (256,)."""
+    table = np.full(256, -1, dtype=np.int8)
+    table[[ord(letter) for letter in letters]] = np.arange(len(letters), dtype=np.int8)
+    return table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +40,10 @@ class Alphabet:
 
     def codes(self, text: str) -> np.ndarray:
         """Letters -> int8 indices into ``letters``, -1 for what is none."""
-        table = np.full(256, -1, dtype=np.int8)
-        table[[ord(letter) for letter in self.letters]] = np.arange(len(self.letters), dtype=np.int8)
         # latin-1 maps one character to one byte, so that rows stay aligned; anything past it becomes "?", which is no letter
-        found: np.ndarray = table[np.frombuffer(text.encode("latin-1", errors="replace"), dtype=np.uint8)]
+        found: np.ndarray = _code_of_byte(self.letters)[
+            np.frombuffer(text.encode("latin-1", errors="replace"), dtype=np.uint8)
+        ]
         return found
 
     def refuse(self, candidate: Any, site: int) -> BadInput:
