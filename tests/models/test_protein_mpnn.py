@@ -249,6 +249,28 @@ def test_a_change_where_the_structure_has_no_backbone_is_refused(tmp_path: Path)
         model.score([mutant("K13A")])
 
 
+def test_where_that_is_wanted_a_site_without_a_backbone_counts_as_an_average_one(tmp_path: Path) -> None:
+    path = tmp_path / "gap.pdb"
+    path.write_text(pdb(PARENT, missing=(12,)), encoding="ascii")
+    model = made(path, unresolved="average", features="nodes")
+    others = [c for c in singles() if not c.id.startswith("K13")]
+    lost, known = model.score([mutant("K13A"), mutant("K13W")]), model.score(others)
+    np.testing.assert_allclose(lost, known.mean())
+    np.testing.assert_array_equal(known, made(path).score(others))
+    rows = model.encode([mutant("K13A"), *others])
+    np.testing.assert_allclose(rows[0, 2:5], rows[1:, 2:5].mean(axis=0))
+    assert np.isfinite(rows).all()
+
+
+def test_a_structure_of_c_alphas_alone_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trace.pdb"
+    path.write_text(
+        "\n".join(line for line in pdb(PARENT).splitlines() if "  CA  " in line), encoding="ascii"
+    )
+    with pytest.raises(BadInput, match="no residue with all of N, CA, C and O"):
+        made(path)
+
+
 def test_neighbouring_chains_change_what_sites_at_the_interface_like(tmp_path: Path) -> None:
     path = tmp_path / "two.pdb"
     path.write_text(pdb(PARENT) + pdb("AKLVEELKKA", chain="B", atoms=hairpin(10) + 6.0), encoding="ascii")
