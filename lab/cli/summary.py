@@ -13,8 +13,8 @@ from lab.cli import text
 from lab.report.goal_words import goal_sentences, target_name
 from lab.report.naming import called, made_of
 from lab.report.reading import read_contents
-from lab.report.values import Contents
-from lab.report.wording import banner, baseline_sentence, evidence, headline, interval, number
+from lab.report.values import Contents, Estimate, Variant
+from lab.report.wording import banner, baseline_sentence, headline, interval, number
 from lab.store import Store
 from lab.types import CampaignStatus
 
@@ -71,7 +71,7 @@ def top_table(contents: Contents) -> Table:
     described = any(more for _, more in names)
     if described:
         table.add_column("made of")
-    table.add_column(contents.campaign.goal.target.replace("_", " "), justify="right")
+    table.add_column(target_name(contents.campaign.goal.target), justify="right")
     table.add_column("95 % interval")
     others = contents.targets[1:]
     for target in others:
@@ -90,10 +90,10 @@ def top_table(contents: Contents) -> Table:
             *([_narrow(more)] if described else []),
             number(estimate.value, estimate.standard_error),
             interval(estimate, brackets=False),
-            *(interval(target.estimates.get(variant.candidate_id)) for target in others),
+            *(_value(target.estimates.get(variant.candidate_id)) for target in others),
             str(variant.wells),
             str(variant.runs),
-            *([evidence(variant, contents.campaign)] if others else []),
+            *([_standing(variant)] if others else []),
         )
     if contents.reference is not None:
         reference = contents.reference
@@ -103,12 +103,27 @@ def top_table(contents: Contents) -> Table:
             *([_narrow(made_of(contents.campaign.reference))] if described else []),
             number(reference.value, reference.standard_error),
             interval(reference, brackets=False),
-            *(interval(target.reference) for target in others),
+            *(_value(target.reference) for target in others),
             "",
             str(contents.reference_runs),
             style="dim",
         )
     return table
+
+
+def _value(estimate: Estimate | None) -> str:
+    """Of a target beside the first: ``0.87 ± 0.02``."""
+    if estimate is None:
+        return "–"
+    error = estimate.standard_error
+    return f"{number(estimate.value, error)} ± {number(error, error)}"
+
+
+def _standing(variant: Variant) -> str:
+    """How a candidate serves a goal of more than one target."""
+    if variant.broken:
+        return "breaks a limit"
+    return "Pareto set" if variant.on_front else ""
 
 
 def _narrow(told: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lab.report.naming import called, noun
@@ -23,8 +24,8 @@ __all__ = [
 
 
 def target_name(target: str) -> str:
-    """``residual_activity`` as "residual activity"."""
-    return target.replace("_", " ")
+    """``residual_activity`` as "residual activity", ``residual_activity_70c`` as "residual activity 70 °C"."""
+    return re.sub(r"(?<=\d) ?c\b", "\u00a0°C", target.replace("_", " "))
 
 
 def objective_words(objective: Objective) -> str:
@@ -97,14 +98,13 @@ def goal_finding(contents: Contents) -> str:
     front = [v for v in variants if v.on_front]
     if not goal.also or not front:
         return ""
-    first, last = front[0], front[-1]
-    ends = _with_values(first, contents.targets, goal)
-    if last is not first:
-        ends = f"from {ends} to {_with_values(last, contents.targets, goal)}"
+    first, last = (_with_values(end, contents.targets, goal) for end in (front[0], front[-1]))
     names = " and ".join(target_name(objective.target) for objective in goal.objectives)
+    if len(front) == 1:
+        return f"{first} is as good as any of the {_count(len(variants), kind)} measured, in {names} alike."
     return (
-        f"{_count(len(front), kind)} of {len(variants)} measured make{'s' if len(front) == 1 else ''} up the Pareto set of "
-        f"{names}, {ends}."
+        f"{_count(len(front), kind)} of {len(variants)} measured make up the Pareto set of {names}, "
+        f"from {first} to {last}."
     )
 
 

@@ -62,7 +62,7 @@ def letter_word(campaign: Campaign) -> str:
 
 def target_words(campaign: Campaign) -> str:
     """``residual activity``."""
-    return campaign.goal.target.replace("_", " ")
+    return target_name(campaign.goal.target)
 
 
 def target_label(campaign: Campaign, unit: str) -> str:

@@ -121,6 +121,7 @@ def order(store: Store, campaign: Campaign) -> list[str]:
         (Goal(target="ph", direction="hit", level=7), "bring ph to 7"),
         (Goal(target="activity", direction="exceed", level=0.5), "find activity of 0.5 or more"),
         (Goal(target="phase", direction="map"), "map phase"),
+        (Goal(target="activity_70c", direction="minimize"), "minimize activity 70\u00a0°C"),
         (BOTH, "maximize efficiency and minimize degradation"),
         (
             Goal(
@@ -177,10 +178,30 @@ def test_the_page_shows_every_target_the_pareto_set_and_a_plot_of_it(store: Stor
     assert "false discovery rate of 5 %.</p>" not in text.split('id="asked"')[0]
 
 
+def test_one_that_no_other_beats_in_anything_is_the_finding(store: Store) -> None:
+    values = {
+        "blend_1": {"efficiency": 0.9, "degradation": 0.1},
+        "blend_2": {"efficiency": 0.5, "degradation": 0.2},
+    }
+    text = page(store, measured(store, BOTH, values))
+    assert re.search(
+        r"On the twin, blend_1 \(.*efficiency 0\.900, degradation 0\.100\) is as good as any of the 2 blends measured, "
+        "in efficiency and degradation alike",
+        text,
+    )
+
+
+def test_what_a_measured_value_lacks_beside_a_limit_is_told_in_the_summary(store: Store) -> None:
+    goal = Goal(target="efficiency", limits=(Limit(target="degradation", at_most=0.45),))
+    text = printed(store, measured(store, goal))
+    assert text.count("breaks a limit") == 2
+    assert re.search(r"blend_5 .* – .*breaks a limit", text)
+
+
 def test_the_summary_shows_every_target(store: Store) -> None:
     text = printed(store, measured(store, BOTH))
     assert "degradation, minimize" in text
-    assert re.search(r"blend_4 .*0\.700.*0\.400 \(0\.\d+ to 0\.\d+\).*in the Pareto set", text)
+    assert re.search(r"blend_4 .*0\.700.*0\.400 ± 0\.010.*Pareto set", text)
     assert "make up the Pareto set of efficiency and degradation" in text
 
 
