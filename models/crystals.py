@@ -115,7 +115,7 @@ class Crystals:
     def __init__(self, settings: ChgnetSettings) -> None:
         self._value, self._folder = settings.value, settings.folder
         path = in_package("chgnet", _WEIGHTS, command=MATERIALS, what="CHGNet")
-        checked(path, _SHA256, command=MATERIALS)
+        checked(path, _SHA256, command=MATERIALS)  # chgnet unpickles it, so it must be the one that is known
         self._cache = Cache(cache_folder())
         self._model: Any = None
 
