@@ -32,6 +32,7 @@ from planners.committee import Model, fit_model
 from planners.design import spread_design
 from planners.ending import replicates
 from planners.feasibility import log_chance
+from planners.focus import focused
 from planners.goals import is_plain
 from planners.past import with_past, with_past_candidates
 from planners.repeats import repeats
@@ -66,7 +67,7 @@ class AdaptiveSettings(StrictModel):
     beta: float = Field(default=2.0, ge=0.0, le=100.0)
     warp: Literal["auto", "none", "half_rank", "logit", "log"] = "auto"
     kernels: tuple[str, ...] = ()
-    designed: int = Field(default=10, ge=1, le=100)
+    designed: int = Field(default=5, ge=1, le=100)
     same_residue: int = Field(default=4, ge=1, le=100)
     general_knowledge: bool = True
 
@@ -99,6 +100,7 @@ class AdaptivePlanner:
         check_ask(n, campaign)
         seed = seed_of(rng)
         again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
+        campaign = focused(campaign, history, pending, rng)
         with threadpool_limits(limits=1, user_api="blas"):
             space = self._space(campaign)
             beliefs = self._beliefs(space, campaign, history, pending, again, rng)
@@ -163,6 +165,7 @@ class AdaptivePlanner:
         Raises:
             BadInput: a candidate that the campaign's space can't describe.
         """
+        campaign = focused(campaign, history, (), rng, keep={candidate.id for candidate in candidates})
         known = {candidate.id: candidate for candidate in campaign.candidates}
         strangers = tuple(c for c in candidates if known.get(c.id) != c)
         if strangers:

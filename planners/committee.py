@@ -180,7 +180,7 @@ def _fits(
                 )
             )
     shares = [1.0 / len(fits)] * len(fits)
-    if space.strata is None and not space.scores:
+    if space.letters is None and not space.scores:
         # the space's first kernel won on average; another has to be clearly better, not luckier
         best = max(
             range(len(fits)), key=lambda i: fits[i].loo_log_density * fits[i].count + _HEAD_START * (i == 0)
