@@ -98,7 +98,7 @@ def main() -> None:
     true = truth()
     ranked = sorted(true.values(), reverse=True)
     lines = [
-        f"Gaussian-process planner against random, whole campaigns on the twin, {len(pairs)} paired seeds",
+        f"Default planner against random, whole campaigns on the twin, {len(pairs)} paired seeds",
         machine(),
         f"{len(true)} variants; best true residual {ranked[0]:.3f}, top 5 % above {ranked[round(0.05 * len(true)) - 1]:.3f}",
         "",

@@ -88,9 +88,9 @@ KERNELS: Mapping[str, KernelSpec] = {
 }
 """Kernels by name.
 
-``*`` stands for every block of the space, ``+`` for a term each of them; ``@*`` for the blocks of single sites together, ``@``
-for a term each of them, ``@ each`` and ``@ pairs`` for a term of each site and of each two. What the campaign's models give is
-``given *``; the others leave it out unless they say ``given``.
+``*`` stands for every block of the space, ``+`` for a term each of them; ``@*`` for the blocks of single sites together,
+``@`` for a term each of them, ``@ each`` and ``@ pairs`` for a term of each site and of each two. What the campaign's models
+give is ``given *``; the others leave it out unless they say ``given``.
 """
 
 
