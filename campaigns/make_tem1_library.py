@@ -29,17 +29,18 @@ def main() -> None:
         table = load_tem1_table()
     except MissingData as missing:
         sys.exit(str(missing))
-    names = list(table.names)
-    random.Random(SEED).shuffle(names)
-    variants = iter(names)
-    rows: list[tuple[str, int, str]] = []
+    shuffled = list(zip(table.names, table.positions.tolist(), strict=True))
+    random.Random(SEED).shuffle(shuffled)
+    variants = iter(shuffled)
+    rows: list[tuple[str, int, str, int]] = []
     for plate in range(1, PLATES + 1):
         for well in WELLS:
-            rows.append((TEM1_WILD_TYPE if well in WILD_TYPE_WELLS else next(variants), plate, well))
+            name, position = (TEM1_WILD_TYPE, 0) if well in WILD_TYPE_WELLS else next(variants)
+            rows.append((name, plate, well, position))
     path = Path(__file__).with_name("tem1_library.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("variant", "plate", "well"))
+        writer.writerow(("variant", "plate", "well", "position"))
         writer.writerows(rows)
     wild_type = sum(row[0] == TEM1_WILD_TYPE for row in rows)
     print(

@@ -119,13 +119,13 @@ def read_candidates(
         reference: name of the row that is the control.
         plates: ids of the library plates, in order; ``plate`` 1 is the first. Without any, candidates stand in no wells.
         wells: names of the wells that such a plate has.
-        by_name: a name is enough, because a model of the campaign knows more of each candidate.
+        by_name: a name is enough, and values may be alike, because a model of the campaign knows more of each candidate.
 
     Raises:
         CampaignFileError: all that is wrong in the file.
     """
     source = read_source(path, "candidate file")
-    reader = _Reader(source, parent, reference, plates, wells, alphabet)
+    reader = _Reader(source, parent, reference, plates, wells, alphabet, by_name)
     named = by_name or parent is not None
     rows = _Rows(
         source, reader.problems, has_parent=parent is not None, named=named, has_library=bool(plates)
@@ -252,8 +252,10 @@ class _Reader:
         plates: Sequence[str],
         wells: Sequence[str],
         alphabet: Alphabet,
+        by_name: bool,
     ) -> None:
         self._alphabet = alphabet
+        self._by_name = by_name
         self.problems = Problems(source)
         self.candidates: dict[str, Candidate] = {}
         self.reference: Candidate | None = None
@@ -320,7 +322,7 @@ class _Reader:
         if name == self._reference:
             self.reference = candidate
             return
-        twin = columns.twin(line, name, values)
+        twin = None if self._by_name else columns.twin(line, name, values)
         if twin is not None:
             self.problems.add(
                 "variant",

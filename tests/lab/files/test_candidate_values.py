@@ -16,13 +16,14 @@ standard,0.5,0.5,toluene
 LIBRARY = "  - {id: library, type: pcr_plate_96, count: 2, at: hotel, holds: candidates, volume_ul: 60}\n"
 
 
-def read(desk, *, plates=()):
+def read(desk, *, plates=(), by_name=False):
     return read_candidates(
         desk.table,
         parent=None,
         reference="standard",
         plates=plates,
         wells=("A1", "A2", "A3") if plates else (),
+        by_name=by_name,
     )
 
 
@@ -150,3 +151,11 @@ def test_a_heading_without_rows_says_what_a_row_needs(blends):
     bad = blends.problem(lambda: read(blends))
     assert bad.reason == "The file holds no candidates."
     assert bad.way_out == "Add a row for each: variant and its values."
+
+
+def test_values_may_be_alike_where_a_model_tells_candidates_apart(blends):
+    blends.table.write_text(TABLE + "blend_3,0.25,0.75,toluene\n")
+    assert blends.problem(lambda: read(blends)).reason == "blend_3 has the same values as blend_1 in line 2."
+    found = read(blends, by_name=True).candidates
+    assert [c.id for c in found] == ["blend_1", "blend_2", "blend_3"]
+    assert found[0].values == found[2].values
