@@ -1,10 +1,9 @@
 """The default planner beside a Gaussian process of BoTorch's in two settings.
 
-All choose with a kriging believer from the same random first twelve; BoTorch's processes see half-rank warped values and choose
-by UCB with beta 2, the planner is as shipped. Reported: the time of one ask, the memory of a process
-that only asks, and what 48 experiments find on the development sets (``development_sets.py``). These are the sets that the
-planner was tuned on, with 60 and 96 experiments as well: the comparison says which to build on, not how well it does
-elsewhere.
+All choose with a kriging believer from the same random first twelve; BoTorch's processes see half-rank warped values and
+choose by UCB with beta 2, the planner is as shipped. Reported: the time of one ask, the memory of a process that only asks,
+and what 48 experiments find on the development sets (``development_sets.py``). These are the sets that the planner was
+tuned on: the comparison says which to build on, not how well it does elsewhere.
 
 Run: python -m benchmarks.planner_gp_backends
 """

@@ -27,14 +27,14 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
-_HEAD_START = 3.0
+_HEAD_START = 6.0
 """Nats by which another kernel's leave-one-out density has to better that of a space's first."""
 
 _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
 
 _LEVEL_QUANTILE = 1.959964
-_PSEUDO, _PSEUDO_SD = 20.0, 1.2
+_PSEUDO, _PSEUDO_SD = 30.0, 1.3
 """Normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals, and their
 spread: what is measured was chosen, and is easier to predict from its neighbours than a candidate at random.
 """
