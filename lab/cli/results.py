@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,7 +19,7 @@ from lab.report.wording import flag_words, number
 from lab.store import AmendmentRecord, AuditedObservation, Store
 from lab.types import Experiment, JsonValue, Observation
 
-__all__ = ["replicate", "retract", "show_results", "supersede"]
+__all__ = ["replicate", "retract", "show_results", "supersede", "write_past"]
 
 _SHORT = 8
 """Characters of the end of an identifier that are shown; commands take them."""
@@ -56,6 +60,33 @@ def show_results(name: str | None, *, store: str | None, as_json: bool, out: Con
         markup=False,
         highlight=False,
     )
+
+
+def write_past(name: str | None, *, store: str | None, out: Console) -> None:
+    """Print a campaign's usable results as the table that ``past`` in another campaign's file names.
+
+    Args:
+        name: None for the newest campaign.
+
+    Raises:
+        BadInput: no such campaign, or the store can't be read.
+    """
+    with open_to_read(_where(store)) as opened:
+        campaign = chosen(opened, name).campaign
+        history = opened.history(campaign.id)
+    found = [pair for target in campaign.goal.targets for pair in history.usable(target)]
+    values = list(dict.fromkeys(key for experiment, _ in found for key in experiment.candidate.values))
+    sequences = any(experiment.candidate.sequence for experiment, _ in found)
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    heading = ["variant", "target", "value", "standard_error", "campaign", *values]
+    table.writerow([*heading, "sequence"] if sequences else heading)
+    for experiment, observation in found:
+        candidate, error = experiment.candidate, observation.standard_error
+        row = [candidate.id, observation.target, observation.value, "" if math.isnan(error) else error]
+        row += [campaign.name, *(candidate.values.get(key, "") for key in values)]
+        table.writerow([*row, candidate.sequence] if sequences else row)
+    out.print(written.getvalue(), markup=False, highlight=False, end="", soft_wrap=True)
 
 
 def retract(written: str, *, why: str, who: str, store: str | None, out: Console) -> None:

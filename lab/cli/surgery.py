@@ -129,6 +129,17 @@ def list_results(
     show_results(campaign, store=store, as_json=as_json, out=out)
 
 
+@results.command("past")
+def past_results(campaign: CampaignName = None, store: StoreOption = None) -> None:
+    """Print usable results as the table that [bold]past[/bold] in another campaign's file names.
+
+    For example: [bold]drywet results past spring > spring.csv[/bold]
+    """
+    from lab.cli.results import write_past
+
+    write_past(campaign, store=store, out=out)
+
+
 @results.command("retract")
 def retract_result(
     result: ObservationArgument, why: WhyOption = "", by: ByOption = None, store: StoreOption = None

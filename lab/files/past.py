@@ -183,6 +183,12 @@ def _candidate(row: Mapping[str, str], known: Known, problems: Problems, line: i
         )
         return None
     values = {key: _value(text, key, known) for key, text in given.items()}
+    own = known.candidates.get(name)
+    if own is not None and (own.sequence, dict(own.values)) != (sequence, values):
+        problems.add(
+            "variant", f"{name} is another candidate in this campaign.", "Give it another name.", line=line
+        )
+        return None
     return Candidate(id=name or f"past_{line}", sequence=sequence, values=values)
 
 

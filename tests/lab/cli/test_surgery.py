@@ -13,6 +13,7 @@ import pytest
 
 from lab.app import Laboratory, Settings, prepare
 from lab.engine.progress import Progress, ResultsRecorded
+from lab.files import load_campaign
 from lab.store import Store
 from lab.types import Campaign, CampaignStatus, Experiment, History, Proposal
 from tests.campaign_files import write_campaign
@@ -46,6 +47,21 @@ def test_results_are_listed_with_ids_that_commands_take(drywet: Drywet, at: tupl
         assert one["id"][-8:] in answer.out
         assert one["experiment"][-8:] in answer.out
         assert one["candidate"] in answer.out
+
+
+def test_results_can_be_taken_over_into_the_file_of_another_campaign(
+    drywet: Drywet, at: tuple[str, str], tmp_path: Path
+) -> None:
+    table = drywet("results", "past", "small", *at)
+    assert table.code == 0
+    (tmp_path / "small.csv").write_text(table.out, encoding="utf-8")
+    file = write_campaign(tmp_path, budget=6, batch_size=3)
+    file.write_text(file.read_text().replace("workcell:", "past: [small.csv]\nworkcell:", 1))
+    past = load_campaign(file).past
+    counted = {one["candidate"]: one["value"] for one in results(drywet, at) if one["counts"]}
+    assert {result.candidate.id: result.value for result in past} == counted
+    assert {result.campaign for result in past} == {"small"}
+    assert {len(result.candidate.sequence) for result in past} == {56}
 
 
 def test_status_report_and_list_follow_a_retraction_at_once(

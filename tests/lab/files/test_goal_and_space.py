@@ -301,6 +301,7 @@ def test_the_table_of_past_results_is_part_of_what_the_campaign_was_read_from(de
         ("variant,target,value\nT2A,cost,1\n", 2, "'cost' is no target of the goal."),
         ("variant,activity\nT2A,1\n", 1, "There is no column value."),
         ("variant,value,remark\nT2A,1,fine\n", 1, "'remark' is no column of past results."),
+        ("variant,value,sequence\nT2A,1,MFYKLILN\n", 2, "T2A is another candidate in this campaign."),
         ("variant,value\nT2A,1,2\n", 2, "This row has 3 cells, the heading 2."),
         ("variant,value,sequence\nodd,1,MTYKLIL1\n", 2, "odd has '1' at position 8, which is no amino acid."),
         ("variant,value\n", None, "The file holds no results."),
