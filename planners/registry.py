@@ -23,6 +23,7 @@ PLANNERS: dict[str, tuple[str, str, str]] = {
     ),
     "greedy_forest": ("planners.greedy_forest", "GreedyForestPlanner", "GreedyForestSettings"),
     "grid": ("planners.baselines", "GridPlanner", "GridSettings"),
+    "mechanistic": ("planners.mechanistic.planner", "MechanisticPlanner", "MechanisticSettings"),
     "multi_task": ("planners.bo.multi_task", "MultiTaskPlanner", "MultiTaskSettings"),
     "random": ("planners.baselines", "RandomPlanner", "NoSettings"),
     "sobol": ("planners.baselines", "SobolPlanner", "NoSettings"),

@@ -14,6 +14,7 @@ from lab.errors import BadInput
 from lab.interfaces import Planner
 from lab.types import Campaign, Candidate, Experiment, ExperimentStatus, History, Proposal, Quality
 from tests.planners.campaigns import (
+    POOL_PLANNERS,
     campaign,
     conditions,
     experiment,
@@ -23,7 +24,7 @@ from tests.planners.campaigns import (
     variants,
 )
 
-EVERY_PLANNER = pytest.mark.parametrize("name", planners.planner_names())
+EVERY_PLANNER = pytest.mark.parametrize("name", POOL_PLANNERS)
 NOTHING = History()
 BAD = Quality(ok=False, flags=("high_cv",), sentence="The three wells differ by 40 %.")
 

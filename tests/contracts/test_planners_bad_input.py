@@ -25,9 +25,18 @@ from lab.types import (
     Proposal,
     Quality,
 )
-from tests.planners.campaigns import TARGET, campaign, experiment, landscape, measured, observation, variants
+from tests.planners.campaigns import (
+    POOL_PLANNERS,
+    TARGET,
+    campaign,
+    experiment,
+    landscape,
+    measured,
+    observation,
+    variants,
+)
 
-EVERY_PLANNER = pytest.mark.parametrize("name", planners.planner_names())
+EVERY_PLANNER = pytest.mark.parametrize("name", POOL_PLANNERS)
 POOL = variants(letters="AEFK")
 LINE = tuple(Candidate(id=f"x{i}", values={"x": float(i), "same": 1.0}) for i in range(30))
 

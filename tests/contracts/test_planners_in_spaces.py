@@ -19,10 +19,18 @@ from lab.types import (
     Proposal,
     Quality,
 )
-from tests.planners.campaigns import TARGET, campaign, conditions, experiment, measured, observation
+from tests.planners.campaigns import (
+    POOL_PLANNERS,
+    TARGET,
+    campaign,
+    conditions,
+    experiment,
+    measured,
+    observation,
+)
 from tests.planners.spaces import CYCLES, SOLVENT, SPACES, TEMPERATURE, bumpy, spacious
 
-EVERY_PLANNER = pytest.mark.parametrize("name", planners.planner_names())
+EVERY_PLANNER = pytest.mark.parametrize("name", POOL_PLANNERS)
 EVERY_SPACE = pytest.mark.parametrize("kind", SPACES)
 NOTHING = History()
 BAD = Quality(ok=False, flags=("high_cv",), sentence="The three wells differ by 40 %.")

@@ -29,6 +29,9 @@ from models.residues import Z_SCALES
 PARENT = "MTYKLILNGKTLKG"
 TARGET = "residual_activity"
 
+POOL_PLANNERS = tuple(name for name in planners.planner_names() if name != "mechanistic")
+"""Planners that choose from any pool; ``mechanistic`` needs its mechanism's inputs, and has a contract of its own."""
+
 
 def variants(parent: str = PARENT, letters: str = AMINO_ACIDS) -> tuple[Candidate, ...]:
     """Every single substitution of the parent by the letters."""

@@ -6,7 +6,15 @@ import pytest
 import planners
 from lab.types import Candidate, History
 from planners.space import KERNELS, encode_space
-from tests.planners.campaigns import PARENT, campaign, conditions, landscape, measured, variants
+from tests.planners.campaigns import (
+    PARENT,
+    POOL_PLANNERS,
+    campaign,
+    conditions,
+    landscape,
+    measured,
+    variants,
+)
 
 SINGLE = variants(letters="AEFK")
 DOUBLE = tuple(
@@ -24,7 +32,7 @@ def value(candidate: Candidate) -> float:
     return landscape(candidate) if candidate.sequence else float(candidate.values["temperature_c"])
 
 
-@pytest.mark.parametrize("name", planners.planner_names())
+@pytest.mark.parametrize("name", POOL_PLANNERS)
 @pytest.mark.parametrize(("pool", "parent"), POOLS.values(), ids=POOLS)
 def test_every_label_that_an_ask_cites_has_a_card(
     name: str, pool: tuple[Candidate, ...], parent: str
