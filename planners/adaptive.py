@@ -56,7 +56,7 @@ class AdaptiveSettings(StrictModel):
         beta: of ``ucb``: mean + sqrt(beta) sd; larger explores more.
         warp: of measured values before the fit; ``auto`` chooses by leave-one-out density, ``logit`` is for fractions
             between 0 and 1, ``log`` for amounts above 0.
-        kernels: names to choose from or to mix each round; empty for all that suit the space.
+        kernels: names to choose from or to mix each round; empty for those that did best on spaces like it.
         designed: experiments that cover the pool before the model chooses.
         same_residue: how many single substitutions to one residue may be on their way at a time, while others are free.
         general_knowledge: whether what substitutions cost other proteins may be the prior mean for single substitutions,
@@ -191,7 +191,7 @@ class AdaptivePlanner:
             space = replace(space, scores=tuple(score for score in space.scores if score.named))
         if not self.settings.kernels:
             return space
-        known = {spec.name: spec for spec in space.kernels}
+        known = {spec.name: spec for spec in (*space.kernels, *space.others)}
         for name in self.settings.kernels:
             if name not in known:
                 raise BadInput(
@@ -259,7 +259,7 @@ class AdaptivePlanner:
             return "predicted_mean"
         if self.settings.acquisition != "auto":
             return self.settings.acquisition
-        return "ucb" if space.kernels[0].name == "matern" or space.strata is not None else "log_ei"
+        return "ucb" if space.others or space.strata is not None else "log_ei"
 
     def _explained(
         self, choice: Choice, model: Model, space: Space, seen: Seen, cited: Reason, exploring: int

@@ -124,6 +124,7 @@ class Space:
         blocks: features.
         kernels: those that suit the space, the one that is kept unless another is clearly better first.
         cards: ``name@version`` of the encoders.
+        others: kernels that suit the space and are used where settings name them.
         letters: codes of sequences; None where candidates have none.
         for_trees: features that a random forest takes; empty where there are none, or too many.
         strata: N x 2, position and class of the new residue as integers, where candidates are single substitutions.
@@ -136,6 +137,7 @@ class Space:
     blocks: Blocks
     kernels: tuple[KernelSpec, ...]
     cards: tuple[str, ...]
+    others: tuple[KernelSpec, ...] = ()
     letters: Letters | None = None
     for_trees: tuple[Features, ...] = ()
     strata: np.ndarray | None = None
@@ -170,6 +172,7 @@ def encode_space(campaign: Campaign) -> Space:
     letters, single = None, False
     cards: tuple[str, ...] = ()
     kernels: list[str] = []
+    others: list[str] = []
     if any(candidate.sequence for candidate in pool):
         letters = letters_of(pool, campaign.reference.sequence, campaign.alphabet)
         columns, cards = sequence_blocks(letters)
@@ -179,7 +182,8 @@ def encode_space(campaign: Campaign) -> Space:
         logs = [p.name for p in campaign.space.parameters if p.log] if campaign.space else []
         values = value_blocks(pool, logs)
         columns, spreads, cards = dict(values.columns), values.spreads, (values.label,)
-        kernels = ["sum", "sum_short"] if values.factors else ["matern", "sum", "squared_exponential"]
+        kernels = ["sum", "sum_short"] if values.factors else ["matern"]
+        others = [] if values.factors else ["sum", "squared_exponential"]
     given, scores, of_models = _from_models(campaign)
     if given:
         columns |= given
@@ -193,6 +197,7 @@ def encode_space(campaign: Campaign) -> Space:
         row_of={candidate.id: row for row, candidate in enumerate(pool)},
         blocks=blocks,
         kernels=tuple(_every_block(KERNELS[name], blocks.names) for name in kernels),
+        others=tuple(_every_block(KERNELS[name], blocks.names) for name in others),
         cards=(*cards, *of_models),
         letters=letters,
         for_trees=_for_trees(blocks, scores),
