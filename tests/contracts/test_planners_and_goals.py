@@ -12,7 +12,7 @@ from lab.errors import BadInput
 from lab.goals import Goal, Limit, Objective
 from lab.types import Campaign, Candidate, Experiment, ExperimentStatus, History, Proposal, Quality
 from planners.pareto import hypervolume
-from tests.planners.campaigns import campaign, conditions, experiment, observation
+from tests.planners.campaigns import POOL_PLANNERS, campaign, conditions, experiment, observation
 from tests.planners.spaces import SPACES, spacious
 
 GOALS = {
@@ -35,7 +35,7 @@ REFUSED = {("turbo", kind) for kind in ("exceed", "map", "two", "three")}
 """Planner and goal that it does not take on."""
 EVERY_PAIR = pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for name in planners.planner_names() for kind in GOALS if (name, kind) not in REFUSED],
+    [(name, kind) for name in POOL_PLANNERS for kind in GOALS if (name, kind) not in REFUSED],
 )
 BAD = Quality(ok=False, flags=("high_cv",), sentence="The three wells differ by 40 %.")
 
@@ -99,7 +99,7 @@ def test_what_is_left_is_used_up_whatever_the_goal(name: str, kind: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(n, k) for n in planners.planner_names() for k in ("two", "limits") if (n, k) not in REFUSED],
+    [(n, k) for n in POOL_PLANNERS for k in ("two", "limits") if (n, k) not in REFUSED],
 )
 def test_a_target_that_is_never_measured_or_never_changes_does_not_stop_a_planner(
     name: str, kind: str
@@ -114,7 +114,7 @@ def test_a_target_that_is_never_measured_or_never_changes_does_not_stop_a_planne
         assert len({e.candidate.id for e in proposal.experiments}) == 4
 
 
-@pytest.mark.parametrize("name", [n for n in planners.planner_names() if (n, "two") not in REFUSED])
+@pytest.mark.parametrize("name", [n for n in POOL_PLANNERS if (n, "two") not in REFUSED])
 def test_a_result_that_failed_for_a_further_target_is_repeated(name: str) -> None:
     pool = conditions()
     history = told(list(pool[:14]), GOALS["two"])
