@@ -82,6 +82,9 @@ class Cache:
             for index, key in enumerate(keys):
                 if key not in found:
                     found[key] = fresh[key] = np.asarray(compute(index), dtype=np.float32)
+                if len(fresh) >= _AT_A_TIME:  # an hour of computing is not lost with the process
+                    self.write(fresh)
+                    fresh = {}
         finally:  # what was computed before somebody broke it off is not lost
             self.write(fresh)
         return np.stack([found[key] for key in keys])

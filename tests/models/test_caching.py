@@ -90,6 +90,19 @@ def test_what_was_computed_before_an_error_is_kept(tmp_path: Path) -> None:
     assert set(Cache(tmp_path).read(KEYS)) == set(KEYS[:2])
 
 
+def test_a_long_computation_is_kept_as_it_goes(tmp_path: Path) -> None:
+    keys = [key_of(str(i)) for i in range(1200)]
+    seen: list[int] = []
+
+    def watched(index: int) -> np.ndarray:
+        seen.append(len(Cache(tmp_path).read(keys)) if index % 400 == 0 else -1)
+        return np.zeros(4)
+
+    Cache(tmp_path).filled(keys, watched)
+    assert [n for n in seen if n >= 0] == [0, 0, 500]
+    assert len(Cache(tmp_path).read(keys)) == 1200
+
+
 def test_more_keys_than_one_question_holds_are_found(tmp_path: Path) -> None:
     keys = [key_of(str(i)) for i in range(1700)]
     Cache(tmp_path).write({key: np.array([i]) for i, key in enumerate(keys)})
