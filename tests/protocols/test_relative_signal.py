@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from lab.types import WellUse
 from protocols.readings import PlateReading
@@ -161,3 +163,23 @@ def test_barred_samples_do_not_count() -> None:
     assert plate.quality("exp_1").ok
     assert "A1 of assay_1 is barred and left out: the tip fell off." in plate.quality("exp_1").sentence
     assert plate.details("exp_1")["reference_degrees_of_freedom"] == 4
+
+
+@given(barred=st.sets(st.sampled_from([use.well for use in USES]), max_size=12), seed=st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_barring_wells_gives_the_numbers_of_a_plate_that_never_had_them(barred: set[str], seed: int) -> None:
+    left = [use for use in USES if use.well not in barred]
+    # A plate that never had a group has no number to compare; the tests above tell of that.
+    assume({use.content for use in left} == {use.content for use in USES})
+    whole = RelativeSignal(
+        signals=reading(seed),
+        uses=USES,
+        requirements=REQUIREMENTS,
+        barred={f"smp_{well}": "the tip fell off" for well in barred},
+    )
+    never = RelativeSignal(signals=reading(seed), uses=left, requirements=REQUIREMENTS)
+    for key in STRENGTHS:
+        # NaN is no number, and equal to none; written out it is the same.
+        assert repr(whole.relative(key)) == repr(never.relative(key))
+        assert whole.quality(key).ok == never.quality(key).ok
+    assert whole.z_prime == never.z_prime
