@@ -109,3 +109,15 @@ def test_a_candidate_outside_the_pool_is_predicted_and_too_little_history_predic
     assert (beliefs.low < beliefs.mean).all()
     assert (beliefs.mean < beliefs.high).all()
     assert planner.predict(campaign(pool), measured(pool[:2], landscape), [stranger], rng) is None
+
+
+@pytest.mark.parametrize("kernel", ["matern", "sum", "squared_exponential"])
+def test_numbers_are_judged_by_the_kernel_that_settings_name_and_by_matern_without(kernel: str) -> None:
+    pool = tuple(
+        Candidate(id=f"{x}/{y}", values={"x": float(x), "y": float(y)}) for x in range(6) for y in range(6)
+    )
+    settings = {} if kernel == "matern" else {"kernels": [kernel]}
+    made = campaign(pool, parent="")
+    history = measured(pool[::3], lambda c: float(c.values["x"] - c.values["y"]))
+    asked = planners.planner("adaptive", settings).ask(2, made, history, (), np.random.default_rng(0))
+    assert asked.experiments[0].reason.model_cards == ("named_values@1", f"gaussian_process_{kernel}@1")
