@@ -61,10 +61,12 @@ class Anywhere:
         check_size(n)
         if campaign.shared and not campaign.fixed:
             fixed, proposal = choose_together(self._once, n, campaign, history, pending, rng)
-            again = self._nearer(proposal, n, replace(campaign, fixed=fixed), history, pending, rng)
+            drawn = on_pool(replace(campaign, fixed=fixed), history, pending, rng)
+            again = self._nearer(proposal, n, drawn, history, pending, rng)
             return with_setting(again, campaign.shared)
-        proposal = self._once(n, campaign, history, pending, rng)
-        return self._nearer(proposal, n, campaign, history, pending, rng)
+        drawn = on_pool(campaign, history, pending, rng)
+        proposal = self.inner.ask(n, drawn, history, pending, rng)
+        return self._nearer(proposal, n, drawn, history, pending, rng)
 
     def _once(
         self,
@@ -81,7 +83,7 @@ class Anywhere:
         self,
         proposal: Proposal,
         n: int,
-        campaign: Campaign,
+        drawn: Campaign,
         history: History,
         pending: Sequence[Experiment],
         rng: np.random.Generator,
@@ -91,10 +93,9 @@ class Anywhere:
         Only in a space, and only where an acquisition chose: what is drawn evenly or at random should stay so.
         """
         found = [e.candidate for e in proposal.experiments if e.reason.acquisition and e.repeat_of is None]
-        if campaign.space is None or not found or self.inner.name in _SEARCHING:
+        if drawn.space is None or not found or self.inner.name in _SEARCHING:
             return proposal
-        drawn = on_pool(campaign, history, pending, rng)
-        near = neighbours(found, campaign, rng)
+        near = neighbours(found, drawn, rng)
         if not near:
             return proposal
         pool = {candidate.id: candidate for candidate in (*drawn.candidates, *found, *near)}
