@@ -44,7 +44,7 @@ def chosen(
     if len(predictions) > 1:
         parts = [f"{_name(t)} {quantity(m)} +- {quantity(s)}" for t, m, s in predictions]
         first = "Predicted " + ", ".join(parts)
-    parts = [first, _hope(goal, mean, sd, best), *_limits(goal, predictions)]
+    parts = [first, _hope(goal, mean, sd, best), *_others(goal, predictions)]
     return "; ".join(part for part in parts if part) + _and(remark) + "."
 
 
@@ -67,9 +67,13 @@ def _hope(goal: Goal, mean: float, sd: float, best: float | None) -> str:
     return f"{percent(chance)} chance to beat the best so far ({quantity(best)})"
 
 
-def _limits(goal: Goal, predictions: Sequence[tuple[str, float, float]]) -> list[str]:
+def _others(goal: Goal, predictions: Sequence[tuple[str, float, float]]) -> list[str]:
     known = {target: (mean, sd) for target, mean, sd in predictions}
-    said = []
+    said = [
+        f"{_name(objective.target)} was not measured yet, so it had no say"
+        for objective in goal.also
+        if objective.target not in known
+    ]
     for limit in goal.limits:
         if limit.target not in known:
             said.append(f"{_name(limit.target)} was not measured yet, so its limit had no say")

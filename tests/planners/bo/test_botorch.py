@@ -136,6 +136,12 @@ def test_a_limit_that_was_never_measured_is_said_to_have_no_say() -> None:
     assert "cost was not measured yet, so its limit had no say" in sentence
 
 
+def test_an_objective_that_was_never_measured_is_said_to_have_no_say() -> None:
+    reason = ask(goal(LINE, also=(Objective(target="speed"),)), 1, EVERY_FIFTH).experiments[0].reason
+    assert reason.acquisition == "qLogNEI"
+    assert "speed was not measured yet, so it had no say" in reason.sentence
+
+
 def test_two_objectives_are_traded_along_their_front() -> None:
     made = goal(LINE, also=(Objective(target="speed", direction="maximize"),))
     speed = [float(np.exp(-20.0 * (x_of(e.candidate) - 0.3) ** 2)) for e in EVERY_FIFTH.experiments]
