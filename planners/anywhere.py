@@ -103,9 +103,15 @@ class Anywhere:
 
 
 class _BelievingAnywhere(Anywhere):
-    """The same of a planner that predicts."""
+    """The same of a planner that predicts.
 
-    inner: Believing  # type: ignore[assignment]
+    Args:
+        believing: the planner, as one that predicts.
+    """
+
+    def __init__(self, inner: Planner, believing: Believing) -> None:
+        super().__init__(inner)
+        self._believing = believing
 
     def predict(
         self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
@@ -115,9 +121,9 @@ class _BelievingAnywhere(Anywhere):
         Raises:
             BadInput: a candidate that the campaign's space can't describe.
         """
-        return self.inner.predict(on_pool(campaign, history, (), rng), history, candidates, rng)
+        return self._believing.predict(on_pool(campaign, history, (), rng), history, candidates, rng)
 
 
 def anywhere(inner: Planner) -> Planner:
     """A planner for pools, made one for every space; it predicts if the planner does."""
-    return _BelievingAnywhere(inner) if isinstance(inner, Believing) else Anywhere(inner)
+    return _BelievingAnywhere(inner, inner) if isinstance(inner, Believing) else Anywhere(inner)
