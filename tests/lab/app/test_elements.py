@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.app.reporting import cards_for
 from lab.types import CampaignStatus, Origin, StepStatus
 from tests.campaign_files import REPOSITORY
 
@@ -101,6 +102,12 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         (ended,) = laboratory.store.runs(outcome.campaign.id)
         steps = len(laboratory.store.steps(ended.run.id))
     return Whole(element=element, file=file, outcome=outcome, steps=steps)
+
+
+def test_cards_of_the_models_that_a_campaign_names_are_at_hand_for_its_report(whole: Whole) -> None:
+    named = {choice.name for choice in whole.outcome.campaign.models}
+    assert named
+    assert named <= {card.name for card in cards_for(whole.outcome.campaign)}
 
 
 def values(outcome: Outcome) -> dict[str, float]:
