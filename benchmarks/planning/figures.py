@@ -108,9 +108,10 @@ def draw(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
 
 
 def overview(folder: Path, sets: Sequence[str], file: Path) -> None:
-    """One panel a set: best so far by experiments, mean over seeds."""
+    """One panel a set that more than random was run on: best so far by experiments, mean over seeds."""
     runs = read_runs(folder)
     panels = {name: by_method(runs, name, course) for name in sets}
+    panels = {name: curves for name, curves in panels.items() if set(curves) - {"random"}} or panels
     panels = {name: curves for name, curves in panels.items() if curves}
     columns = min(4, len(panels))
     lines = -(-len(panels) // columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -196,6 +197,7 @@ class _Crew:
     def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
         self.folder, self.stopped = folder, threading.Event()
         self._queue, self._lock, self._progress = list(jobs), threading.Lock(), _Progress(len(jobs))
+        self._commit = _commit()
         self._pools = {name: write_pool(load(name), folder / "pools") for name in {job.set for job in jobs}}
 
     def serve(self) -> None:
@@ -237,7 +239,7 @@ class _Crew:
         except WorkerFailed as failed:
             found = {"error": str(failed)}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return head | found | {"at": now, "load": round(os.getloadavg()[0], 1)}
+        return head | found | {"at": now, "load": round(os.getloadavg()[0], 1), "commit": self._commit}
 
     def _keep(self, job: Job, run: dict[str, Any], seconds: float) -> None:
         """On disk before it is told. A worker that ends when all is stopped has not failed."""
@@ -247,6 +249,17 @@ class _Crew:
             with (self.folder / f"{file_name(job.method)}.jsonl").open("a") as stream:
                 stream.write(json.dumps(run) + "\n")
             self._progress.say(job, run, seconds)
+
+
+def _commit() -> str:
+    """What the planners were at, as far as git knows; empty without git."""
+    try:
+        said = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.stdout.strip()
 
 
 def file_name(method: Method) -> str:

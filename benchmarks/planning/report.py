@@ -97,6 +97,7 @@ def report(folder: Path, sets: Sequence[str], wanted: Sequence[str] = (), title:
         "What the columns mean, and what the sets are: benchmarks/planning/README.md. Means and 95 % intervals over seeds.",
         "",
         *_summary(by_set, base),
+        *_commits(by_set, base),
     ]
     for name, found in by_set.items():
         lines += ["", *_table(load(name), found, base)]
@@ -124,6 +125,15 @@ def _summary(by_set: Mapping[str, Sequence[Arm]], base: str) -> list[str]:
         pairs = [(at[base], at[method]) for at in ran.values() if method in at and base in at]
         lines.append(_row([method, str(len(pairs)), *_compared(pairs, method == base)]))
     return lines
+
+
+def _commits(by_set: Mapping[str, Sequence[Arm]], base: str) -> list[str]:
+    """What the planner was at when it was run; one commit where it was frozen."""
+    runs = [
+        run for found in by_set.values() for arm in found if arm.method == base for run in arm.runs.values()
+    ]
+    known = sorted({run["commit"] for run in runs if run.get("commit")})
+    return ["", f"{base} was run at {', '.join(known)}."] if known else []
 
 
 def _compared(pairs: Sequence[tuple[Arm, Arm]], itself: bool) -> list[str]:
@@ -227,6 +237,9 @@ def coverage(folder: Path, sets: Sequence[str], wanted: Sequence[str] = ()) -> s
             ]
             counts = [(name, p["inside"], p["of"], p["width"]) for name, p in probes]
             lines += _covered(method, f"unmeasured, at {at}", counts)
+        probes = [(key[1], p) for key, run in own.items() for p in run["probes"] if p["of"]]
+        pooled = [(name, p["inside"], p["of"], p["width"]) for name, p in probes]
+        lines += _covered(method, "unmeasured, at 25, 50 and 100", pooled)
         chosen = [(key[1], *run["chosen"], math.nan) for key, run in own.items() if run["chosen"][1]]
         lines += _covered(method, "chosen", chosen)
     return "\n".join(lines)
