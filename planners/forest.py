@@ -71,7 +71,7 @@ class FittedForest:
     def _by_tree(self, rows: np.ndarray) -> np.ndarray:
         """What each tree predicts: trees x m."""
         inputs = stacked([f.rows(rows) for f in self._features]).astype(np.float32)
-        return np.array([tree.tree_.predict(inputs)[:, 0] for tree in self._trees])  # type: ignore[attr-defined]
+        return np.array([tree.tree_.predict(inputs)[:, 0] for tree in self._trees])  # type: ignore[attr-defined]  # is there once fitted
 
     def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of the output, both (m,)."""

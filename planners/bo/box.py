@@ -216,7 +216,7 @@ class Optimiser:
             if (discrete or levels) and not (atleast or box.amounts or self._stepped):
                 self._stepped = True
                 best, _ = optimize_acqf_mixed_alternating(
-                    function,  # type: ignore[arg-type]
+                    function,  # type: ignore[arg-type]  # any callable will do
                     limits,
                     discrete_dims=discrete,
                     cat_dims=levels,
@@ -230,7 +230,7 @@ class Optimiser:
             if len(held) == len(row):
                 return None
             best, _ = optimize_acqf(
-                function,  # type: ignore[arg-type]
+                function,  # type: ignore[arg-type]  # any callable will do
                 limits,
                 q=1,
                 num_restarts=1,

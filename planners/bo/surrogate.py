@@ -39,6 +39,7 @@ __all__ = [
     "tensor",
 ]
 
+# its stubs leave torch.linalg.LinAlgError out
 ALGEBRA = (ModelFittingError, NotPSDError, NanError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
 """What a fit or a prediction raises where its matrices are too badly conditioned; never what a bug raises."""
 
