@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from lab.types import (
     Reason,
     new_id,
 )
+from planners.drawing import on_pool
 from planners.frames import (
     EXPECTED,
     Told,
@@ -40,6 +41,7 @@ from planners.frames import (
     space_of,
     told_of,
 )
+from planners.mechanistic.planner import Estimate, MechanisticPlanner
 from planners.notebook_state import State, read, take_down, write
 from planners.registry import planner as planner_named
 
@@ -260,6 +262,19 @@ class Chooser:
             for c, *numbers in zip(chosen, *columns, strict=True)
         ]
         return frame_of(rows, ["id", "predicted", "sd", "low", "high"])
+
+    def posterior(self) -> pd.DataFrame:
+        """What the planner ``mechanistic`` believes of each parameter: mean, sd and a 95 % interval, in its unit.
+
+        Raises:
+            BadInput: another planner, which fits no mechanism.
+        """
+        inner = getattr(self._planner, "inner", None)
+        if not isinstance(inner, MechanisticPlanner):
+            raise BadInput("Only the planner mechanistic has parameters to report.", field="planner")
+        rng = np.random.default_rng([self.campaign.seed, self._state.asks])
+        estimates = inner.posterior(on_pool(self.campaign, self._history(), (), rng), self._history(), rng)
+        return frame_of([asdict(e) for e in estimates], [f.name for f in fields(Estimate)])
 
     def results(self) -> pd.DataFrame:
         """All that was told, a row an experiment; :meth:`tell` of another chooser reads it back."""

@@ -282,3 +282,14 @@ def test_a_reference_may_be_given_as_a_candidate() -> None:
     made = chooser(reference=Candidate(id="today", values={"x": 0.3, "buffer": "mes"}), with_reference=True)
     assert made.ask(2).id[0] == "today"
     assert len(made.campaign.candidates) == 20
+
+
+def test_a_mechanism_reports_its_parameters() -> None:
+    frame = pd.DataFrame({"id": [f"{t} C" for t in range(40, 81, 4)], "temperature_c": range(40, 81, 4)})
+    made = Chooser(frame, "activity", planner="mechanistic")
+    made.tell(frame.assign(activity=1.0 / (1.0 + np.exp((frame.temperature_c - 58) / 2)), activity_se=0.02))
+    table = made.posterior().set_index("name")
+    assert table.loc["half_c", "low"] < table.loc["half_c", "mean"] < table.loc["half_c", "high"]
+    assert 56 < table.loc["half_c", "mean"] < 60
+    with pytest.raises(BadInput, match="mechanistic"):
+        chooser().posterior()
