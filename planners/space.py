@@ -178,6 +178,11 @@ def encode_space(campaign: Campaign) -> Space:
         columns, cards = sequence_blocks(letters)
         single = bool(letters.parent) and int(letters.counts.max()) <= 1
         kernels = _sequence_kernels(columns, single)
+        if any(candidate.values for candidate in pool):
+            values = value_blocks(pool)
+            columns = {name: columns[name] for name in ("one_hot", "z_scales") if name in columns}
+            columns, spreads, cards = columns | values.columns, values.spreads, (*cards, values.label)
+            kernels, single = ["sum", "sum_short"], False
     elif any(candidate.values for candidate in pool) or not campaign.models:
         logs = [p.name for p in campaign.space.parameters if p.log] if campaign.space else []
         values = value_blocks(pool, logs)

@@ -121,3 +121,18 @@ def test_numbers_are_judged_by_the_kernel_that_settings_name_and_by_matern_witho
     history = measured(pool[::3], lambda c: float(c.values["x"] - c.values["y"]))
     asked = planners.planner("adaptive", settings).ask(2, made, history, (), np.random.default_rng(0))
     assert asked.experiments[0].reason.model_cards == ("named_values@1", f"gaussian_process_{kernel}@1")
+
+
+def test_sequences_with_settings_of_their_assay_are_judged_by_both() -> None:
+    pool = tuple(
+        Candidate(id=f"{c.id}/{t}", sequence=c.sequence, values={"temperature_c": float(t)})
+        for c in variants(letters="AFK")
+        for t in (30, 40, 50)
+    )
+
+    def activity(candidate: Candidate) -> float:
+        return candidate.values["temperature_c"] / 50.0 + (0.6 if "F" in candidate.sequence[5:] else 0.0)
+
+    fitted = model(pool, measured(pool[::3] + pool[1::7], activity), PARENT)
+    truth = np.array([activity(c) for c in pool])
+    assert np.corrcoef(fitted.gp.mean, truth)[0, 1] > 0.85
