@@ -27,6 +27,11 @@ _MAX_NOISE = 25.0
 _LEAST_FOR_TREES = 12
 """Results below which a forest is not worth its seconds."""
 
+_FOREST_SINGLE, _FOREST_SEVERAL = 0.5, 0.2
+"""What a forest is worth beside 1 for all Gaussian processes, before densities are looked at; on GB1 a larger share
+found less.
+"""
+
 _HEAD_START = 6.0
 """Nats by which another kernel's leave-one-out density has to better that of a space's first."""
 
@@ -188,7 +193,7 @@ def _fits(
         fits, shares = [fits[best]], [1.0]
     if space.for_trees and len(seen.rows) >= _LEAST_FOR_TREES and space.letters is not None:
         fits.append(fit_forest(space.for_trees, seen.rows, outputs.values, outputs.noise, seed))
-        shares.append(0.5)
+        shares.append(_FOREST_SINGLE if space.strata is not None else _FOREST_SEVERAL)
     return fits, np.array(shares)
 
 
