@@ -14,6 +14,8 @@ from planners.polytope import mended
 if TYPE_CHECKING:
     import torch
 
+    from planners.bo.choosing import Choice
+
 __all__ = ["Box", "Optimiser", "is_box"]
 
 _FEW = 40
@@ -174,28 +176,20 @@ class Optimiser:
         self._known = {_key(candidate) for candidate in known}
         self._stepped = False
 
-    def __call__(
-        self, function: torch.nn.Module, row: np.ndarray, value: float
-    ) -> tuple[Candidate, np.ndarray, float] | None:
-        """A candidate with a larger value, what the model sees of it, and that value; None where none was found.
+    def __call__(self, function: torch.nn.Module, best: Choice) -> Choice | None:
+        """A candidate with a larger value than the best of the pool; None where none was found."""
+        from planners.bo.choosing import Choice, values_of
 
-        Args:
-            row: (d,), of the best of the pool.
-            value: its value.
-        """
-        import torch
-
-        found = self._optimum(function, row)
+        found = self._optimum(function, best.row)
         candidate = None if found is None else self._box.decode(found, self._rng)
         if candidate is None or _key(candidate) in self._known:
             return None
-        better = self._box.encode([candidate])
-        with torch.no_grad():
-            reached = float(function(torch.as_tensor(better)[:, None, :])[0])
-        if not reached > value:
+        row = self._box.encode([candidate])
+        reached = float(values_of(function, row)[0])
+        if not reached > best.value:
             return None
         self._known.add(_key(candidate))
-        return candidate, better[0], reached
+        return Choice(candidate=candidate, row=row[0], value=reached)
 
     def _optimum(self, function: torch.nn.Module, row: np.ndarray) -> np.ndarray | None:
         import torch

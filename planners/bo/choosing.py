@@ -13,13 +13,10 @@ from lab.types import Candidate
 from planners.bo.acquire import Acquisitions
 from planners.bo.surrogate import Surrogate, moments
 
-__all__ = ["Choice", "Improve", "choose", "screened"]
+__all__ = ["Choice", "Improve", "choose", "screened", "values_of"]
 
 _CHUNK = 1024
 """Candidates whose acquisition values are worked out at a time."""
-
-Improve = Callable[[torch.nn.Module, np.ndarray, float], tuple[Candidate, np.ndarray, float] | None]
-"""Acquisition function, best row of the pool and its value -> a better candidate beside the pool, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +31,10 @@ class Choice:
     candidate: Candidate
     row: np.ndarray
     value: float
+
+
+Improve = Callable[[torch.nn.Module, Choice], Choice | None]
+"""Acquisition function and the best of the pool -> a better candidate beside the pool, if there is one."""
 
 
 def choose(
@@ -57,13 +58,13 @@ def choose(
     under_way, chosen = pending, list[Choice]()
     while len(chosen) < n and len(left):
         function = acquisitions.at(torch.as_tensor(under_way) if len(under_way) else None)
-        values = _values(function, X[left])
+        values = values_of(function, X[left])
         best = np.flatnonzero(values >= values.max() - 1e-12)
         at = int(best[0] if len(best) == 1 else rng.choice(best))
         choice = Choice(candidate=candidates[int(left[at])], row=X[left[at]], value=float(values[at]))
-        better = improve(function, choice.row, choice.value) if improve is not None else None
-        if better is not None and all(better[0].id != c.candidate.id for c in chosen):
-            choice = Choice(candidate=better[0], row=better[1], value=better[2])
+        better = improve(function, choice) if improve is not None else None
+        if better is not None and all(better.candidate.id != c.candidate.id for c in chosen):
+            choice = better
         chosen.append(choice)
         left = np.array(
             [row for row in left if candidates[int(row)].id != choice.candidate.id], dtype=np.intp
@@ -72,7 +73,7 @@ def choose(
     return tuple(chosen)
 
 
-def _values(function: torch.nn.Module, X: np.ndarray) -> np.ndarray:
+def values_of(function: torch.nn.Module, X: np.ndarray) -> np.ndarray:
     """Acquisition values of candidates one by one: n x d -> (n,); what is no number is worst."""
     parts: list[Tensor] = []
     with torch.no_grad():

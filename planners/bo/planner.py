@@ -21,6 +21,7 @@ from planners.asking import check_ask, exhausted, seed_of
 from planners.bo import words
 from planners.bo.box import Box, Optimiser, is_box
 from planners.bo.features import Encoding, PoolFeatures, each_once
+from planners.bo.nearby import Neighbourhood
 from planners.bo.results import Column, Results, read_history
 from planners.bo.start import spread_rows
 from planners.repeats import repeats
@@ -28,7 +29,7 @@ from planners.seen import free_rows
 
 if TYPE_CHECKING:
     from planners.bo.acquire import Acquisitions
-    from planners.bo.choosing import Choice
+    from planners.bo.choosing import Choice, Improve
     from planners.bo.surrogate import Surrogate
 
 __all__ = ["Ask", "BotorchPlanner", "BotorchSettings", "Region"]
@@ -228,7 +229,7 @@ class Ask:
             self.X[kept],
             pending,
             self.rng,
-            self._optimiser(region),
+            self._improve(region),
         )
         said = "; ".join(filter(None, (region.remark, *surrogate.remarks)))
         best = self._best(surrogate, baseline)
@@ -237,13 +238,15 @@ class Ask:
         advice = self._advice(choices, surrogate, best) if choices else None
         return Proposal(experiments=(*again, *made), advice=advice)
 
-    def _optimiser(self, region: Region) -> Optimiser | None:
-        """What looks beside the pool, where the space allows that."""
-        if not isinstance(self.encoding, Box):
+    def _improve(self, region: Region) -> Improve | None:
+        """What looks beside the pool; nothing where the campaign has no space."""
+        if self.campaign.space is None:
             return None
         asked = [e.candidate for e in self.history.experiments]
         known = [*asked, *self.results.pending, self.campaign.reference]
-        return Optimiser(self.encoding, self.campaign.fixed, known, self.rng, region.box)
+        if isinstance(self.encoding, Box):
+            return Optimiser(self.encoding, self.campaign.fixed, known, self.rng, region.box)
+        return Neighbourhood(self.campaign, self.encoding, known, self.rng)
 
     def _best(self, surrogate: Surrogate, baseline: np.ndarray) -> float | None:
         """What the model makes of the best measured, in the first target's unit."""

@@ -234,7 +234,7 @@ def test_a_posterior_that_cannot_be_computed_leaves_a_batch_that_covers_the_spac
     def fails(*_: Any, **__: Any) -> None:
         raise NotPSDError("not positive")
 
-    monkeypatch.setattr(choosing, "_values", fails)
+    monkeypatch.setattr(choosing, "values_of", fails)
     proposal = ask(LINE, 3, EVERY_FIFTH)
     assert len(proposal.experiments) == 3
     assert "could not be inverted, so it had no say" in proposal.experiments[0].reason.sentence

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import planners
-from lab.spaces import Candidate, LinearConstraint, Mixture, Parameter, SearchSpace
+from lab.spaces import Candidate, LinearConstraint, Mixture, Parameter, SearchSpace, Sites
 from lab.types import ExperimentStatus, History
 from planners.bo.box import Box, Optimiser
+from planners.bo.choosing import Choice
 from planners.drafts import Codec
 from planners.sampling import draw
 from tests.planners.campaigns import campaign, observation
@@ -75,6 +76,11 @@ def test_linear_constraints_mean_the_same_on_columns() -> None:
     assert (by_columns == by_values).all()
 
 
+def at(row: np.ndarray, value: float = -10.0) -> Choice:
+    """The best of a pool."""
+    return Choice(candidate=Candidate(id="best"), row=row, value=value)
+
+
 class Peak(torch.nn.Module):
     """An acquisition with its top at a row."""
 
@@ -92,9 +98,9 @@ def test_it_climbs_to_the_top_of_an_acquisition_inside_constraints() -> None:
     box = Box(TILTED)
     start = box.encode([Candidate(id="s", values={"x": 0.1, "y": 0.1})])[0]
     look = Optimiser(box, {}, (), np.random.default_rng(0))
-    found = look(Peak(np.array([1.0, 0.5])), start, -10.0)
+    found = look(Peak(np.array([1.0, 0.5])), at(start))
     assert found is not None
-    candidate, _, value = found
+    candidate, value = found.candidate, found.value
     # the nearest point to (1, 0.5) with x + 2 y' <= 1.2, y' the share of y's range
     assert value == pytest.approx(-(0.8**2) / 5.0, abs=0.002)
     assert TILTED.holds(candidate)
@@ -103,11 +109,9 @@ def test_it_climbs_to_the_top_of_an_acquisition_inside_constraints() -> None:
 def test_amounts_change_within_the_ingredients_of_the_best() -> None:
     box = Box(BLEND)
     start = box.encode([Candidate(id="s", values={"a": 0.2, "b": 0.3, "c": 0.5, "d": 0.0})])[0]
-    found = Optimiser(box, {}, (), np.random.default_rng(0))(
-        Peak(np.array([0.6, 0.1, 0.3, 0.0])), start, -10.0
-    )
+    found = Optimiser(box, {}, (), np.random.default_rng(0))(Peak(np.array([0.6, 0.1, 0.3, 0.0])), at(start))
     assert found is not None
-    values = found[0].values
+    values = found.candidate.values
     assert [values[k] for k in "abcd"] == pytest.approx([0.6, 0.1, 0.3, 0.0], abs=0.003)
 
 
@@ -116,8 +120,8 @@ def test_what_is_known_or_no_better_is_not_found() -> None:
     box = Box(coarse)
     top = Candidate(id="top", values={"x": 0.5, "y": 0.4})
     start, peak = box.encode([Candidate(id="s", values={"x": 0.1, "y": 0.1})])[0], Peak(box.encode([top])[0])
-    assert Optimiser(box, {}, (top,), np.random.default_rng(0))(peak, start, -10.0) is None
-    assert Optimiser(box, {}, (), np.random.default_rng(0))(peak, start, 10.0) is None
+    assert Optimiser(box, {}, (top,), np.random.default_rng(0))(peak, at(start)) is None
+    assert Optimiser(box, {}, (), np.random.default_rng(0))(peak, at(start, 10.0)) is None
 
 
 def truth(candidate: Candidate) -> float:
@@ -147,3 +151,28 @@ def test_a_mixed_space_is_searched_beyond_what_was_drawn() -> None:
     assert len({e.candidate.id for e in history.experiments}) == 16
     values = [truth(e.candidate) for e in history.experiments]
     assert max(values[8:]) > 0.0 > max(values[:8])
+
+
+def test_sequences_are_searched_beyond_what_was_drawn() -> None:
+    parent = "MKTAYIAKQR"
+    letters = ("ACDEFGHIKL",) * 5
+    space = SearchSpace(sites=Sites(parent=parent, positions=(2, 4, 6, 8, 9), letters=letters))
+    worth = dict(zip("ACDEFGHIKL", np.linspace(0.0, 1.0, 10), strict=True))
+
+    def additive(candidate: Candidate) -> float:
+        return float(sum(worth.get(candidate.sequence[i - 1], 0.0) for i in (2, 4, 6, 8, 9)))
+
+    made = replace(
+        campaign((), "botorch", parent=parent, settings={"designed": 12, "screened": 100}, batch_size=6),
+        space=space,
+    )
+    planner, history = planners.planner("botorch", made.planner.settings), History()
+    for batch in range(5):
+        chosen = planner.ask(6, made, history, (), np.random.default_rng([0, batch])).experiments
+        assert all(space.holds(e.candidate) for e in chosen)
+        done = tuple(replace(e, status=ExperimentStatus.MEASURED) for e in chosen)
+        seen = tuple(observation(e, additive(e.candidate), 0.01) for e in done)
+        history = History(experiments=history.experiments + done, observations=history.observations + seen)
+    values = [additive(e.candidate) for e in history.experiments]
+    assert len({e.candidate.id for e in history.experiments}) == 30
+    assert max(values) > max(values[:12]) + 0.5
