@@ -17,6 +17,7 @@ from tests.project.source_tree import PACKAGES, REPOSITORY, canonical, modules, 
 
 USES = {
     "planning": ("planners", "models"),
+    "notebook": ("planners.frames", "planners.notebook"),
     "hub": ("models",),
     "postgres": ("lab.store",),
     "console": ("ui",),
