@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,12 @@ class Known:
     alphabet: Alphabet
     space: SearchSpace | None = None
 
+    def is_number(self, name: str) -> bool:
+        """Whether the value of that name is a number, not a level or a word."""
+        if self.space is not None:
+            return all(p.is_number for p in self.space.parameters if p.name == name)
+        return not isinstance(next(iter(self.candidates.values())).values[name], str)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Of the values that describe candidates."""
@@ -54,23 +60,18 @@ def read_past(path: Path, known: Known) -> tuple[tuple[PastResult, ...], str]:
     """
     source = read_source(path, "table of past results")
     problems = Problems(source)
-    rows = csv.reader(io.StringIO(source.text, newline=""))
     found: list[PastResult] = []
     header: list[str] | None = None
-    for cells in rows:
-        if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
-            continue
+    for line, cells in _filled(source.text, problems):
         if header is None:
-            header = [cell.strip() for cell in cells]
-            _check_header(header, known, problems)
+            header = cells
+            _check_header(header, known, problems, line)
             problems.raise_if_any()
             continue
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        row = dict(zip(header, cells, strict=False))
         if len(cells) != len(header):
-            problems.add(
-                "", f"This row has {len(cells)} cells, the heading {len(header)}.", line=rows.line_num
-            )
-        elif (result := _read(row, path.stem, known, problems, rows.line_num)) is not None:
+            problems.add("", f"This row has {len(cells)} cells, the heading {len(header)}.", line=line)
+        elif (result := _read(row, path.stem, known, problems, line)) is not None:
             found.append(result)
     if not found and not problems:
         problems.add("", "The file holds no results.", "Add a row for each: variant, target, value.")
@@ -78,22 +79,36 @@ def read_past(path: Path, known: Known) -> tuple[tuple[PastResult, ...], str]:
     return tuple(found), source.sha256
 
 
-def _check_header(header: Sequence[str], known: Known, problems: Problems) -> None:
+def _filled(text: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
+    """Lines and cells of the rows that hold something; one that can't be read is noted, and ends the table."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if any(cells) and not cells[0].startswith("#"):
+                yield rows.line_num, cells
+    except csv.Error as error:
+        problems.add(
+            "", f"This row can't be read: {error}.", "Check its quotes and commas.", line=rows.line_num
+        )
+
+
+def _check_header(header: Sequence[str], known: Known, problems: Problems, line: int) -> None:
     needed = ["variant", "value"] + (["target"] if len(known.goal.targets) > 1 else [])
     for name in needed:
         if name not in header:
             problems.add(
-                name, f"There is no column {name}.", f"The heading needs {', '.join(needed)}.", line=1
+                name, f"There is no column {name}.", f"The heading needs {', '.join(needed)}.", line=line
             )
     for name in header:
         if header.count(name) > 1:
-            problems.add(name, f"The column {name} stands here twice.", "Keep one.", line=1)
+            problems.add(name, f"The column {name} stands here twice.", "Keep one.", line=line)
         elif name not in _FIXED and name not in known.names:
             problems.add(
                 name,
                 f"{name!r} is no column of past results.",
                 f"Columns are {', '.join((*_FIXED, *known.names))}.",
-                line=1,
+                line=line,
             )
 
 
@@ -158,7 +173,7 @@ def _candidate(row: Mapping[str, str], known: Known, problems: Problems, line: i
             line=line,
         )
         return None
-    sequence = row.get("sequence", "")
+    sequence = row.get("sequence", "").upper()
     if not sequence and known.parent:
         try:
             sequence = sequence_of(name, known.parent, known.alphabet)
@@ -182,7 +197,9 @@ def _candidate(row: Mapping[str, str], known: Known, problems: Problems, line: i
             line=line,
         )
         return None
-    values = {key: _value(text, key, known) for key, text in given.items()}
+    values = {key: _value(text, key, known, problems, line) for key, text in given.items()}
+    if None in values.values():
+        return None
     own = known.candidates.get(name)
     if own is not None and (own.sequence, dict(own.values)) != (sequence, values):
         problems.add(
@@ -192,15 +209,6 @@ def _candidate(row: Mapping[str, str], known: Known, problems: Problems, line: i
     return Candidate(id=name or f"past_{line}", sequence=sequence, values=values)
 
 
-def _value(text: str, name: str, known: Known) -> float | str:
-    """A number where the campaign has numbers under that name."""
-    if known.space is not None:
-        levels = {p.name for p in known.space.parameters if not p.is_number}
-        if name in levels:
-            return text
-    elif isinstance(next(iter(known.candidates.values())).values.get(name), str):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _value(text: str, name: str, known: Known, problems: Problems, line: int) -> float | str | None:
+    """A number where the campaign has numbers under that name; None, with the problem noted, where it is none."""
+    return _number(text, name, problems, line) if known.is_number(name) else text

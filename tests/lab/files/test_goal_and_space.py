@@ -305,12 +305,34 @@ def test_the_table_of_past_results_is_part_of_what_the_campaign_was_read_from(de
         ("variant,value\nT2A,1,2\n", 2, "This row has 3 cells, the heading 2."),
         ("variant,value,sequence\nodd,1,MTYKLIL1\n", 2, "odd has '1' at position 8, which is no amino acid."),
         ("variant,value\n", None, "The file holds no results."),
+        ('variant,value,campaign\nT2A,1,"spring\nWT,1,spring\n', 3, "This row can't be read: unexpected end of data."),
+        ("# from spring\nvariant,activity\nT2A,1\n", 2, "There is no column value."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_past_results_is_told_with_its_line(desk, table, line, reason):
     past(desk, table)
     found = [(bad.file, bad.line, bad.reason) for bad in desk.problems()]
     assert ("earlier.csv", line, reason) in found
+
+
+@pytest.mark.parametrize("dose", ["much", "nan", "inf", "1,5"])
+def test_a_past_dose_that_is_no_number_is_told_with_its_line(desk, dose):
+    spaced(
+        desk,
+        "space:\n"
+        "  reference: {values: {dose: 1, solvent: water}}\n"
+        "  parameters: {dose: {low: 0, high: 2}, solvent: {levels: [water, DMSO]}}\n",
+    )
+    past(desk, f'variant,value,dose,solvent\nfirst,0.5,1.5,DMSO\nsecond,0.5,"{dose}",DMSO\n')
+    bad = desk.problem()
+    assert (bad.file, bad.line, bad.field) == ("earlier.csv", 3, "dose")
+    assert bad.reason == f"dose is {dose!r}, which is no number."
+
+
+def test_past_sequences_may_be_in_small_letters_as_those_of_candidates(desk):
+    past(desk, "variant,value,sequence\nodd,1,mtyrlilk\n")
+    (result,) = desk.load().campaign("cmp_1").past
+    assert result.candidate.sequence == "MTYRLILK"
 
 
 def test_a_table_of_past_results_that_is_not_there_is_told_where_it_is_named(desk):
