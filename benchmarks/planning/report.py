@@ -155,7 +155,7 @@ def _compared(pairs: Sequence[tuple[Arm, Arm]], itself: bool) -> list[str]:
         *(_signed(mean_of([gap.middle for gap in gaps[metric]])) for metric in PAIRED),
         f"{larger} of {len(gaps['area'])}",
         f"{sum(gap.middle > 0 for gap in clear)} / {sum(gap.middle < 0 for gap in clear)}",
-        f"{float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-9))))):.2g} times",
+        f"{float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-9))))):.3g} times",
     ]
 
 
