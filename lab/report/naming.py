@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 
 from lab.report.numbers import setting
 from lab.types import Campaign, Candidate
 
-__all__ = ["called", "full_name", "is_mixture", "made_of", "noun", "tick_label", "with_more"]
+__all__ = ["called", "full_name", "is_mixture", "made_of", "noun", "tick_labels", "with_more"]
 
 _SUM_TOLERANCE = 2e-3
 _LONGEST_TICK = 52
@@ -59,13 +61,15 @@ def with_more(name: str, more: str) -> str:
     return f"{name} ({more})" if more else name
 
 
-def tick_label(candidate_id: str, told: str) -> str:
-    """A candidate beside an axis: by what it is made of, or by its id where that is too long or not told.
+def tick_labels(candidates: Sequence[tuple[str, str]]) -> list[str]:
+    """Candidates beside an axis: by what they are made of, or by their ids where that is too long or the same for two.
 
     Args:
-        told: of :func:`made_of`.
+        candidates: id of each, and what :func:`made_of` tells of it.
     """
-    return told if told and len(told) <= _LONGEST_TICK else candidate_id
+    shared = {told for told, times in Counter(told for _, told in candidates).items() if times > 1}
+    by_values = all(told and told not in shared for _, told in candidates)
+    return [told if by_values and len(told) <= _LONGEST_TICK else name for name, told in candidates]
 
 
 def noun(campaign: Campaign) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from lab.report.figures.style import ACCENT, BASELINE, PAPER, REFERENCE, WIDTH_IN, bare, new_figure, to_svg
-from lab.report.naming import tick_label
+from lab.report.naming import tick_labels
 from lab.report.numbers import number
 from lab.report.values import Curve, Estimate, Variant
 
@@ -39,7 +39,7 @@ def top_variants(
                 markerfacecolor=ACCENT if variant.runs > 1 else PAPER,
                 markeredgewidth=1.8,
             )
-        axes.set_yticks(list(rows), [tick_label(v.candidate_id, v.made_of) for v in variants])
+        axes.set_yticks(list(rows), tick_labels([(v.candidate_id, v.made_of) for v in variants]))
         axes.set_ylim(-0.7, len(variants) - 0.3)
         if reference is not None:
             low, high = _finite(reference)

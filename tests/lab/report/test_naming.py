@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.report.naming import called, full_name, is_mixture, made_of, noun, tick_label
+from lab.report.naming import called, full_name, is_mixture, made_of, noun, tick_labels
 from lab.report.numbers import setting
 from lab.types import Candidate
 from tests.protocols.blends import make_blend_campaign
@@ -57,9 +57,14 @@ def test_a_candidate_that_is_named_after_its_values_is_not_told_twice():
 
 
 def test_what_is_too_long_for_an_axis_goes_by_its_name():
-    assert tick_label("c_1", "a 20 %, b 80 %") == "a 20 %, b 80 %"
-    assert tick_label("c_1", ", ".join(f"ingredient {n} 10 %" for n in range(10))) == "c_1"
-    assert tick_label("T16I", "") == "T16I"
+    long = ", ".join(f"ingredient {n} 10 %" for n in range(10))
+    assert tick_labels([("c_1", "a 20 %, b 80 %"), ("c_2", long)]) == ["a 20 %, b 80 %", "c_2"]
+    assert tick_labels([("T16I", ""), ("Y3F", "")]) == ["T16I", "Y3F"]
+
+
+def test_candidates_that_their_values_do_not_tell_apart_go_by_their_names_beside_an_axis():
+    shown = [("pos19-09", "position 19"), ("pos109-16", "position 109"), ("pos19-16", "position 19")]
+    assert tick_labels(shown) == ["pos19-09", "pos109-16", "pos19-16"]
 
 
 def test_the_word_for_a_candidate_follows_the_reference():
