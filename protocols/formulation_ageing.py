@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from devices.plate_reader import ReadAbsorbance
 from lab.bench import Bench
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import RunRecord, Workcell
-from lab.strict import StrictModel
+from lab.strict import StrictModel, refuse
 from lab.types import Batch, Campaign, Candidate, JsonValue, Layout, Observation, new_id
 from protocols import steps
 from protocols.hit_picking import well_uses
@@ -103,6 +103,18 @@ class Parameters(StrictModel):
     max_blank_shift: float = Field(
         default=0.5, gt=0.0, le=10.0, description="Difference of blanks between the two readings."
     )
+
+    @field_validator("stocks")
+    @classmethod
+    def _one_each(cls, stocks: dict[str, str]) -> dict[str, str]:
+        first: dict[str, str] = {}
+        for name, content in stocks.items():
+            if first.setdefault(content, name) != name:
+                raise refuse(
+                    f"{first[content]} and {name} are both said to come from the stock {content}.",
+                    "Give each a stock of its own.",
+                )
+        return stocks
 
     def stocks_for(self, candidate: Candidate) -> Mapping[str, str]:
         """Value -> content of its stock."""

@@ -123,6 +123,7 @@ def wells_of(
         and use.sample_id not in barred
         and math.isfinite(reading.values[use.well])
         and use.well not in reading.saturated
+        and use.well not in set_aside
     ]
     background = float(np.median(blanks)) if blanks else math.nan
     groups: dict[str, list[WellReading]] = {}

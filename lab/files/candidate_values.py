@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from lab.files.source import Problems
@@ -10,6 +11,8 @@ from lab.files.source import Problems
 __all__ = ["ValueColumns"]
 
 Value = float | str
+
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 
 class ValueColumns:
@@ -45,6 +48,14 @@ class ValueColumns:
             self._problems.add(name, f"{candidate} has no {name}.", "Write its value.", line=line)
             return None
         number = _number(written)
+        if name not in self._of_text and _DECIMAL_COMMA.fullmatch(written):
+            self._problems.add(
+                name,
+                f"{name} of {candidate} is {written!r}, with a comma for the decimals.",
+                "Write it with a point.",
+                line=line,
+            )
+            return None
         if number is not None and not math.isfinite(number):
             self._problems.add(
                 name, f"{name} of {candidate} is {written}.", "Write a number or a word.", line=line
@@ -66,6 +77,8 @@ class ValueColumns:
 
 
 def _number(written: str) -> float | None:
+    if "_" in written:
+        return None  # a name such as 2_1, which Python would read as 21
     try:
         return float(written)
     except ValueError:

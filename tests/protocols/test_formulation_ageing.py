@@ -158,6 +158,11 @@ def test_of_many_bad_candidates_a_few_are_named_and_the_others_counted() -> None
     assert refused.value.problems[-1] == "3 more candidates can't be made either."
 
 
+def test_two_values_cannot_come_from_one_stock() -> None:
+    with pytest.raises(ValueError, match="red and pink are both said to come from the stock trough_1"):
+        Parameters(stocks={"red": "trough_1", "green": "trough_2", "pink": "trough_1"})
+
+
 def test_portions_past_the_limits_of_this_handler_are_refused_by_the_name_of_the_candidate() -> None:
     layout, parameters = lay_out()
     workcell = paper_workcell(make_stock_bench())

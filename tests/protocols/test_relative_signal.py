@@ -58,6 +58,14 @@ def judged(signals: PlateReading | None = None, **changes: object) -> RelativeSi
     return RelativeSignal(signals=signals or reading(), uses=USES, requirements=requirements, **rest)  # type: ignore[arg-type]
 
 
+def test_a_blank_without_a_signal_of_its_own_shifts_no_other() -> None:
+    blanks = {use.well: 100.0 for use in USES if use.kind == "blank"}
+    odd = dict.fromkeys(list(blanks)[:4], 400.0)
+    aside = dict.fromkeys(odd, ("non_linear", "was nearly over before the first reading."))
+    plate = judged(reading(cv=0.0, **(blanks | odd)), set_aside=aside)
+    assert {well.net for well in plate.groups["blank"].wells if well.counts} == {0.0}
+
+
 def test_values_are_multiples_of_the_reference_above_blank() -> None:
     plate = judged()
     for key, truth in STRENGTHS.items():

@@ -84,6 +84,12 @@ def test_sequences_do_need_a_library(desk):
         ),
         ("blend_3,nan,0.5,toluene", "PCE10", "PCE10 of blend_3 is nan.", "Write a number or a word."),
         (
+            'blend_3,0.25,"0,75",toluene',
+            "PCBM",
+            "PCBM of blend_3 is '0,75', with a comma for the decimals.",
+            "Write it with a point.",
+        ),
+        (
             "blend_3,0.25,0.750,toluene",
             "variant",
             "blend_3 has the same values as blend_1 in line 2.",
@@ -119,6 +125,18 @@ def test_a_row_that_cannot_be_used_is_named_with_its_line(blends, row, field, re
 def test_text_that_looks_like_a_number_stays_text_in_a_column_of_text(blends):
     blends.table.write_text(TABLE + "blend_3,0.1,0.9,1234\n")
     assert read(blends).candidates[-1].values["solvent_name"] == "1234"
+
+
+def test_a_column_of_decimal_commas_is_refused_and_not_taken_for_text(blends):
+    blends.table.write_text('variant,ph\nblend_1,"6,5"\nstandard,7.0\n')
+    bad = blends.problem(lambda: read(blends))
+    assert (bad.line, bad.field) == (2, "ph")
+    assert bad.reason == "ph of blend_1 is '6,5', with a comma for the decimals."
+
+
+def test_names_with_an_underscore_between_digits_are_text(blends):
+    blends.table.write_text("variant,lot\nblend_1,2_1\nstandard,2_2\n")
+    assert read(blends).candidates[0].values == {"lot": "2_1"}
 
 
 @pytest.mark.parametrize(
