@@ -176,7 +176,9 @@ def test_two_goals_are_one_too_many(desk):
     bad = desk.problem()
     assert (bad.file, bad.line, bad.field) == ("campaign.yaml", 2, "goal")
     assert bad.reason == "A goal is to maximize, minimize, hit, exceed or map one target."
-    assert bad.way_out == "Write one of the five: `maximize: residual_activity`. More targets go under `also`."
+    assert (
+        bad.way_out == "Write one of the five: `maximize: residual_activity`. More targets go under `also`."
+    )
 
 
 def test_a_name_that_can_name_no_file_is_refused(desk):
