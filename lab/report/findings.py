@@ -187,11 +187,14 @@ def _combined(results: Sequence[Result]) -> dict[str, _Combined]:
     for result in results:
         if result.usable and result.experiment.status is ExperimentStatus.MEASURED:
             measured[result.experiment.candidate.id].append(result)
+    parts_of = {name: [part for result in mine for part in _parts(result)] for name, mine in measured.items()}
+    scatter = statistics.scatter([[p.estimate for p in parts] for parts in parts_of.values()])
     found = {}
-    for name, mine in measured.items():
-        parts = [part for result in mine for part in _parts(result)]
-        estimate, agree = statistics.combine([p.estimate for p in parts], [max(1, p.wells) for p in parts])
-        found[name] = _Combined(estimate=estimate, agree=agree, parts=parts, results=mine)
+    for name, parts in parts_of.items():
+        estimate, agree = statistics.combine(
+            [p.estimate for p in parts], [max(1, p.wells) for p in parts], scatter
+        )
+        found[name] = _Combined(estimate=estimate, agree=agree, parts=parts, results=measured[name])
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -11,11 +12,13 @@ from scipy import stats
 from lab.report.values import Estimate
 
 __all__ = [
+    "Scatter",
     "benjamini_hochberg",
     "combine",
     "difference",
     "estimate",
     "p_better",
+    "scatter",
     "spearman",
     "wilson",
     "z_prime",
@@ -45,16 +48,49 @@ def estimate(value: float, standard_error: float, degrees_of_freedom: int) -> Es
     )
 
 
-def combine(estimates: Sequence[Estimate], weights: Sequence[int]) -> tuple[Estimate, bool]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scatter:
+    """How much further apart runs lie than their own standard errors say, learned from all candidates with several runs.
+
+    Args:
+        ratio: of the variance between runs to the one expected, at least 1.
+        degrees_of_freedom: behind it, runs less candidates.
+    """
+
+    ratio: float
+    degrees_of_freedom: int
+
+
+def scatter(groups: Sequence[Sequence[Estimate]]) -> Scatter | None:
+    """The scatter between runs, pooled (Birge's ratio over all groups); None where no group has two runs of known error.
+
+    Args:
+        groups: of each candidate, what each of its runs says.
+    """
+    freedom, q = 0, 0.0
+    for group in groups:
+        values = np.array([e.value for e in group])
+        errors = np.array([e.standard_error for e in group])
+        if len(group) > 1 and _known(errors):
+            freedom += len(group) - 1
+            q += _cochran_q(values, errors)
+    return Scatter(ratio=max(1.0, q / freedom), degrees_of_freedom=freedom) if freedom else None
+
+
+def combine(
+    estimates: Sequence[Estimate], weights: Sequence[int], pooled: Scatter | None = None
+) -> tuple[Estimate, bool]:
     """The weighted mean of independent runs, and whether they agree.
 
-    The standard error is the larger of the one that the runs' own standard errors give and the one that their scatter
-    gives, so that what changes from run to run is not lost; degrees of freedom follow the one that was used. Runs agree
-    unless Cochran's Q test rejects it at 1 %.
+    Runs agree unless Cochran's Q test rejects it at 1 %. Where they do and the scatter of other candidates' runs is known,
+    the runs' own standard errors are widened by that. Otherwise the standard error is the larger of the one that the runs'
+    own give and the one that their scatter gives, so that what changes from run to run is not lost. Degrees of freedom
+    follow the one that was used.
 
     Args:
         estimates: one or more.
         weights: wells behind each.
+        pooled: of all candidates, these runs among them.
     """
     if len(estimates) == 1:
         return estimates[0], True
@@ -64,11 +100,19 @@ def combine(estimates: Sequence[Estimate], weights: Sequence[int]) -> tuple[Esti
     mean = float(share @ values)
     within = float(np.sqrt(share**2 @ errors**2))
     between = float(values.std(ddof=1) / math.sqrt(len(values)))
-    positive = bool(np.all(errors > 0) and np.all(np.isfinite(errors)))
+    positive = _known(errors)
     agree = positive and float(stats.chi2.sf(_cochran_q(values, errors), len(values) - 1)) > 0.01
+    freedom = sum(e.degrees_of_freedom for e in estimates)
+    if agree and pooled is not None:
+        widened = within * math.sqrt(pooled.ratio)
+        return estimate(mean, widened, pooled.degrees_of_freedom if pooled.ratio > 1.0 else freedom), agree
     if positive and within >= between:
-        return estimate(mean, within, sum(e.degrees_of_freedom for e in estimates)), agree
+        return estimate(mean, within, freedom), agree
     return estimate(mean, between, len(values) - 1), agree
+
+
+def _known(errors: np.ndarray) -> bool:
+    return bool(np.all(errors > 0) and np.all(np.isfinite(errors)))
 
 
 def _cochran_q(values: np.ndarray, errors: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from lab.report.statistics import (
     difference,
     estimate,
     p_better,
+    scatter,
     spearman,
     wilson,
     z_prime,
@@ -53,6 +54,39 @@ def test_runs_that_disagree_are_told_so_and_their_scatter_widens_the_interval():
 def test_runs_count_by_their_wells():
     both, _ = combine([estimate(0.4, 0.1, 5), estimate(0.7, 0.1, 2)], [6, 3])
     assert both.value == pytest.approx(0.5)
+
+
+def test_two_runs_that_agree_are_as_sure_as_all_candidates_that_were_measured_twice():
+    runs = [estimate(0.50, 0.01, 5), estimate(0.53, 0.01, 5)]
+    alone, _ = combine(runs, [6, 6])
+    others = [
+        [estimate(0.3, 0.01, 5), estimate(0.3 + d, 0.01, 5)] for d in (0.02, -0.015, 0.02, -0.03, 0.01, 0.02)
+    ]
+    pooled = scatter([runs, *others, [estimate(0.9, 0.01, 5)]])
+    assert pooled is not None
+    assert pooled.degrees_of_freedom == 7
+    q = sum(d**2 for d in (0.03, 0.02, 0.015, 0.02, 0.03, 0.01, 0.02)) / (2 * 0.01**2)
+    assert pooled.ratio == pytest.approx(q / 7)
+    both, agree = combine(runs, [6, 6], pooled)
+    assert agree
+    assert (both.value, both.degrees_of_freedom) == (pytest.approx(0.515), 7)
+    assert both.standard_error == pytest.approx(0.01 / math.sqrt(2) * math.sqrt(q / 7))
+    assert both.high - both.low < (alone.high - alone.low) / 3
+
+
+def test_runs_that_disagree_are_not_smoothed_over_by_others_that_agree():
+    runs = [estimate(0.2, 0.01, 5), estimate(0.8, 0.01, 5)]
+    pooled = scatter([[estimate(0.3, 0.01, 5), estimate(0.3, 0.01, 5)] for _ in range(20)])
+    assert combine(runs, [6, 6], pooled) == combine(runs, [6, 6])
+
+
+def test_scatter_is_never_less_than_the_runs_own_errors_say_and_unknown_without_two_runs():
+    pooled = scatter([[estimate(0.3, 0.05, 5), estimate(0.3, 0.05, 5)]])
+    assert pooled is not None
+    assert pooled.ratio == 1.0
+    assert (
+        scatter([[estimate(0.3, 0.05, 5)], [estimate(0.4, math.inf, 0), estimate(0.5, math.inf, 0)]]) is None
+    )
 
 
 def test_runs_whose_error_is_unknown_are_not_said_to_agree():
