@@ -4,6 +4,26 @@
 the doors; ``models.cards()`` says what is behind them. Implementations are imported when they are asked for.
 """
 
-from models.registry import cards, encoder, encoder_names, model, model_names, model_settings, scorer
+from models.registry import (
+    cards,
+    encoder,
+    encoder_names,
+    guide,
+    guides,
+    model,
+    model_names,
+    model_settings,
+    scorer,
+)
 
-__all__ = ["cards", "encoder", "encoder_names", "model", "model_names", "model_settings", "scorer"]
+__all__ = [
+    "cards",
+    "encoder",
+    "encoder_names",
+    "guide",
+    "guides",
+    "model",
+    "model_names",
+    "model_settings",
+    "scorer",
+]

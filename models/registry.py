@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
@@ -19,6 +19,8 @@ __all__ = [
     "cards",
     "encoder",
     "encoder_names",
+    "guide",
+    "guides",
     "model",
     "model_names",
     "model_settings",
@@ -160,6 +162,35 @@ def model(choice: ModelChoice, *, parent: str = "") -> Encoder | Scorer | Predic
         settings.model_copy(update=found), parent=parent
     )
     return made
+
+
+def guide(choice: ModelChoice, *, parent: str = "") -> Encoder | Scorer:
+    """:func:`model`, for planners: what gives features or scores.
+
+    Raises:
+        BadInput: as of :func:`model`; or the model does nothing but predict, so that a planner could not go by it.
+        MissingData: as of :func:`model`.
+    """
+    made = model(choice, parent=parent)
+    if isinstance(made, Encoder | Scorer):
+        return made
+    raise BadInput(
+        f"The model {choice.name} predicts, and planners go by features and scores alone.",
+        way_out="Leave it out, and ask it in a script.",
+        field="models",
+    )
+
+
+def guides(name: str) -> bool:
+    """Whether planners can go by a model of that name; nothing but its module is imported.
+
+    Raises:
+        BadInput: no model has that name.
+    """
+    module, made_by, _ = _entry(name)
+    maker = getattr(import_module(module), made_by)
+    made = maker if isinstance(maker, type) else get_type_hints(maker)["return"]
+    return hasattr(made, "encode") or hasattr(made, "score")
 
 
 def _entry(name: str) -> tuple[str, str, str]:

@@ -233,7 +233,7 @@ def _from_models(
     scores: list[Score] = []
     labels: list[str] = []
     for number, choice in enumerate(campaign.models, start=1):
-        made = models.model(choice, parent=campaign.reference.sequence)
+        made = models.guide(choice, parent=campaign.reference.sequence)
         labels.append(made.card.label)
         if isinstance(made, Scorer):
             values = _standardised(np.asarray(made.score(campaign.candidates), dtype=np.float64))

@@ -254,16 +254,24 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
 
 
 def _check_models(file: CampaignFile) -> None:
-    """Refuse models that do not exist, and settings that they do not have. Weights and files are not looked at yet.
+    """Refuse models that do not exist or that no planner can go by, and settings that they do not have.
+
+    Weights and files are not looked at yet.
 
     Raises:
         CampaignFileError: what is wrong with the first of them.
     """
-    from models import model_names, model_settings
+    from models import guides, model_names, model_settings
 
     for n, choice in enumerate(file.models, start=1):
         if choice.name not in model_names():
             raise file.unknown_name(f"models[{n}].name", "model", choice.name, model_names())
+        if not guides(choice.name):
+            raise file.error(
+                f"models[{n}].name",
+                f"The model {choice.name} predicts, and planners go by features and scores alone.",
+                "Leave it out, and ask it in a script.",
+            )
         try:
             read_strictly(
                 model_settings(choice.name),

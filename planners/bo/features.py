@@ -71,7 +71,7 @@ class PoolFeatures:
             encoders.append(models.encoder("named_values", pool=pool))
         self._parts += [(encoder.card.label, encoder, False) for encoder in encoders]
         for choice in campaign.models:
-            model = models.model(choice, parent=parent)
+            model = models.guide(choice, parent=parent)
             if isinstance(model, Encoder):
                 self._parts.append((model.card.label, model, False))
             if isinstance(model, Scorer):

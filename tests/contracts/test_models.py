@@ -58,6 +58,15 @@ def test_a_model_encodes_scores_or_predicts_and_its_card_says_what_it_is(case: C
     assert card.weights_sha256 == "" or re.fullmatch("[0-9a-f]{64}", card.weights_sha256)
 
 
+def test_planners_are_given_what_encodes_or_scores_and_refused_what_only_predicts(case: Case) -> None:
+    assert models.guides(case.choice.name) is isinstance(made(case), Encoder | Scorer)
+    if models.guides(case.choice.name):
+        assert models.guide(case.choice, parent=case.parent).card == made(case).card
+    else:
+        with pytest.raises(BadInput, match="planners go by features and scores alone"):
+            models.guide(case.choice, parent=case.parent)
+
+
 def test_a_model_that_scores_or_predicts_out_of_the_box_says_what_it_was_tested_on(case: Case) -> None:
     model = made(case)
     users_own = case.choice.name == "esm2"  # whatever weights the user brings

@@ -147,6 +147,12 @@ def test_a_space_that_reaches_past_what_the_bench_can_make_is_refused(tmp_path: 
         ("", "models: [{name: composision}]", "models[1].name", "Did you mean 'composition'"),
         (
             "",
+            "models: [{name: formation_enthalpy}]",
+            "models[1].name",
+            "planners go by features and scores alone",
+        ),
+        (
+            "",
             "models:\n  - {name: composition, settings: {vector: 3}}",
             "models[1].settings.vector",
             "composition has no setting 'vector'",
