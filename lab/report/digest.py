@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from lab.report.goal_words import goal_words
 from lab.report.values import PlateReading, Result, Target
-from lab.types import Campaign, JsonValue
+from lab.types import Campaign, Candidate, JsonValue, SearchSpace
 
 __all__ = ["content_sha256"]
 
@@ -20,7 +20,7 @@ def content_sha256(
     plates: Sequence[PlateReading],
     targets: Sequence[Target] = (),
 ) -> str:
-    """SHA-256 of goal, choices, results and readings, as hexadecimal digits.
+    """SHA-256 of goal, search space, choices, results and readings, as hexadecimal digits.
 
     Identifiers and wall-clock times are left out, so that two campaigns of one seed on identical twins give the same hash.
     Numbers go in as Python writes them, to the last digit, but for lab times, which go in to the millisecond: the clock
@@ -32,7 +32,7 @@ def content_sha256(
     numbers = {r.experiment.id: r.number for r in results}
     tables: dict[str, JsonValue] = {
         "goal": [campaign.goal.direction, campaign.goal.target],
-        "candidates": [[c.id, c.sequence, sorted(c.values.items())] for c in campaign.candidates],
+        "candidates": [_described(c) for c in campaign.candidates],
         "reference": campaign.reference.id,
         "planner": [campaign.planner.name, sorted(campaign.planner.settings.items())],
         "protocol": [campaign.protocol.name, sorted(campaign.protocol.parameters.items())],
@@ -50,15 +50,49 @@ def content_sha256(
             for p in plates
         ],
     }
+    tables |= _beyond_a_pool(campaign)
     if len(targets) > 1:
-        goal = campaign.goal
-        tables["goal"] = [goal_words(goal), goal.target]
         tables["targets"] = [
             [t.name, [[name, e.value, e.standard_error] for name, e in sorted(t.estimates.items())]]
             for t in targets
         ]
     text = json.dumps(tables, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=list)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _beyond_a_pool(campaign: Campaign) -> dict[str, JsonValue]:
+    """What a campaign has beside a target to maximise or minimise and a pool; nothing where it has no more."""
+    goal = campaign.goal
+    added: dict[str, JsonValue] = {}
+    if goal.level is not None or goal.also or goal.limits:
+        added["whole_goal"] = asdict(goal)
+    if campaign.space is not None:
+        added["space"] = _space(campaign.space)
+        added["whole_reference"] = _described(campaign.reference)
+    if campaign.models:
+        added["models"] = [[m.name, sorted(m.settings.items())] for m in campaign.models]
+    if campaign.past:
+        added["past"] = [
+            [_described(r.candidate), r.target, r.value, r.standard_error, r.campaign] for r in campaign.past
+        ]
+    if campaign.shared:
+        added["shared"] = list(campaign.shared)
+    return added
+
+
+def _space(space: SearchSpace) -> JsonValue:
+    """All of it but the folder of its rules, which is another on every machine."""
+    written = asdict(space)
+    del written["folder"]
+    written["rules"] = [
+        rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__)
+        for rule in space.rules
+    ]
+    return written
+
+
+def _described(candidate: Candidate) -> JsonValue:
+    return [candidate.id, candidate.sequence, sorted(candidate.values.items())]
 
 
 def _milliseconds(lab_time_s: float) -> int | None:
