@@ -459,6 +459,10 @@ class ProtocolModule(Protocol):
     Parameters: Any
     """Frozen pydantic model of its parameters; unknown fields are errors."""
 
+    def targets(self, parameters: Any) -> tuple[str, ...]:
+        """Names of the observations that its analysis gives, which is what a goal may speak of."""
+        ...
+
     def layout(
         self, batch: Batch, campaign: Campaign, bench: Bench, parameters: Any, rng: np.random.Generator
     ) -> Layout:

@@ -39,7 +39,7 @@ from protocols.stock import Pick, Stock
 from protocols.stock_mixing import mixing_picks, portions_ul, refuse_unmakeable
 from protocols.well_groups import REFERENCE, or_none
 
-__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
+__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan", "targets"]
 
 TARGET = "degradation"
 """Name of the observation: share of the absorbance that is lost, 0 to 1; noise takes stable blends a little below 0."""
@@ -119,6 +119,11 @@ class Parameters(StrictModel):
     def stocks_for(self, candidate: Candidate) -> Mapping[str, str]:
         """Value -> content of its stock."""
         return self.stocks or {name: name for name in candidate.values}
+
+
+def targets(parameters: Parameters) -> tuple[str, ...]:
+    """What it measures, whatever the parameters."""
+    return (TARGET,)
 
 
 def method(parameters: Parameters) -> str:

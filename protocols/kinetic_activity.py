@@ -31,7 +31,7 @@ from protocols.relative_assay import (
 )
 from protocols.relative_signal import RelativeSignal
 
-__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
+__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan", "targets"]
 
 TARGET = "relative_activity"
 
@@ -77,6 +77,11 @@ class Parameters(AssayParameters):
         le=0.5,
         description="Largest change of the slope over what counts as linear, as a share of it.",
     )
+
+
+def targets(parameters: Parameters) -> tuple[str, ...]:
+    """What it measures, whatever the parameters."""
+    return (TARGET,)
 
 
 def method(parameters: Parameters) -> str:

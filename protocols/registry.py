@@ -23,7 +23,7 @@ PROTOCOLS: dict[str, str] = {
 }
 """Name -> module, imported when first asked for."""
 
-_NEEDED = ("Parameters", "layout", "plan", "analyse")
+_NEEDED = ("Parameters", "targets", "layout", "plan", "analyse")
 
 
 def protocol_names(folder: Path | str | None = None) -> tuple[str, ...]:

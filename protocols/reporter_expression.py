@@ -28,7 +28,7 @@ from protocols.relative_assay import (
 from protocols.relative_signal import RelativeSignal
 from protocols.stock import Reagent
 
-__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
+__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan", "targets"]
 
 TARGET = "relative_expression"
 
@@ -65,6 +65,11 @@ class Parameters(AssayParameters):
         gt=0.0,
         description="Of the reader's detector, on that reader's own scale; its limits are checked.",
     )
+
+
+def targets(parameters: Parameters) -> tuple[str, ...]:
+    """What it measures, whatever the parameters."""
+    return (TARGET,)
 
 
 def method(parameters: Parameters) -> str:

@@ -29,7 +29,7 @@ from protocols.plate_work import a_lid, fresh_plates, heat_sealed, home, last_re
 from protocols.readings import plate_readings, without_reading
 from protocols.stock import Pick, Reagent, Stock
 
-__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan"]
+__all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan", "targets"]
 
 TARGET = "residual_activity"
 """Name of the observation: the mean over all set temperatures. With several of them there is one more observation for each,
@@ -136,6 +136,11 @@ class Parameters(StrictModel):
 def _written(temperature_c: float) -> str:
     """A temperature as a part of a name: ``82c``, ``82_5c``."""
     return f"{temperature_c:g}c".replace(".", "_").replace("-", "minus_")
+
+
+def targets(parameters: Parameters) -> tuple[str, ...]:
+    """The mean over all temperatures and, where there are several, one for each of them."""
+    return tuple(_roles_by_target(parameters))
 
 
 def method(parameters: Parameters) -> str:
@@ -322,7 +327,7 @@ def analyse(
     )
     observations = []
     for experiment in batch.experiments:
-        for target, roles in _targets(parameters).items():
+        for target, roles in _roles_by_target(parameters).items():
             share = plates.share(experiment.id, roles)
             observations.append(
                 Observation(
@@ -347,7 +352,7 @@ def analyse(
     return tuple(observations)
 
 
-def _targets(parameters: Parameters) -> dict[str, tuple[str, ...]]:
+def _roles_by_target(parameters: Parameters) -> dict[str, tuple[str, ...]]:
     """Target -> roles of the heated plates that it is the mean of."""
     roles = tuple(parameters.heated)
     if len(roles) == 1:

@@ -18,7 +18,7 @@ from lab.errors import BadInput, CampaignFileError, Infeasible
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
 from lab.interfaces import Planner, ProtocolModule
 from lab.store import CampaignRecord
-from lab.strict import read_strictly
+from lab.strict import did_you_mean, read_strictly
 from lab.types import (
     Batch,
     Campaign,
@@ -120,6 +120,7 @@ def prepare(path: Path | str) -> Prepared:
     """
     file = load_campaign(path)
     protocol, parameters = _protocol(file)
+    _check_goal(file, protocol.targets(parameters))
     _check_models(file)
     _check_space(file)
     return Prepared(
@@ -251,6 +252,31 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
         return planner(choice.name, choice.settings)
     except BadInput as wrong:
         raise _at(file, "", wrong) from wrong  # planners name the whole field
+
+
+def _check_goal(file: CampaignFile, measured: Sequence[str]) -> None:
+    """Refuse a goal that speaks of what the protocol does not measure: the whole budget would bring no result.
+
+    Args:
+        measured: targets of the protocol.
+
+    Raises:
+        CampaignFileError: the first such target.
+    """
+    goal = file.goal
+    first, *also = goal.objectives
+    spoken = [
+        (f"goal.{first.direction}", first.target),
+        *((f"goal.also[{n}].{o.direction}", o.target) for n, o in enumerate(also, start=1)),
+        *((f"goal.limits[{n}].target", limit.target) for n, limit in enumerate(goal.limits, start=1)),
+    ]
+    for field, target in spoken:
+        if target not in measured:
+            raise file.error(
+                field,
+                f"The protocol {file.protocol.name} does not measure {target!r}.",
+                did_you_mean(target, measured, what="It measures:"),
+            )
 
 
 def _check_models(file: CampaignFile) -> None:

@@ -277,6 +277,7 @@ def test_analysis_gives_one_observation_for_each_experiment_and_recovers_the_tru
     record = trial.case.record(layout, trial.parameters, np.random.default_rng(5))
     found = trial.module.analyse(record, trial.case.batch, trial.case.campaign, trial.parameters)
     assert len({(o.experiment_id, o.target) for o in found}) == len(found)
+    assert {o.target for o in found} == set(trial.module.targets(trial.parameters))
     seen = {o.experiment_id: o for o in found if o.target == trial.case.target}
     assert set(seen) == {e.id for e in trial.case.batch.experiments}
     samples = {use.sample_id for use in layout.wells}

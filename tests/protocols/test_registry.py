@@ -17,6 +17,7 @@ from lab.strict import StrictModel
 class Parameters(StrictModel):
     pass
 
+def targets(parameters): ...
 def layout(batch, campaign, bench, parameters, rng): ...
 def plan(batch, campaign, workcell, layout, parameters): ...
 def analyse(record, batch, campaign, parameters): ...
@@ -92,5 +93,5 @@ def test_a_file_that_cannot_be_imported_is_named_with_its_line(
 
 def test_a_file_that_is_no_protocol_says_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class Parameters: ...\ndef plan(): ...\n")
-    with pytest.raises(BadInput, match="lacks layout, analyse"):
+    with pytest.raises(BadInput, match="lacks targets, layout, analyse"):
         protocols.load("mine", tmp_path)

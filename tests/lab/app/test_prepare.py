@@ -120,6 +120,32 @@ def space_file(folder: Path, least: float = 0.1, more: str = "", models: str = "
     return file
 
 
+@pytest.mark.parametrize(
+    ("goal", "field", "way_out"),
+    [
+        ("{minimize: degredation}", "goal.minimize", "Did you mean 'degradation'?"),
+        (
+            "{minimize: degradation, also: [{maximize: yield}]}",
+            "goal.also[1].maximize",
+            "It measures: degradation.",
+        ),
+        (
+            "{minimize: degradation, limits: [{target: cost, at_most: 3}]}",
+            "goal.limits[1].target",
+            "It measures: degradation.",
+        ),
+    ],
+)
+def test_a_goal_of_what_the_protocol_does_not_measure_is_refused_at_its_line(
+    tmp_path: Path, goal: str, field: str, way_out: str
+) -> None:
+    file = space_file(tmp_path)
+    file.write_text(file.read_text().replace("{minimize: degradation}", goal))
+    with pytest.raises(CampaignFileError, match="does not measure") as refused:
+        prepare(file)
+    assert (refused.value.field, refused.value.way_out, refused.value.line) == (field, way_out, 2)
+
+
 def test_a_space_is_rehearsed_like_a_list(tmp_path: Path) -> None:
     rehearsal = rehearse(prepare(space_file(tmp_path)))
     assert rehearsal.problems == ()
