@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lab.report.digest import content_sha256
-from lab.spaces import LinearConstraint
+from lab.spaces import LinearConstraint, Parameter
 from lab.types import (
     Campaign,
     Candidate,
@@ -15,7 +15,6 @@ from lab.types import (
     Limit,
     ModelChoice,
     Objective,
-    Parameter,
     PastResult,
     SearchSpace,
 )
