@@ -188,7 +188,7 @@ def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock) ->
 SCRIPTED = [
     (command, FaultRule(instrument="handler", kind=kind, where=command.verb, at=(n,), moment=moment))
     for command in COMMANDS
-    for kind in STAR_FAULTS.verbs[command.verb]
+    for kind in sorted(STAR_FAULTS.verbs[command.verb])
     for moment in ((Moment.BEFORE, Moment.AFTER) if kind in BEFORE_OR_AFTER else (Moment.BEFORE,))
     for n in (1, 2)
     if not (command.verb == "distribute" and n == 2 and STAR_FAULTS.verbs["distribute"][kind] == "aspirate")

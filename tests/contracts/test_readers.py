@@ -189,7 +189,7 @@ def test_a_reading_made_before_the_step_is_not_taken_for_its_own(clock: LabClock
 SCRIPTED = [
     (command, FaultRule(instrument="reader", kind=kind, where=command.verb, at=(1,), moment=moment))
     for command in READINGS
-    for kind in READER_FAULTS.verbs[command.verb]
+    for kind in sorted(READER_FAULTS.verbs[command.verb])
     for moment in ((Moment.BEFORE, Moment.AFTER) if kind in BEFORE_OR_AFTER else (Moment.BEFORE,))
 ]
 
