@@ -165,7 +165,8 @@ class Parameter:
         if self.step == 0.0:
             return min(max(float(f"{value:.4g}"), self.low), self.high)
         steps = round((value - self.low) / self.step)
-        return float(f"{self.low + max(0, min(steps, self._steps)) * self.step:.12g}")
+        found = self.low + max(0, min(steps, self._steps)) * self.step
+        return 0.0 if abs(found) < _ROUNDING * self.step else float(f"{found:.12g}")
 
     def holds(self, value: JsonValue) -> bool:
         """Whether it can have the value; steps are not looked at."""

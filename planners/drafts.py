@@ -207,4 +207,5 @@ def _snapped(parameter: Parameter, values: np.ndarray) -> list[float]:
     low, step = parameter.low, parameter.step
     most = np.floor((parameter.high - low) / step * (1.0 + 1e-9) + 1e-9)
     rounded = low + np.clip(np.round((values - low) / step), 0.0, most) * step
+    rounded = np.where(np.abs(rounded) < 1e-9 * step, 0.0, rounded)
     return [float(f"{value:.12g}") for value in rounded.tolist()]

@@ -7,10 +7,14 @@ a planner that looks candidates up by their id finds them. A space of few candid
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -245,24 +249,59 @@ def _allowed(space: SearchSpace, candidates: list[Candidate]) -> list[Candidate]
 
 
 def _rule(rule: Rule, folder: str) -> Callable[[Candidate], bool]:
-    """The function that a rule names.
+    """The function that a rule names, or is.
 
     Raises:
-        BadInput: there is no such module or function.
+        BadInput: there is no such module or function; and, when it is asked, that it failed on a candidate.
     """
-    if not isinstance(rule, str):
-        return rule
-    module, _, function = rule.partition(":")
-    try:
-        with _looking_in(folder):
-            found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(
-            f"The rule {rule!r} can't be imported: {error}.",
-            way_out="Write it as module:function, the module beside the campaign file or installed.",
-            field="space.rules",
-        ) from error
-    return lambda candidate: bool(found(candidate))
+    name, found = str(rule), rule
+    if isinstance(rule, str):
+        module, _, function = rule.partition(":")
+        try:
+            found = getattr(_module(module, folder), function)
+        except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+            raise BadInput(
+                f"The rule {rule!r} can't be imported: {error}.",
+                way_out="Write it as module:function, the module beside the campaign file or installed.",
+                field="space.rules",
+            ) from error
+    else:
+        name = getattr(rule, "__name__", "a function")
+
+    def asked(candidate: Candidate) -> bool:
+        try:
+            return bool(found(candidate))  # type: ignore[operator]  # what is no function is told like what fails
+        except Exception as error:
+            raise BadInput(
+                f"The rule {name} failed on candidate {candidate.id}: {type(error).__name__}: {error}.",
+                way_out="Mend it: it is given every candidate, with its values and sequence.",
+                field="space.rules",
+            ) from error
+
+    return asked
+
+
+def _module(name: str, folder: str) -> ModuleType:
+    """The module of that name. One beside the campaign file is read from there, so that two campaigns in one process, each
+    with a ``rules.py`` of its own, keep their own.
+    """
+    file = Path(folder, f"{name}.py")
+    if folder and file.is_file():
+        return _from_file(file, file.stat().st_mtime_ns)
+    with _looking_in(folder):
+        return importlib.import_module(name)
+
+
+@cache
+def _from_file(file: Path, changed_ns: int) -> ModuleType:
+    """What a file defines; read again once it has changed."""
+    spec = importlib.util.spec_from_file_location(f"{file.stem}_{changed_ns}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file.name} is no module")
+    module = importlib.util.module_from_spec(spec)
+    with _looking_in(str(file.parent)):
+        spec.loader.exec_module(module)
+    return module
 
 
 @contextmanager

@@ -228,10 +228,42 @@ def test_rules_are_imported_from_the_folder_of_the_campaign(tmp_path: Path) -> N
     assert min(c.values["temperature_c"] for c in pool) > 60
 
 
+def test_two_campaigns_each_with_a_module_of_rules_of_one_name_keep_their_own(tmp_path: Path) -> None:
+    pools = []
+    for folder, bound in (("warm", 60), ("cold", 40)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own_rules_of_this_test.py").write_text(
+            f"def near(candidate):\n    return abs(candidate.values['temperature_c'] - {bound}) < 5\n",
+            encoding="utf-8",
+        )
+        rules, where = ("own_rules_of_this_test:near",), str(tmp_path / folder)
+        pools.append(drawn(replace(SPACES["continuous"], rules=rules, folder=where)))
+    assert all(abs(c.values["temperature_c"] - 60) < 5 for c in pools[0])
+    assert all(abs(c.values["temperature_c"] - 40) < 5 for c in pools[1])
+
+
+def test_a_rule_that_fails_is_told_with_the_candidate(tmp_path: Path) -> None:
+    (tmp_path / "failing_rules_of_this_test.py").write_text(
+        "def warm(candidate):\n    return candidate.values['heat'] > 60\n\nwritten wrongly = 1\n",
+        encoding="utf-8",
+    )
+    space = replace(SPACES["continuous"], rules=("failing_rules_of_this_test:warm",), folder=str(tmp_path))
+    with pytest.raises(BadInput, match="can't be imported"):
+        drawn(space)
+    with pytest.raises(BadInput, match=r"failed on candidate .*KeyError: 'heat'"):
+        drawn(replace(space, rules=(lambda candidate: candidate.values["heat"] > 60,)))
+
+
 def test_a_rule_that_is_not_there_is_told() -> None:
     space = replace(SPACES["continuous"], rules=("no_such_module:warm",))
     with pytest.raises(BadInput, match="no_such_module:warm"):
         drawn(space)
+
+
+def test_steps_through_0_come_to_0() -> None:
+    steps = Parameter(name="x", low=-0.3, high=0.3, resolution=0.1)
+    assert steps.values == (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)
+    assert "x=0" in {c.id for c in drawn(SearchSpace(parameters=(steps,)))}
 
 
 def test_rules_that_contradict_each_other_are_told() -> None:
