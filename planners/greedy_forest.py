@@ -17,7 +17,7 @@ from lab.types import Campaign, Experiment, Goal, History, Proposal, Reason, new
 from planners.asking import check_ask, exhausted, seed_of
 from planners.bo import words
 from planners.bo.features import PoolFeatures, each_once
-from planners.bo.results import Column, Results, read_history
+from planners.bo.results import Column, Results, read_history, violations
 from planners.bo.start import spread_rows
 from planners.repeats import repeats
 from planners.seen import free_rows
@@ -171,12 +171,14 @@ class GreedyForestPlanner:
             f"{f'{t} '.replace('_', ' ') if len(told) > 1 else ''}{words.quantity(mean)} +- {words.quantity(sd)}"
             for t, mean, sd in told
         )
-        best = max(map(float, results.columns[goal.target].values), key=goal.merit)
-        ending = (
-            f"; the best measured so far is {words.quantity(best)}"
-            if goal.direction != "map" and not goal.also
-            else ""
-        )
+        column = results.columns[goal.target]
+        kept = column.values[violations(goal, results, column.candidates) == 0.0]
+        best = max(map(float, kept), key=goal.merit, default=None)
+        ending = ""
+        if goal.direction != "map" and not goal.also:
+            ending = "; nothing measured keeps to the limits yet"
+            if best is not None:
+                ending = f"; the best measured so far is {words.quantity(best)}"
         return f"Predicted {text} by {self.settings.trees} trees{ending}."
 
 

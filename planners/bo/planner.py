@@ -249,15 +249,25 @@ class Ask:
         return Neighbourhood(self.campaign, self.encoding, known, self.rng)
 
     def _best(self, surrogate: Surrogate, baseline: np.ndarray) -> float | None:
-        """What the model makes of the best measured, in the first target's unit."""
+        """What the model makes of the best measured that it believes to keep to the limits, in the first target's unit; None
+        where there is no such.
+        """
         from planners.bo.surrogate import tensor
 
         goal = self.campaign.goal
         if goal.also or goal.direction in ("map", "exceed") or not len(baseline):
             return None
         mean, _ = surrogate.predict(tensor(baseline))
-        values = mean[:, surrogate.index(goal.target)]
-        return float(max(values, key=lambda value: goal.merit(float(value))))
+        values = mean[self._kept(surrogate, mean.T), surrogate.index(goal.target)]
+        return max(map(float, values), key=goal.merit, default=None)
+
+    def _kept(self, surrogate: Surrogate, values: np.ndarray) -> np.ndarray:
+        """Which values (outcomes x ...) keep to all limits whose targets have a model: (...)."""
+        kept = np.ones(values.shape[1:], dtype=bool)
+        for limit in self.campaign.goal.limits:
+            if (i := surrogate.index(limit.target)) is not None:
+                kept &= np.vectorize(limit.holds, otypes=[bool])(values[i])
+        return kept
 
     def _reason(self, row: np.ndarray, surrogate: Surrogate) -> tuple[Reason, list[tuple[str, float, float]]]:
         """A reason without its sentence, and the predictions: target, mean, standard deviation."""
@@ -305,7 +315,7 @@ class Ask:
         return replace(experiment, reason=replace(reason, sentence=experiment.reason.sentence))
 
     def _advice(self, choices: Sequence[Choice], surrogate: Surrogate, best: float | None) -> Advice | None:
-        """Stop when the batch is expected to better the best by less than the error of one measurement."""
+        """Stop when the batch is expected to better the best by less than the error of one measurement, within limits."""
         from planners.bo.surrogate import joint_draws
 
         if best is None:
@@ -313,8 +323,11 @@ class Ask:
         goal = self.campaign.goal
         first = surrogate.index(goal.target)
         assert first is not None
-        values = joint_draws(surrogate, first, np.array([choice.row for choice in choices]), _DRAWS)
+        rows = np.array([choice.row for choice in choices])
+        draws = np.array([joint_draws(surrogate, i, rows, _DRAWS) for i in range(len(surrogate.outcomes))])
+        values = draws[first]
         merits = -np.abs(values - goal.level) if goal.direction == "hit" else goal.sign * values
+        merits = np.where(self._kept(surrogate, draws), merits, -np.inf)
         gain = float(np.maximum(merits.max(axis=1) - goal.merit(best), 0.0).mean())
         stop, sentence = words.advice(len(choices), best, gain, surrogate.outcomes[first].noise)
         return Advice(stop=stop, sentence=sentence)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lab.types import INFEASIBLE, Campaign, Candidate, Experiment, ExperimentStatus, History
+from lab.types import INFEASIBLE, Campaign, Candidate, Experiment, ExperimentStatus, Goal, History
 
-__all__ = ["FEASIBLE", "LARGEST", "Column", "Results", "filled", "read_history"]
+__all__ = ["FEASIBLE", "LARGEST", "Column", "Results", "filled", "read_history", "violations"]
 
 _UNDER_WAY = {ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING}
 
@@ -77,6 +77,26 @@ def read_history(
     return Results(
         columns=columns, pending=tuple(busy.values()), feasible=_feasible(campaign, history, columns)
     )
+
+
+def violations(goal: Goal, results: Results, candidates: Sequence[Candidate]) -> np.ndarray:
+    """By how much the means measured of candidates break the goal's limits, in standard deviations of what was measured,
+    added up over limits: (n,). 0 for those that keep to all, and where a limit's target was not measured.
+    """
+    total = np.zeros(len(candidates))
+    for limit in goal.limits:
+        column = results.columns.get(limit.target)
+        if column is None:
+            continue
+        found: dict[str, list[float]] = {}
+        for candidate, value in zip(column.candidates, column.values.tolist(), strict=True):
+            found.setdefault(candidate.id, []).append(value)
+        values = np.array([np.mean(found[c.id]) if c.id in found else np.nan for c in candidates])
+        low = -np.inf if limit.at_least is None else limit.at_least
+        high = np.inf if limit.at_most is None else limit.at_most
+        over = np.nan_to_num(np.maximum(np.maximum(low - values, values - high), 0.0), nan=0.0)
+        total += over / (float(column.values.std()) or 1.0)
+    return total
 
 
 def filled(errors: np.ndarray) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from lab.errors import BadInput
 from lab.types import Campaign
 from planners.bo.box import Box
 from planners.bo.planner import Ask, BotorchPlanner, BotorchSettings, Region
-from planners.bo.results import Results
+from planners.bo.results import Results, violations
 
 if TYPE_CHECKING:
     from planners.bo.surrogate import Surrogate
@@ -86,7 +86,7 @@ class TurboPlanner(BotorchPlanner):
         """Candidates within the region; the nearest, where it holds too few."""
         known = results.columns[ask.campaign.goal.target]
         region = self._region(results, ask.campaign)
-        merits = np.array([ask.campaign.goal.merit(float(v)) for v in known.values])
+        merits = _merits(results, ask.campaign)
         # where a new region has only pending results, it is centred on the best of all
         begun = region.begun if region.begun < len(merits) else 0
         at = begun + int(np.argmax(merits[begun:]))
@@ -99,16 +99,28 @@ class TurboPlanner(BotorchPlanner):
         if inside.sum() < wanted:
             inside = np.zeros(len(X), dtype=bool)
             inside[np.argsort(np.square(distance).sum(axis=1), kind="stable")[:wanted]] = True
-        remark = f"kept near {known.candidates[at].id}, the best since this search began"
+        broken = violations(ask.campaign.goal, results, [known.candidates[at]])[0] > 0.0
+        what = "what breaks the limits least" if broken else "the best"
+        remark = f"kept near {known.candidates[at].id}, {what} since this search began"
         box = np.array([centre - 0.5 * sides, centre + 0.5 * sides])
         return Region(
             rows=np.flatnonzero(inside), remark=remark, box=box if isinstance(ask.encoding, Box) else None
         )
 
     def _region(self, results: Results, campaign: Campaign) -> TrustRegion:
-        known = results.columns[campaign.goal.target]
-        merits = np.array([campaign.goal.merit(float(v)) for v in known.values])
+        merits = _merits(results, campaign)
         return trust_region(merits, campaign.batch_size, _dimensions(campaign), self.settings.designed)
+
+
+def _merits(results: Results, campaign: Campaign) -> np.ndarray:
+    """Of the results of the goal's target: (n,). Those that break a limit come below all that keep to them, the less they
+    break the higher, as in Eriksson and Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021.
+    """
+    known = results.columns[campaign.goal.target]
+    merits = np.array([campaign.goal.merit(float(v)) for v in known.values])
+    over = violations(campaign.goal, results, known.candidates)
+    below = merits.min() - over * (float(np.ptp(merits)) or 1.0)
+    return np.where(over > 0.0, below, merits)
 
 
 def trust_region(merits: np.ndarray, batch: int, dimensions: int, designed: int) -> TrustRegion:

@@ -58,13 +58,14 @@ def _hope(goal: Goal, mean: float, sd: float, best: float | None) -> str:
         return f"{percent(float(ndtr((mean - goal.level) / sd)))} chance to be above {quantity(goal.level)}"
     if best is None:
         return ""
+    record = "the best so far within the limits" if goal.limits else "the best so far"
     if goal.direction == "hit":
         assert goal.level is not None
         away = abs(best - goal.level)
         chance = float(ndtr((goal.level + away - mean) / sd) - ndtr((goal.level - away - mean) / sd))
-        return f"{percent(chance)} chance to come nearer to {quantity(goal.level)} than the best so far ({quantity(best)})"
+        return f"{percent(chance)} chance to come nearer to {quantity(goal.level)} than {record} ({quantity(best)})"
     chance = float(ndtr(goal.sign * (mean - best) / sd))
-    return f"{percent(chance)} chance to beat the best so far ({quantity(best)})"
+    return f"{percent(chance)} chance to beat {record} ({quantity(best)})"
 
 
 def _others(goal: Goal, predictions: Sequence[tuple[str, float, float]]) -> list[str]:

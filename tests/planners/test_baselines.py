@@ -126,8 +126,14 @@ def test_the_forest_puts_what_breaks_a_limit_last() -> None:
     history = measured(pool[::3], lambda c: c.values["x"])
     costs = tuple(replace(o, target="cost") for o in history.observations)
     history = replace(history, observations=(*history.observations, *costs))
-    chosen = planners.planner("greedy_forest").ask(4, made, history, (), np.random.default_rng(0)).experiments
+    planner, rng = planners.planner("greedy_forest"), np.random.default_rng(0)
+    chosen = planner.ask(4, made, history, (), rng).experiments
     assert max(e.candidate.values["x"] for e in chosen) <= 21
+    # the best of all is 39
+    assert chosen[0].reason.sentence.endswith("; the best measured so far is 18.")
+    made = replace(made, goal=Goal(target=TARGET, limits=(Limit(target="cost", at_most=-1.0),)))
+    never = planner.ask(1, made, history, (), rng).experiments[0]
+    assert never.reason.sentence.endswith("; nothing measured keeps to the limits yet.")
 
 
 def test_evolution_starts_one_substitution_from_the_reference() -> None:

@@ -130,6 +130,21 @@ def test_a_limit_keeps_it_on_the_side_where_it_holds() -> None:
     assert max(xs(ask(LINE, 3, history))) > 0.6
 
 
+def test_the_best_that_it_means_to_beat_keeps_to_the_limits() -> None:
+    made = goal(LINE, limits=(Limit(target="cost", at_most=0.55),))
+    history = with_second(EVERY_FIFTH, "cost", [x_of(e.candidate) for e in EVERY_FIFTH.experiments])
+    proposal = ask(made, 3, history)
+    # of all the best is at 0.75, of those that cost at most 0.55 at 0.5
+    assert "to beat the best so far within the limits (0.45" in proposal.experiments[0].reason.sentence
+    assert hill(line()[20]) == pytest.approx(0.459, abs=1e-3)
+    assert proposal.advice is not None
+    assert "(0.45" in proposal.advice.sentence
+    never = goal(LINE, limits=(Limit(target="cost", at_most=-5.0),))
+    hopeless = ask(never, 1, history)
+    assert "to beat" not in hopeless.experiments[0].reason.sentence
+    assert hopeless.advice is None
+
+
 def test_a_limit_that_was_never_measured_is_said_to_have_no_say() -> None:
     made = goal(LINE, limits=(Limit(target="cost", at_most=0.5),))
     sentence = ask(made, 1, EVERY_FIFTH).experiments[0].reason.sentence

@@ -8,7 +8,7 @@ import pytest
 import planners
 from lab.errors import BadInput
 from lab.spaces import Parameter, SearchSpace
-from lab.types import Candidate, ExperimentStatus, Goal, History, Objective
+from lab.types import Candidate, ExperimentStatus, Goal, History, Limit, Objective
 from planners.bo.turbo import trust_region
 from tests.planners.campaigns import TARGET, campaign, experiment, measured, observation
 
@@ -65,6 +65,26 @@ def test_choices_stay_near_the_best_and_say_so() -> None:
     typical = np.median([distance(c) for c in pool])
     assert max(distance(e.candidate) for e in near) < typical
     assert f"kept near {best.id}" in near[0].reason.sentence
+
+
+@pytest.mark.parametrize(
+    ("limit", "at", "said"),
+    [(0.5, 9, "the best since"), (-1.0, 0, "what breaks the limits least since")],
+)
+def test_the_region_lies_around_what_keeps_to_the_limits(limit: float, at: int, said: str) -> None:
+    pool = [Candidate(id=f"c{i:03d}", values={"x": i / 200}) for i in range(200)]
+    made = replace(
+        campaign(pool, "turbo", parent="", settings={"designed": 4}),
+        goal=Goal(target=TARGET, limits=(Limit(target="cost", at_most=limit),)),
+    )
+    seen = pool[::11]
+    history = measured(seen, lambda c: float(c.values["x"]), standard_error=0.01)
+    costs = tuple(
+        replace(observation(e, float(e.candidate.values["x"])), target="cost") for e in history.experiments
+    )
+    history = replace(history, observations=(*history.observations, *costs))
+    proposal = planners.planner("turbo", {"designed": 4}).ask(1, made, history, (), np.random.default_rng(0))
+    assert f"kept near {seen[at].id}, {said}" in proposal.experiments[0].reason.sentence
 
 
 def test_it_descends_in_six_dimensions() -> None:
