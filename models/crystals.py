@@ -84,6 +84,8 @@ class Crystal:
         core = needed("pymatgen.core", model="chgnet", package="pymatgen", command=MATERIALS)
         try:
             found = core.Structure.from_str(self.content.decode("utf-8"), fmt=self.format)
+            if not found.volume > 0.0:
+                raise ValueError("a cell without a volume")
         except (ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError) as error:
             # which of them pymatgen raises depends on where in the file it stumbles
             raise BadInput(

@@ -66,6 +66,7 @@ class Descriptors:
                     file=settings.file,
                     line=line,
                 )
+        self._numbers = {number: row for level, row in self._rows.items() for number in _number(level)}
         columns = [_numbers(cells[c] for _, cells in rows) for c in range(len(heading)) if c != key]
         kept = [c for c in columns if c is not None and np.ptp(c) > 1e-9 * np.abs(c).max()]
         if not kept:
@@ -97,7 +98,10 @@ class Descriptors:
         return found
 
     def _row(self, candidate: Any) -> int:
-        level = str(value_of(candidate, self._value))
+        value = value_of(candidate, self._value)
+        level = f"{value:g}" if isinstance(value, float) else str(value)
+        if isinstance(value, int | float) and value in self._numbers:
+            return self._numbers[value]  # 1 and 1.0 are one level, in the campaign and in the table
         if level not in self._rows:
             hint = did_you_mean(level, self._rows, what="Described are:")
             raise BadInput(
@@ -122,6 +126,14 @@ class Descriptors:
                 field="models.key",
             )
         return heading.index(key)
+
+
+def _number(level: str) -> tuple[float, ...]:
+    """A level that is a number as one; nothing for one that is not."""
+    try:
+        return (float(level),)
+    except ValueError:
+        return ()
 
 
 def _numbers(cells: Any) -> np.ndarray | None:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,8 @@ def _from_npz(path: Path, written: bytes) -> tuple[list[str], np.ndarray]:
     try:
         with np.load(io.BytesIO(written), allow_pickle=False) as arrays:
             ids, features = np.asarray(arrays["ids"]), np.asarray(arrays["features"])
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        # which of them depends on whether it is empty, cut off, one bare array (.npy) or none of numpy's
         raise BadInput(
             f"The file holds no arrays `ids` and `features` ({error}).",
             way_out="Write it with numpy.savez(file, ids=..., features=...).",

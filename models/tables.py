@@ -45,7 +45,7 @@ def csv_rows(path: Path, written: bytes, *, what: str) -> tuple[list[str], list[
         The heading, and each row with its line, counted from 1; cells without spaces around them.
 
     Raises:
-        BadInput: it is no text, or a row has more or fewer cells than the heading.
+        BadInput: it is no text, a quote in it is never closed, or a row has more or fewer cells than the heading.
     """
     try:
         text = written.decode("utf-8-sig")
@@ -53,7 +53,7 @@ def csv_rows(path: Path, written: bytes, *, what: str) -> tuple[list[str], list[
         raise BadInput(
             f"The file of {what} is no text.", way_out="Save it as CSV in UTF-8.", file=path
         ) from error
-    found = _filled(text)
+    found = _filled(text, path)
     _, heading = next(found, (0, []))
     rows = []
     for line, cells in found:
@@ -68,9 +68,18 @@ def csv_rows(path: Path, written: bytes, *, what: str) -> tuple[list[str], list[
     return heading, rows
 
 
-def _filled(text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    for cells in reader:
-        stripped = [cell.strip() for cell in cells]
-        if any(stripped) and not stripped[0].startswith("#"):
-            yield reader.line_num, stripped
+def _filled(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    # Strict: an open quote would otherwise take all rows behind it for one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped) and not stripped[0].startswith("#"):
+                yield reader.line_num, stripped
+    except csv.Error as error:
+        raise BadInput(
+            f"This row can't be read: {error}.",
+            way_out="Check its quotes and commas.",
+            file=path,
+            line=reader.line_num,
+        ) from error

@@ -157,8 +157,11 @@ def test_a_folder_of_references_that_is_not_there_or_empty_is_named(tmp_path: Pa
         scorer(tmp_path, references="phases")
 
 
+FLAT = b"a cell without a volume\n1\n1 0 0\n0 0 0\n0 0 1\nH\n1\nDirect\n0 0 0\n"
+
+
 @pytest.mark.parametrize("name", ["odd.cif", "odd"])
-@pytest.mark.parametrize("content", [b"", b"no structure\n", b"1\n1\n0 0\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"no structure\n", b"1\n1\n0 0\n", FLAT, b"\xff\xfe\x00"])
 def test_a_file_that_holds_no_structure_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadInput, match="can't be read as a crystal structure") as refusal:

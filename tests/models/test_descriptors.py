@@ -41,6 +41,18 @@ def test_columns_that_are_numbers_and_vary_are_kept_at_one_variance_together(tmp
     assert encoded[:3].var(axis=0).sum() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("written", ["1,90\n2,100\n", "1.0,90\n2.00,100\n"])
+def test_levels_that_are_numbers_are_found_however_they_are_written(tmp_path: Path, written: str) -> None:
+    encoded = made(tmp_path, f"name,angle\n{written}").encode(ligands(1.0, 2, 1))
+    assert encoded[:, 0].tolist() == [-1.0, 1.0, -1.0]
+
+
+def test_a_quote_that_is_never_closed_is_told_and_swallows_no_rows(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="can't be read: unexpected end of data") as refused:
+        made(tmp_path, 'name,angle,bite\nu,90,1\nv,100,"2\nw,110,3\n')
+    assert refused.value.line == 4
+
+
 def wide_table(levels: int = 5, columns: int = 40) -> str:
     numbers = np.random.default_rng(3).normal(size=(levels, columns)).round(6)
     heading = ",".join(["name", *(f"d{i}" for i in range(columns))])

