@@ -203,7 +203,7 @@ def encode_space(campaign: Campaign) -> Space:
         blocks=blocks,
         kernels=tuple(_every_block(KERNELS[name], blocks.names) for name in kernels),
         others=tuple(_every_block(KERNELS[name], blocks.names) for name in others),
-        cards=(*cards, *of_models),
+        cards=tuple(dict.fromkeys((*cards, *of_models))),
         letters=letters,
         for_trees=_for_trees(blocks, scores),
         strata=_strata(pool, letters) if letters and single and campaign.alphabet == "protein" else None,

@@ -8,6 +8,7 @@ from lab.types import Candidate
 from planners.features import Coded, stacked
 from planners.kernels import Blocks
 from planners.space import encode_space
+from planners.value_features import even_columns
 from tests.planners.campaigns import PARENT, campaign, variants
 
 DOUBLES = tuple(
@@ -74,3 +75,14 @@ def test_descriptors_of_one_thing_are_one_block_with_its_levels_beside_it() -> N
     same = space.blocks.squared_distances("which bulk and 2 more", np.arange(5), np.arange(15))
     assert (same[:, :5] == 0).all()
     assert (same[:, 5:] > 0).all()
+
+
+def test_many_columns_of_few_things_keep_their_distances_when_turned() -> None:
+    rng = np.random.default_rng(0)
+    things = rng.normal(size=(9, 120))
+    which = rng.integers(0, 9, 200)
+    turned = even_columns(things[which])
+    even = (things[which] / things[which].std(axis=0))[:30]
+    expected = np.square(even[:, None] - even).sum(axis=2)
+    np.testing.assert_allclose(np.square(turned[:30, None] - turned[:30]).sum(axis=2), expected, atol=1e-8)
+    assert turned.shape[1] <= 64
