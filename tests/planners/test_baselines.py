@@ -130,7 +130,7 @@ def test_the_forest_puts_what_breaks_a_limit_last() -> None:
     chosen = planner.ask(4, made, history, (), rng).experiments
     assert max(e.candidate.values["x"] for e in chosen) <= 21
     # the best of all is 39
-    assert chosen[0].reason.sentence.endswith("; the best measured so far is 18.")
+    assert chosen[0].reason.sentence.endswith("; the best measured so far is 18.00.")
     made = replace(made, goal=Goal(target=TARGET, limits=(Limit(target="cost", at_most=-1.0),)))
     never = planner.ask(1, made, history, (), rng).experiments[0]
     assert never.reason.sentence.endswith("; nothing measured keeps to the limits yet.")

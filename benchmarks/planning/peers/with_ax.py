@@ -3,9 +3,11 @@
 As on the project's pages "Ask-tell optimization" and "Attach trials" (ax.dev). The parameters that can be chosen freely make
 the space: numbers with few values are ordered choices, other numbers ranges, names unordered choices. What Ax proposes is
 abandoned and the nearest candidate that was not measured, in the unit cube of the parameters, is attached in its place, as
-users with a candidate list do (Ax issues 771 and 3671). Ax counts what was abandoned as on its way. Marked as failed instead,
-where it does not, Ax did as well (area 0.790 and 0.793 on crossed barrel, 0.752 and 0.736 on P3HT, to 60 and 50 experiments,
-four and three seeds), and an ask with 55 measured took 0.6 s instead of 1.1 s on crossed barrel. The experiments drawn at random stand for Ax's own initialisation.
+users with a candidate list do (Ax issues 771 and 3671). The experiments drawn at random stand for Ax's own initialisation.
+
+Ax counts what was abandoned as on its way. Marked as failed instead, where it does not, it did as well (area 0.790 and 0.793
+on crossed barrel, 0.752 and 0.736 on P3HT, to 60 and 50 experiments, four and three seeds, abandoned first), and an ask with
+55 measured took 0.6 s instead of 1.1 s on crossed barrel.
 """
 
 from __future__ import annotations
