@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import BadInput
@@ -22,10 +23,12 @@ __all__ = [
     "Told",
     "alphabet_of",
     "candidates_of",
+    "check_same",
     "described_row",
     "expected_row",
     "frame_of",
     "goal_of",
+    "name_of",
     "space_of",
     "told_of",
 ]
@@ -205,7 +208,7 @@ def told_of(results: pd.DataFrame | Mapping[str, Any], targets: Sequence[str]) -
     keys = _ids(frame) if named else [""] * len(frame)
     for row, (key, cells) in enumerate(zip(keys, frame.to_dict("records"), strict=True)):
         line = f"row {row}" + (f" ({key})" if key else "")
-        used = {"id", "failed", *targets, *(f"{t}_se" for t in targets)}
+        used = {"id", "failed", *EXPECTED, *targets, *(f"{t}_se" for t in targets)}
         told.append(
             Told(
                 key=key,
@@ -221,6 +224,25 @@ def told_of(results: pd.DataFrame | Mapping[str, Any], targets: Sequence[str]) -
             )
         )
     return tuple(told)
+
+
+def check_same(line: Told, candidate: Candidate) -> None:
+    """Refuse a line that has a candidate's id and describes another; what it does not say is not compared.
+
+    Raises:
+        BadInput: its sequence, or one of its values, is another.
+    """
+    described = {**candidate.values, **({"sequence": candidate.sequence} if candidate.sequence else {})}
+    for name in line.values.keys() & described.keys():
+        one, other = line.values[name], described[name]
+        # tables that went through a spreadsheet come back with fewer digits
+        close = _is_number(one) and _is_number(other) and math.isclose(one, other, rel_tol=1e-4, abs_tol=1e-9)
+        if not close and str(one) != str(other):
+            raise BadInput(
+                f"The results' {line.line} has {one!r} for {name}, but {candidate.id} is a candidate with {other!r}.",
+                way_out="Give it an id of its own, or leave the id out.",
+                field="results",
+            )
 
 
 def _from_mapping(results: Mapping[str, Any], targets: Sequence[str]) -> tuple[Told, ...]:
@@ -316,3 +338,11 @@ def expected_row(candidate: Candidate, reason: Reason) -> dict[str, JsonValue]:
     predicted = math.nan if reason.predicted_mean is None else reason.predicted_mean
     expected = {"predicted": predicted, "low": low, "high": high}
     return {**described_row(candidate), **expected, "why": reason.sentence}
+
+
+def name_of(sequence: str, values: Mapping[str, JsonValue]) -> str:
+    """An id that says what a candidate is."""
+    letters = (
+        sequence if len(sequence) <= 30 else f"{sequence[:12]}...{sha256(sequence.encode()).hexdigest()[:8]}"
+    )
+    return " ".join([*([letters] if letters else []), *(f"{name}={value}" for name, value in values.items())])

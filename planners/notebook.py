@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from lab.errors import BadInput
 from lab.interfaces import Believing
-from lab.spaces import Candidate, JsonValue, SearchSpace
+from lab.spaces import Candidate, SearchSpace
 from lab.types import (
     INFEASIBLE,
     Advice,
@@ -34,10 +33,12 @@ from planners.frames import (
     Told,
     alphabet_of,
     candidates_of,
+    check_same,
     described_row,
     expected_row,
     frame_of,
     goal_of,
+    name_of,
     space_of,
     told_of,
 )
@@ -167,7 +168,7 @@ class Chooser:
         grouped: dict[str, list[Told]] = {}
         candidates: dict[str, Candidate] = {}
         for line in told:
-            candidate = self._find(line)
+            candidate = self._find(line, candidates)
             candidates[candidate.id] = candidate
             grouped.setdefault(candidate.id, []).append(line)
         references = dict(state.references)
@@ -196,8 +197,10 @@ class Chooser:
         """
         state = self._state
         made = []
+        earlier = {result.candidate.id: result.candidate for result in state.campaign.past}
         for line in told_of(results, state.campaign.goal.targets):
-            candidate = self._find(line, foreign=True)
+            candidate = self._find(line, earlier, foreign=True)
+            earlier[candidate.id] = candidate
             for target, value in line.results.items():
                 if math.isfinite(value):
                     error = line.errors.get(target, math.nan)
@@ -322,16 +325,20 @@ class Chooser:
     def _under_way(self) -> tuple[Experiment, ...]:
         return tuple(e for e in self._state.experiments if e.status is ExperimentStatus.PROPOSED)
 
-    def _find(self, line: Told, foreign: bool = False) -> Candidate:
+    def _find(self, line: Told, told: Mapping[str, Candidate], foreign: bool = False) -> Candidate:
         """The candidate that a line speaks of.
 
+        Args:
+            told: id -> candidate, of what lines before it spoke of.
+
         Raises:
-            BadInput: it is not known, and may not be.
+            BadInput: it is not known and may not be, or has the id of another.
         """
         campaign = self._state.campaign
         asked = [e.candidate for e in self._state.experiments]
-        known = {c.id: c for c in (*campaign.candidates, *asked, campaign.reference)}
+        known = {**told, **{c.id: c for c in (*campaign.candidates, *asked, campaign.reference)}}
         if line.key in known:
+            check_same(line, known[line.key])
             return known[line.key]
         values = {k: v for k, v in line.values.items() if k != "sequence"}
         sequence = str(line.values.get("sequence", ""))
@@ -339,7 +346,7 @@ class Chooser:
             for candidate in known.values():
                 if candidate.sequence == sequence and candidate.values == values and (sequence or values):
                     return candidate
-            fresh = Candidate(id=line.key or _name(sequence, values), sequence=sequence, values=values)
+            fresh = Candidate(id=line.key or name_of(sequence, values), sequence=sequence, values=values)
             if (foreign and (sequence or values)) or (
                 campaign.space is not None and campaign.space.holds(fresh)
             ):
@@ -389,11 +396,3 @@ def _planner(given: str | Mapping[str, Any]) -> PlannerChoice:
     if isinstance(given, str):
         return PlannerChoice(name=given)
     return PlannerChoice(name=str(given.get("name", "")), settings=dict(given.get("settings", {})))
-
-
-def _name(sequence: str, values: Mapping[str, JsonValue]) -> str:
-    """An id that says what a candidate is."""
-    letters = (
-        sequence if len(sequence) <= 30 else f"{sequence[:12]}...{sha256(sequence.encode()).hexdigest()[:8]}"
-    )
-    return " ".join([*([letters] if letters else []), *(f"{name}={value}" for name, value in values.items())])

@@ -160,6 +160,31 @@ def test_a_result_anywhere_in_a_space_may_be_told() -> None:
         made.tell(pd.DataFrame({"t": [2.0], "s": ["b"], "activity": [3.0]}))
 
 
+def test_a_line_with_the_id_of_another_candidate_is_refused_and_nothing_is_taken_down() -> None:
+    made = Chooser({"t": (0, 10)}, "activity", planner="random")
+    made.tell(pd.DataFrame({"id": ["1", "2"], "t": [5.0, 6.0], "activity": [1.0, 2.0]}))
+    for again in (
+        pd.DataFrame({"id": ["3", "1"], "t": [4.0, 7.0], "activity": [3.0, 4.0]}),
+        pd.DataFrame({"id": ["4", "4"], "t": [4.0, 7.0], "activity": [3.0, 4.0]}),
+    ):
+        with pytest.raises(BadInput, match=r"row 1 .*has 7\.0 for t"):
+            made.tell(again)
+    with pytest.raises(BadInput, match=r"has 7\.0 for t"):
+        made.tell_past(pd.DataFrame({"id": ["2"], "t": [7.0], "activity": [3.0]}))
+    assert made.results().activity.tolist() == [1.0, 2.0]
+    made.tell(pd.DataFrame({"id": ["1"], "t": [5.00001], "activity": [3.0], "note": ["again"]}))
+    assert made.results().id.tolist() == ["1", "2", "1"]
+
+
+def test_what_an_ask_gave_is_told_back_with_its_ids_or_without() -> None:
+    for columns in ([], ["id"]):
+        made = Chooser({"t": (0, 10)}, "activity", planner="random")
+        batch = made.ask(3)
+        made.tell(batch.assign(activity=[1.0, 2.0, 3.0]).drop(columns=columns))
+        assert made.pending == ()
+        assert made.results().id.tolist() == batch.id.tolist()
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"version": 1, "with_reference": false, "state": {}}'])
 def test_a_file_of_something_else_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
