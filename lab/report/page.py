@@ -183,8 +183,8 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
                 label,
                 campaign.alphabet,
             ),
-            f"{_cells_told(contents)} Blank: not in the pool. Dots: the reference's own "
-            f"{wording.letter_word(campaign)}. The line in the colour bar is {name}.",
+            f"{_cells_told(contents)} Blank: not {'in the pool' if campaign.candidates else 'tried'}. "
+            f"Dots: the reference's own {wording.letter_word(campaign)}. The line in the colour bar is {name}.",
         )
     if contents.calibration is not None:
         add(
@@ -206,7 +206,12 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
         for mode, plates in _by_mode(contents.plates).items():
             add(
                 f"plates_{mode}",
-                plate_maps(plates, f"plates-{mode}", f"{mode.replace('_', ' ') or 'signal'}, reader's units"),
+                plate_maps(
+                    plates,
+                    f"plates-{mode}",
+                    f"{mode.replace('_', ' ') or 'signal'}, reader's units",
+                    naming.noun(contents.campaign),
+                ),
                 "What the reader saw, before any analysis; one colour scale for all plates.",
             )
     if any(r.begun_s is not None and r.ended_s is not None for r in contents.runs):
@@ -226,14 +231,15 @@ def _objectives(contents: Contents) -> tuple[Target, ...]:
 
 def _cells_told(contents: Contents) -> str:
     """What the cells of the map along the sequence stand for."""
+    pooled = bool(contents.campaign.candidates)
     if contents.substitutions_are_means:
+        where = "in the pool" if pooled else "tried"
         return (
-            "Coloured: mean over the measured variants that carry it, whatever else they carry. Grey: in the pool, in none "
-            "that was measured."
+            "Coloured: mean over the measured variants that carry it, whatever else they carry. "
+            f"Grey: {where}, in none that was measured."
         )
-    return (
-        "Coloured: measured. Grey: in the pool, not tried. ×: no usable result. ○: chosen, not measured yet."
-    )
+    untried = "Grey: in the pool, not tried. " if pooled else ""
+    return f"Coloured: measured. {untried}×: no usable result. ○: chosen, not measured yet."
 
 
 def _by_mode(plates: Sequence[PlateReading]) -> dict[str, list[PlateReading]]:

@@ -77,16 +77,19 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         plate for outcome in outcomes for plate in _plates(outcome, documents[outcome.run.id], left_out)
     )
     values = {v.candidate_id: v.estimate.value for v in variants}
+    # Where there is no pool, what was chosen stands for it.
+    chosen = {r.experiment.candidate.id: r.experiment.candidate for r in results}
+    pool = campaign.candidates or tuple(chosen.values())
     drawn, not_drawn = single_substitutions(
-        campaign.candidates,
+        pool,
         campaign.reference.sequence,
         values,
-        frozenset(r.experiment.candidate.id for r in results),
+        frozenset(chosen),
         frozenset(r.experiment.candidate.id for r in results if r.experiment.status in _WAITING),
     )
     means = not_drawn > _FEW_SINGLE * len(drawn)
     if means:
-        drawn = substitution_means(campaign.candidates, campaign.reference.sequence, values)
+        drawn = substitution_means(pool, campaign.reference.sequence, values)
     versions: dict[str, str] = {}
     for outcome in outcomes:
         versions |= versions_of(documents[outcome.run.id])

@@ -23,13 +23,14 @@ _SIZE = {96: 54.0, 384: 13.0}
 """Area of a well's disc in points squared, four plates across."""
 
 
-def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
+def plate_maps(plates: Sequence[PlateReading], name: str, unit: str, candidate: str = "variant") -> str:
     """Small multiples on one colour scale, four across, each read of a plate with its controls marked.
 
     Args:
         plates: of one mode of reading, in the order to draw; at least one, all of one format.
         name: unique in the page.
         unit: of the readings, for the colour bar.
+        candidate: what one is called.
     """
     across = 4
     down = math.ceil(len(plates) / across)
@@ -56,7 +57,9 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str) -> str:
         if not isinstance(norm, LogNorm):
             bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
             bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        figure.legend(handles=_marks(), loc="outside upper right", ncols=5, fontsize=9, handletextpad=0.2)
+        figure.legend(
+            handles=_marks(candidate), loc="outside upper right", ncols=5, fontsize=9, handletextpad=0.2
+        )
         return to_svg(
             figure,
             name=name,
@@ -157,7 +160,7 @@ def _row_name(row: int) -> str:
     return chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
 
 
-def _marks() -> list[Line2D]:
+def _marks(candidate: str) -> list[Line2D]:
     def mark(label: str, marker: str, face: str, edge: str) -> Line2D:
         return Line2D(
             [],
@@ -171,7 +174,7 @@ def _marks() -> list[Line2D]:
         )
 
     return [
-        mark("variant", "o", "#21918c", "none"),
+        mark(candidate, "o", "#21918c", "none"),
         mark("reference", "o", "none", INK),
         mark("blank", "x", INK, INK),
         mark("saturated or left out", "o", "none", WARNING),

@@ -9,8 +9,10 @@ import pytest
 
 from lab.errors import BadInput
 from lab.report.digest import content_sha256
+from lab.report.page import render_page
 from lab.report.reading import read_contents
 from lab.report.values import Contents
+from lab.spaces import AMINO_ACIDS, Candidate, SearchSpace, Sites
 from lab.store import Store
 from lab.types import (
     Campaign,
@@ -149,6 +151,20 @@ def test_the_best_of_a_goal_to_minimise_is_the_smallest(store: Store):
     assert [v.candidate_id for v in contents.variants] == [b, c, a]
     assert [v.differs for v in contents.variants] == [True, True, False]
     assert [value for _, value in contents.curve.best] == [0.5, 0.1, 0.1]
+
+
+def test_without_a_pool_the_sequences_that_were_chosen_are_drawn(store: Store):
+    pooled = campaign_of(SMALL, pool(SMALL.pool, SMALL.seed)[0])
+    parent = pooled.reference.sequence
+    sites = Sites(parent=parent, positions=(1, 2), letters=(AMINO_ACIDS, AMINO_ACIDS))
+    campaign = replace(pooled, candidates=(), space=SearchSpace(sites=sites))
+    bench = store.create_bench(workcell="protein_bench_twin", twin=True, seed=1, ledger="", snapshot={})
+    store.create_campaign(campaign, bench.id, "0" * 64, {})
+    chosen = tuple(Candidate(id=new, sequence=new + parent[1:]) for new in "WY")
+    measure(store, replace(campaign, candidates=chosen), {"W": (0.5, 0.01), "Y": (0.7, 0.01)})
+    contents = read_contents(store, campaign.id)
+    assert [(s.position, s.letter, s.value) for s in contents.substitutions] == [(1, "W", 0.5), (1, "Y", 0.7)]
+    assert "Blank: not tried." in render_page(contents)
 
 
 def test_a_candidate_measured_again_becomes_one_variant_of_two_runs(store: Store):
