@@ -54,6 +54,7 @@ _IN_WORDS = {
     "new": "new residue",
     "old": "replaced residue",
     "near": "neighbouring residues",
+    "score *": "scores known beforehand and their means over the site",
 }
 """Blocks of the kernels as cards name them."""
 

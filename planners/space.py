@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +63,16 @@ KERNELS: Mapping[str, KernelSpec] = {
             terms=(("site",), ("place",), ("new", "old"), ("near", "new"), ("site", "new")),
             noise=_PROTEIN_NOISE,
         ),
+        KernelSpec(
+            name="score_and_residues",
+            terms=(("score *",), ("one_hot", "z_scales")),
+            noise=_PROTEIN_NOISE,
+        ),
+        KernelSpec(
+            name="score_and_site",
+            terms=(("score *", "new"), ("site",), ("one_hot", "z_scales")),
+            noise=_PROTEIN_NOISE,
+        ),
         KernelSpec(name="letters", terms=(("one_hot",),), noise=_PROTEIN_NOISE),
         KernelSpec(
             name="letters_wide", terms=(("one_hot",),), lengthscale=LogNormalPrior(), noise=_PROTEIN_NOISE
@@ -90,7 +100,8 @@ KERNELS: Mapping[str, KernelSpec] = {
 
 ``*`` stands for every block of the space, ``+`` for a term each of them; ``@*`` for the blocks of single sites together,
 ``@`` for a term each of them, ``@ each`` and ``@ pairs`` for a term of each site and of each two. What the campaign's models
-give is ``given *``; the others leave it out unless they say ``given``.
+give is ``given *``; the others leave it out unless they say ``given``. ``score *`` are scores that were asked for, and
+their means over each site: what promises little is often as bad as what promises less, which no straight line says.
 """
 
 
@@ -194,8 +205,16 @@ def encode_space(campaign: Campaign) -> Space:
         columns |= given
         spreads = spreads | dict.fromkeys(given, SPREAD_OF_DESCRIPTORS)
         kernels.insert(0, "given" if letters or not columns.keys() - given.keys() else "sum_with_given")
-    if single and campaign.alphabet == "protein":
-        scores = (*scores, *_general_knowledge(pool, campaign.reference.sequence))
+    strata: np.ndarray | None = None
+    as_features: dict[str, Features] = {}
+    if letters and single and campaign.alphabet == "protein":
+        strata = _strata(pool, letters)
+        as_features = _as_features(scores, strata)
+        if scores:
+            kernels[1:1] = ["score_and_residues", "score_and_site"]
+        else:
+            scores = _general_knowledge(pool, campaign.reference.sequence)
+    columns |= as_features
     blocks = Blocks(columns, sample_of(len(pool), _SAMPLE), spreads)
     return Space(
         candidates=pool,
@@ -205,8 +224,8 @@ def encode_space(campaign: Campaign) -> Space:
         others=tuple(_every_block(KERNELS[name], blocks.names) for name in others),
         cards=tuple(dict.fromkeys((*cards, *of_models))),
         letters=letters,
-        for_trees=_for_trees(blocks, scores),
-        strata=_strata(pool, letters) if letters and single and campaign.alphabet == "protein" else None,
+        for_trees=_for_trees(blocks, scores, as_features),
+        strata=strata,
         scores=scores,
         new_residues=_new_residues(letters) if letters and single else None,
     )
@@ -243,8 +262,8 @@ def _from_models(
                         name=made.card.name.replace("_", " "),
                         label=made.card.label,
                         values=values,
-                        slope=0.5,
-                        sd=0.25,
+                        slope=0.7,
+                        sd=0.3,
                         named=True,
                     )
                 )
@@ -263,9 +282,21 @@ def _general_knowledge(pool: Sequence[Candidate], parent: str) -> tuple[Score, .
     return (Score(name="other proteins", label=label, values=values, slope=0.4, sd=0.2, named=False),)
 
 
-def _for_trees(blocks: Blocks, scores: Sequence[Score]) -> tuple[Features, ...]:
-    """Numbers and levels, what replaces what, or z-scales; and the scores."""
-    names = [name for name in blocks.names if "@" not in name and name not in ("one_hot", "site")]
+def _as_features(scores: Sequence[Score], strata: np.ndarray) -> dict[str, Features]:
+    """Each score of single substitutions, and its mean over the candidates of each position."""
+    made: dict[str, Features] = {}
+    at = strata[:, 0]
+    for number, score in enumerate(scores, start=1):
+        means = np.bincount(at, score.values) / np.maximum(np.bincount(at), 1)
+        made[f"score {number}"] = Dense(score.values[:, None])
+        made[f"score {number} of the site"] = Dense(means[at][:, None])
+    return made
+
+
+def _for_trees(blocks: Blocks, scores: Sequence[Score], besides: Collection[str]) -> tuple[Features, ...]:
+    """Numbers and levels, what replaces what, or z-scales; and the scores, which need no blocks ``besides``."""
+    left_out = {"one_hot", "site", *besides}
+    names = [name for name in blocks.names if "@" not in name and name not in left_out]
     kept = [blocks.features(name) for name in names if narrow(blocks.features(name))]
     return (*kept, *(Dense(score.values[:, None]) for score in scores)) if kept else ()
 
@@ -314,5 +345,7 @@ def _every_block(spec: KernelSpec, names: tuple[str, ...]) -> KernelSpec:
         ("* given",): (tuple(name for name in names if "@" not in name),),
         ("given *",): tuple((name,) for name in names if name.startswith("given ")),
     }
-    terms = [part for term in spec.terms for part in meant.get(term, (term,))]
+    known = tuple(name for name in names if name.startswith("score "))
+    parts = [part for term in spec.terms for part in meant.get(term, (term,))]
+    terms = [tuple(n for name in part for n in (known if name == "score *" else (name,))) for part in parts]
     return replace(spec, terms=tuple(dict.fromkeys(terms)))
