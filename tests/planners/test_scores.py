@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planners
 from lab.interfaces import ModelCard
 from lab.strict import StrictModel
 from lab.types import Campaign, Candidate, ModelChoice
 from models import registry
+from planners.adaptive import AdaptivePlanner, AdaptiveSettings
+from planners.features import stacked
 from planners.space import encode_space
 from tests.planners.campaigns import campaign, measured, variants
 
@@ -60,10 +61,11 @@ def test_a_score_that_was_asked_for_is_a_feature_and_takes_the_place_of_general_
     assert kernels["score_and_residues"][0] == ("score 1", "score 1 of the site")
     assert not any("score" in spec.name for spec in plain.kernels)
     rows = np.arange(space.size)
-    own = space.blocks.features("score 1").rows(rows)[:, 0]
-    of_site = space.blocks.features("score 1 of the site").rows(rows)[:, 0]
+    own, of_site = (
+        stacked([space.blocks.features(name).rows(rows)])[:, 0] for name in ("score 1", "score 1 of the site")
+    )
     first = np.array([c.id[1:-1] == "1" for c in POOL])
-    np.testing.assert_allclose(of_site[first], own[first].mean())
+    np.testing.assert_allclose(of_site[first], float(own[first].mean()))
 
 
 def test_what_a_score_promises_is_learned_even_where_it_levels_off() -> None:
@@ -73,7 +75,7 @@ def test_what_a_score_promises_is_learned_even_where_it_levels_off() -> None:
     truth = np.array([levels_off(c) for c in others])
 
     def correlation(made: Campaign) -> float:
-        beliefs = planners.planner("adaptive").predict(made, history, others, np.random.default_rng(1))
+        beliefs = AdaptivePlanner(AdaptiveSettings()).predict(made, history, others, np.random.default_rng(1))
         assert beliefs is not None
         return float(np.corrcoef(beliefs.mean, truth)[0, 1])
 
