@@ -65,7 +65,7 @@ class AdaptiveSettings(StrictModel):
 
     acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
     beta: float = Field(default=2.0, ge=0.0, le=100.0)
-    warp: Literal["auto", "none", "half_rank", "logit", "log"] = "auto"
+    warp: Literal["auto", "none", "half_rank", "soft_rank", "logit", "log"] = "auto"
     kernels: tuple[str, ...] = ()
     designed: int = Field(default=5, ge=1, le=100)
     same_residue: int = Field(default=4, ge=1, le=100)

@@ -125,6 +125,8 @@ def fit_model(space: Space, seen: Seen, sign: float, warp: WarpName | None, seed
         tried = [fit(space.kernels[0], space.blocks, seen.rows, o.values, o.noise, own=own) for o in choices]
         scores = [gp.loo_log_density + o.density for gp, o in zip(tried, choices, strict=True)]
         outputs = choices[int(np.argmax(scores))]
+    if warp is None and space.strata is not None and outputs is choices[0]:
+        outputs = _outputs("soft_rank", seen, sign) or outputs
     fits, shares = _fits(space, seen, outputs, own, seed)
     mixture = Ensemble(fits, space.size, shares=shares)
     return Model(

@@ -12,7 +12,7 @@ from scipy.special import expit, ndtri
 
 __all__ = ["Warp", "WarpName", "back_transform", "make_warp"]
 
-WarpName = Literal["none", "half_rank", "logit", "log"]
+WarpName = Literal["none", "half_rank", "soft_rank", "logit", "log"]
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(33)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -93,7 +93,8 @@ class _HalfRank:
     """Better half as it is, worse half by rank as the lower half of a normal of the same spread.
 
     How much worse a poor result is says little about where the best one lies, and a few very poor ones would set the
-    scale of everything (FINDINGS, "Prototype"). Between measured values the warp is linear; past them its slope is 1.
+    scale of everything (FINDINGS, "Prototype"). Between measured values the warp is linear; past them its slope is 1. Where
+    many of the good ones are nearly alike, the better half may go by rank in part, so that they are told apart.
     """
 
     sign: float
@@ -121,20 +122,22 @@ def _piecewise(at: np.ndarray, knots: np.ndarray, images: np.ndarray) -> np.ndar
     return inside + np.minimum(at - knots[0], 0.0) + np.maximum(at - knots[-1], 0.0)
 
 
-def _half_rank(values: np.ndarray, sign: float) -> _HalfRank:
+def _half_rank(values: np.ndarray, sign: float, of_better: float = 0.0) -> _HalfRank:
+    """``of_better``: how much of the better half goes by rank too, from 0 to 1."""
     knots = np.unique(sign * values)
     # values that only rounding tells apart share a knot: a slope between them would be of rounding too
     knots = knots[np.concatenate([[True], np.diff(knots) > 1e-9 * np.ptp(knots)])]
     signed = np.sort(sign * values)
     median = float(np.median(signed))
-    better = signed[signed >= median]
-    spread = float(np.sqrt(np.mean((better - median) ** 2)))
+    spread = float(np.sqrt(np.mean((signed[signed >= median] - median) ** 2)))
     if spread <= 0.0:
         return _HalfRank(sign, knots, knots)
     share = (np.searchsorted(signed, knots, "left") + np.searchsorted(signed, knots, "right")) / (
         2.0 * len(signed)
     )
-    images = np.where(knots < median, median + spread * ndtri(np.minimum(share, 0.5 - 1e-9)), knots)
+    worse = median + spread * ndtri(np.minimum(share, 0.5 - 1e-9))
+    better = median + spread * ndtri(np.maximum(share, 0.5))
+    images = np.where(knots < median, worse, of_better * better + (1.0 - of_better) * knots)
     return _HalfRank(sign, knots, images)
 
 
@@ -147,6 +150,8 @@ def make_warp(name: WarpName, values: np.ndarray, sign: float) -> Warp:
     """
     if name == "half_rank":
         return _half_rank(values, sign)
+    if name == "soft_rank":
+        return _half_rank(values, sign, of_better=0.5)
     if name == "logit":
         return _Logit(sign)
     if name == "log":

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from planners.warp import WarpName, back_transform, make_warp
 
-NAMES: tuple[WarpName, ...] = ("none", "half_rank", "logit", "log")
+NAMES: tuple[WarpName, ...] = ("none", "half_rank", "soft_rank", "logit", "log")
 FRACTIONS = np.array([0.02, 0.03, 0.05, 0.04, 0.3, 0.5, 0.62, 0.9, 0.05])
 
 
@@ -57,6 +57,14 @@ def test_half_rank_keeps_the_better_half_and_draws_in_the_worse() -> None:
     warped = make_warp("half_rank", values, 1.0).forward(values)
     np.testing.assert_array_equal(warped[2:], values[2:])
     assert -3.0 < warped[0] < warped[1] < 1.0
+
+
+def test_soft_rank_tells_good_values_apart_that_are_nearly_alike() -> None:
+    values = np.array([-9.0, -5.0, 0.0, 0.001, 0.002, 5.0])
+    half, soft = (make_warp(name, values, 1.0).forward(values) for name in ("half_rank", "soft_rank"))
+    np.testing.assert_array_equal(soft[:2], half[:2])
+    assert np.diff(soft)[3] > 100.0 * np.diff(half)[3]
+    assert soft[4] < soft[5] < half[5]
 
 
 def test_half_rank_of_a_minimised_target_keeps_the_lower_half() -> None:
