@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["Mixture"]
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6
 """Slack of sums, relative to the total: amounts are rounded on their way through files."""
 
 
@@ -94,7 +94,7 @@ class Mixture:
         }
         if len(known) < len(amounts) or not all(map(math.isfinite, known.values())):
             return False
-        slack = max(_ROUNDING * self.total, 1e-6 * self.total)
+        slack = _ROUNDING * self.total
         present = {name: amount for name, amount in known.items() if amount > slack}
         return (
             abs(sum(known.values()) - self.total) <= slack

@@ -46,12 +46,14 @@ def show_finding(contents: Contents, out: Console) -> None:
     """The headline, the best candidates, the baseline, and where the numbers come from."""
     campaign = contents.campaign
     if contents.variants:
-        title = f"{escape(campaign.name)}: best of {text.count(_measured(contents), 'experiment')}"
+        which = "some" if campaign.goal.direction == "map" else "best"
+        title = f"{escape(campaign.name)}: {which} of {text.count(_measured(contents), 'experiment')}"
         out.print(Panel.fit(top_table(contents), title=title, title_align="left", border_style="green"))
     _line(out, headline(contents))
     for sentence in goal_sentences(contents):
         _line(out, sentence)
-    if contents.baseline is not None and contents.variants:
+    # To map a target, no value is better than another, and none is the one that a planner ends at.
+    if contents.baseline is not None and contents.variants and campaign.goal.direction != "map":
         _line(out, baseline_sentence(contents.curve, contents.baseline, campaign.goal))
     origins = set(contents.origins)
     if origins == {"twin"}:

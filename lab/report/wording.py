@@ -211,7 +211,7 @@ def baseline_sentence(curve: Curve, baseline: Curve, goal: Goal) -> str:
     alone = f"In {target_name(goal.target)} alone: t" if goal.also else "T"
     ends = f"{alone}he {mine} planner ends at {number(curve.best[-1][1])}, {other} on an identical twin at {number(theirs)}"
     tail = (
-        f"; it took {when} experiments to match what {other} found in {baseline.best[-1][0]}."
+        f"; it took {when} experiment{'' if when == 1 else 's'} to match what {other} found in {baseline.best[-1][0]}."
         if when is not None
         else "."
     )

@@ -273,6 +273,23 @@ def test_to_map_a_target_its_range_is_told_and_no_best(store: Store) -> None:
     assert "figure-best" not in text
 
 
+def test_to_map_a_target_the_summary_names_no_best_and_compares_no_ends(store: Store) -> None:
+    goal = Goal(target="efficiency", direction="map")
+    campaign = measured(store, goal)
+    measured(store, goal, {"blend_6": {"efficiency": 0.3}}, baseline_of=campaign.id)
+    told = printed(store, campaign)
+    assert ": some of 5 experiments" in told
+    assert "the efficiency of 5 blends was measured, from 0.200 to 0.900." in told
+    assert "ends at" not in told
+
+
+def test_a_baseline_that_the_first_experiment_matches_is_told_in_the_singular(store: Store) -> None:
+    goal = Goal(target="efficiency", direction="maximize")
+    campaign = measured(store, goal)
+    measured(store, goal, {"blend_6": {"efficiency": 0.3}}, baseline_of=campaign.id)
+    assert "it took 1 experiment to match what random found in 1." in printed(store, campaign)
+
+
 # ------------------------------------------------------------------------------------------------------------------ JSON
 
 
