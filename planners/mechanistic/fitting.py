@@ -75,7 +75,7 @@ class Reader:
         for name, value in self.fixed.items():
             inputs[name] = torch.full((len(candidates),), value, dtype=torch.double)
         index = {name: i for i, name in enumerate(self.groups)}
-        groups = [index.get(_group_of(c, self.group), 0) for c in candidates]
+        groups = [index[_group_of(c, self.group)] for c in candidates]
         return Design(inputs=inputs, groups=torch.tensor(groups, dtype=torch.long))
 
 
@@ -183,8 +183,13 @@ class Fitted:
         return found
 
 
-def fitted(settings: MechanisticSettings, campaign: Campaign, history: History) -> Fitted:
+def fitted(
+    settings: MechanisticSettings, campaign: Campaign, history: History, also: Sequence[Candidate] = ()
+) -> Fitted:
     """The mechanism that settings name, fitted to the campaign's results.
+
+    Args:
+        also: candidates that will be asked about; a group of theirs that was not measured is one as any other may be.
 
     Raises:
         BadInput: candidates without its inputs, or settings that name what it does not have.
@@ -192,7 +197,7 @@ def fitted(settings: MechanisticSettings, campaign: Campaign, history: History) 
     mechanism = MECHANISMS[settings.mechanism]
     column = read_history(campaign, history, ()).columns.get(campaign.goal.target)
     everyone = (*campaign.candidates, *(column.candidates if column else ()))
-    reader = _reader(settings, mechanism, everyone)
+    reader = _reader(settings, mechanism, everyone, also)
     ranges = {
         name: (float(values.min()), float(values.max()))
         for name, values in reader.design(everyone).inputs.items()
@@ -238,7 +243,12 @@ def _scale(column: Column | None) -> float:
     return largest if largest > 0.0 else 1.0
 
 
-def _reader(settings: MechanisticSettings, mechanism: Mechanism, candidates: Sequence[Candidate]) -> Reader:
+def _reader(
+    settings: MechanisticSettings,
+    mechanism: Mechanism,
+    candidates: Sequence[Candidate],
+    also: Sequence[Candidate],
+) -> Reader:
     names, fixed = {}, {}
     there = set.intersection(*(set(c.values) for c in candidates)) if candidates else set()
     for where, given in (("inputs", settings.inputs), ("fixed", settings.fixed)):
@@ -264,9 +274,15 @@ def _reader(settings: MechanisticSettings, mechanism: Mechanism, candidates: Seq
             way_out=f"They have {', '.join(sorted(there)) or 'no values'}.",
             field="planner.settings.group",
         )
-    groups = (
-        tuple(dict.fromkeys(_group_of(c, settings.group) for c in candidates)) if settings.group else ("",)
-    )
+    if settings.group and settings.group != "sequence":
+        lacking = next((c for c in also if settings.group not in c.values), None)
+        if lacking is not None:
+            raise BadInput(
+                f"Candidate {lacking.id} has no {settings.group}, by which candidates are grouped.",
+                field=settings.group,
+            )
+    known = (*candidates, *also) if settings.group else ()
+    groups = tuple(dict.fromkeys(_group_of(c, settings.group) for c in known)) or ("",)
     return Reader(names=names, fixed=fixed, group=settings.group, groups=groups)
 
 

@@ -1,14 +1,15 @@
 """What results say of a mechanism's parameters: a Pyro model, and draws from its posterior.
 
 Draws come by importance resampling: candidates from a Student distribution around the mode, fitted to the
-weighted draws a few times over, weighed by the model's density, and resampled. That takes a fraction of a second where NUTS
-takes tens; a test holds the two against each other.
+weighted draws a few times over, weighed by the model's density, and resampled; where that is worth too few draws, as with
+many groups of few results, chains go on from them. That takes a second where NUTS takes tens; a test holds the two against
+each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyro
@@ -26,7 +27,12 @@ __all__ = ["Design", "Draws", "MechanisticModel", "posterior_draws", "prior_draw
 _STARTS = 6
 """Points that the search for the mode begins from: the prior's centre and draws from it."""
 
-_PROPOSED, _ROUNDS = 1500, 3
+_PROPOSED, _ROUNDS, _MORE_ROUNDS = 1500, 3, 6
+_ENOUGH = 300
+"""Draws that proposals must be worth; else chains go on from them."""
+
+_CHAINS, _CHAIN_STEPS, _FLATTENED = 500, 500, 0.2
+
 _FREEDOM = 5.0
 """Of the Student distribution that draws are proposed from: heavier tails than any posterior here has."""
 
@@ -74,8 +80,8 @@ class MechanisticModel:
                 # a third of the prior's own width, give or take a factor of two
                 spread = pyro.sample(f"{prior.name}_spread", dist.Normal(float(np.log(prior.sd / 3.0)), 0.7))
                 with pyro.plate(f"{prior.name}_groups", self.group_count, dim=-1):
-                    away = pyro.sample(f"{prior.name}_away", dist.Normal(0.0, 1.0))
-                working[prior.name] = (working[prior.name] + spread.exp() * away)[..., design.groups]
+                    own = pyro.sample(f"{prior.name}_own", dist.Normal(working[prior.name], spread.exp()))
+                working[prior.name] = own[..., design.groups]
         noise = pyro.sample("noise", dist.Normal(*_NOISE)).exp()
         mean = self.curve(self.natural(working), design.inputs)
         with pyro.plate("results", len(design.groups), dim=-1):
@@ -90,7 +96,7 @@ class MechanisticModel:
         """What the posterior is of: name and length, in the order of a draw's numbers."""
         found = [(p.name, 1) for p in self.priors]
         for name in self.varies:
-            found += [(f"{name}_spread", 1), (f"{name}_away", self.group_count)]
+            found += [(f"{name}_spread", 1), (f"{name}_own", self.group_count)]
         return (*found, ("noise", 1))
 
     def split(self, draws: Tensor) -> dict[str, Tensor]:
@@ -119,7 +125,7 @@ class MechanisticModel:
         sites = self.split(draws)
         found = {p.name: sites[p.name] for p in self.priors}
         for name in self.varies:
-            found[name] = (sites[name] + sites[f"{name}_spread"].exp() * sites[f"{name}_away"])[:, groups]
+            found[name] = sites[f"{name}_own"][:, groups]
         return found
 
 
@@ -149,7 +155,27 @@ class Draws:
 def prior_draws(model: MechanisticModel, count: int) -> Draws:
     """Before anything was measured."""
     centre, spread = _prior(model)
-    return Draws(values=centre + spread * torch.randn(count, len(centre), dtype=torch.double))
+    drawn = centre + spread * torch.randn(count, len(centre), dtype=torch.double)
+    return Draws(values=_widened(model, model.split(drawn), torch.empty(0, dtype=torch.long)))
+
+
+def _widened(model: MechanisticModel, drawn: Mapping[str, Tensor], kept: Tensor) -> Tensor:
+    """Draws of all groups, from draws of some: what others are is drawn from what groups have in common.
+
+    Args:
+        drawn: site -> S x 1, or of groups S x len(kept) at least.
+        kept: groups that were drawn.
+    """
+    parts = []
+    for name, width in model.sites:
+        part = drawn[name]
+        if name.endswith("_own"):
+            common, spread = drawn[name.removesuffix("_own")], drawn[name.removesuffix("own") + "spread"]
+            own = common + spread.exp() * torch.randn(len(part), width, dtype=part.dtype)
+            own[:, kept] = part[:, : len(kept)]
+            part = own
+        parts.append(part)
+    return torch.cat(parts, dim=-1)
 
 
 def posterior_draws(
@@ -157,15 +183,20 @@ def posterior_draws(
 ) -> Draws:
     """``count`` draws, from the prior where there are no values.
 
+    Groups without results do not take part: what they are follows from what the others have in common.
+
     Args:
         errors, values: (n,), in units of the target's scale.
     """
     if not len(values):
         return prior_draws(model, count)
+    kept, places = torch.unique(design.groups, return_inverse=True)
+    whole, model = model, replace(model, group_count=len(kept))
+    design = replace(design, groups=places)
     centre, root = _laplace(model, design, errors, values)
-    weights = torch.ones(1, dtype=torch.double)
+    weights = ratio = torch.ones(1, dtype=torch.double)
     proposed = centre[None, :]
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if not model.varies else _MORE_ROUNDS):
         student = dist.MultivariateStudentT(_FREEDOM, centre, scale_tril=root)
         proposed = student.sample(torch.Size([_PROPOSED]))
         with torch.no_grad():
@@ -176,8 +207,43 @@ def posterior_draws(
         weights = torch.softmax(ratio, dim=0).clamp_max(_PROPOSED**-0.5)
         weights = weights / weights.sum()
         centre, root = _moments(proposed, weights, root)
-    chosen = torch.multinomial(weights, count, replacement=True)
-    return Draws(values=proposed[chosen], effective=float(1.0 / weights.square().sum()))
+    effective = float(1.0 / weights.square().sum())
+    drawn = proposed[torch.multinomial(weights, count, replacement=True)]
+    if effective < _ENOUGH:
+        # chains begin farther apart than they will end: weights are flattened
+        flat = torch.softmax(_FLATTENED * ratio, dim=0)
+        wide = proposed[torch.multinomial(flat, count, replacement=True)]
+        drawn = _moved(model, wide, (design, errors, values))
+    if whole.varies:
+        drawn = _widened(whole, model.split(drawn), kept)
+    return Draws(values=drawn, effective=effective)
+
+
+def _moved(model: MechanisticModel, draws: Tensor, results: tuple[Design, Tensor, Tensor]) -> Tensor:
+    """Draws after chains that begin at some of them, where the proposals were worth too few: as many as before.
+
+    Each chain steps along the difference of two others (differential evolution; ter Braak, Stat. Comput. 16 (2006) 239).
+    """
+    chains = draws[torch.randperm(len(draws))[:_CHAINS]].clone()
+    n, d = chains.shape
+    with torch.no_grad():
+        density = torch.nan_to_num(model.log_density(chains, *results), nan=-torch.inf)
+        kept = []
+        for step in range(1, _CHAIN_STEPS + 1):
+            first = (torch.arange(n) + torch.randint(1, n, (n,))) % n
+            second = (torch.arange(n) + torch.randint(1, n, (n,))) % n
+            # a whole difference now and then, so that chains jump between modes
+            length = 2.38 / (2.0 * d) ** 0.5 if step % 10 else 1.0
+            tried = chains + length * (chains[first] - chains[second])
+            tried = tried + 1e-4 * chains.std(dim=0) * torch.randn(n, d, dtype=chains.dtype)
+            there = torch.nan_to_num(model.log_density(tried, *results), nan=-torch.inf)
+            better = torch.rand(n, dtype=chains.dtype).log() < there - density
+            chains = torch.where(better[:, None], tried, chains)
+            density = torch.where(better, there, density)
+            if step > _CHAIN_STEPS // 2 and step % 20 == 0:
+                kept.append(chains)
+    every = torch.cat(kept)
+    return every[torch.randperm(len(every))[torch.arange(len(draws)) % len(every)]]
 
 
 def _prior(model: MechanisticModel) -> tuple[Tensor, Tensor]:
@@ -185,7 +251,7 @@ def _prior(model: MechanisticModel) -> tuple[Tensor, Tensor]:
     by_name = {p.name: (p.mean, p.sd) for p in model.priors} | {"noise": _NOISE}
     for prior in model.priors:
         by_name[f"{prior.name}_spread"] = (float(np.log(prior.sd / 3.0)), 0.7)
-        by_name[f"{prior.name}_away"] = (0.0, 1.0)
+        by_name[f"{prior.name}_own"] = (prior.mean, prior.sd)
     rows = [by_name[name] for name, width in model.sites for _ in range(width)]
     centre, spread = torch.tensor(rows, dtype=torch.double).T
     return centre, spread
@@ -200,19 +266,26 @@ def _laplace(
     starts[0] = centre
     lost = 1e30
 
+    def log_density(points: Tensor) -> Tensor:
+        """With groups as steps away from what they have in common: else the highest point is where all groups are one."""
+        spreads = [part for name, part in model.split(points).items() if name.endswith("_spread")]
+        return model.log_density(points, design, errors, values) + model.group_count * sum(
+            part[:, 0] for part in spreads
+        )
+
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         points = torch.tensor(flat.reshape(_STARTS, -1), requires_grad=True)
-        density = torch.nan_to_num(model.log_density(points, design, errors, values), nan=-lost, neginf=-lost)
+        density = torch.nan_to_num(log_density(points), nan=-lost, neginf=-lost)
         (slope,) = torch.autograd.grad(-density.sum(), points)
         return -float(density.detach().sum()), torch.nan_to_num(slope).numpy().ravel()
 
     found = minimize(objective, starts.numpy().ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 150})
     modes = torch.tensor(found.x.reshape(_STARTS, -1))
     with torch.no_grad():
-        best = modes[torch.nan_to_num(model.log_density(modes, design, errors, values), nan=-lost).argmax()]
+        best = modes[torch.nan_to_num(log_density(modes), nan=-lost).argmax()]
 
     def negative(point: Tensor) -> Tensor:
-        return -model.log_density(point[None, :], design, errors, values)[0]
+        return -log_density(point[None, :])[0]
 
     curvature: Tensor = torch.func.hessian(negative)(best)
     level, axes = torch.linalg.eigh(torch.nan_to_num(0.5 * (curvature + curvature.T)))

@@ -115,8 +115,8 @@ class MechanisticPlanner:
         from planners.mechanistic.fitting import fitted, quiet_pyro
 
         with quiet_pyro(rng):
-            model = fitted(self.settings, campaign, history)
             under_way = read_history(campaign, history, pending, again).pending
+            model = fitted(self.settings, campaign, history, under_way)
             chosen = model.chosen(wanted, free, under_way)
             made = tuple(
                 Experiment(
@@ -134,7 +134,7 @@ class MechanisticPlanner:
         from planners.mechanistic.fitting import fitted, quiet_pyro
 
         with quiet_pyro(rng):
-            model = fitted(self.settings, campaign, history)
+            model = fitted(self.settings, campaign, history, candidates)
             return model.beliefs(candidates) if model.count else None
 
     def posterior(

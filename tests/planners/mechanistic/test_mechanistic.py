@@ -250,6 +250,68 @@ def test_it_predicts_the_curve_and_how_sure_it_is_of_it() -> None:
     assert planner(case).predict(case, History(), heated(), np.random.default_rng(0)) is None
 
 
+def test_a_group_that_nobody_measured_is_predicted_as_one_as_any_other_may_be() -> None:
+    pool = doses(("p1", "p2"))
+    heights = {"p1": 1.0, "p2": 3.0}
+
+    def truth(candidate: Candidate) -> float:
+        return saturation(heights[candidate.values["plate"]], 0.5)(candidate)
+
+    case = made(pool, mechanism="michaelis_menten", group="plate")
+    dose = max(c.values["concentration_mmol_l"] for c in pool)
+    wanted = [
+        Candidate(id=plate, values={"concentration_mmol_l": dose, "plate": plate}) for plate in ("p1", "new")
+    ]
+    history = measured(pool, truth, standard_error=0.02)
+    beliefs = planner(case).predict(case, history, wanted, np.random.default_rng(0))
+    assert beliefs is not None
+    assert beliefs.mean[0] == pytest.approx(truth(wanted[0]), abs=0.1)
+    assert beliefs.sd[1] > 10 * beliefs.sd[0]
+    assert beliefs.low[1] < 1.0 < 3.0 < beliefs.high[1]
+    with pytest.raises(BadInput, match="has no plate"):
+        planner(case).predict(
+            case,
+            history,
+            [Candidate(id="c", values={"concentration_mmol_l": 1.0})],
+            np.random.default_rng(0),
+        )
+
+
+@pytest.mark.parametrize(("plates", "each"), [(2, 12), (8, 1)])
+def test_intervals_of_many_groups_hold_the_parameters_and_do_not_depend_on_the_seed(
+    plates: int, each: int
+) -> None:
+    names = tuple(f"p{i}" for i in range(plates))
+    rng = np.random.default_rng(5)
+    heights = dict(zip(names, np.exp(rng.normal(0.5, 0.4, plates)), strict=True))
+    halves = dict(zip(names, np.exp(rng.normal(0.5, 0.4, plates)), strict=True))
+
+    def truth(candidate: Candidate) -> float:
+        plate = candidate.values["plate"]
+        return saturation(heights[plate], halves[plate])(candidate)
+
+    pool = doses(names)
+    own = [[c for c in pool if c.values["plate"] == name] for name in names]
+    chosen = [row[i] for row in own for i in rng.choice(len(row), min(each, len(row)), replace=False)]
+    case = made(pool, mechanism="michaelis_menten", group="plate")
+    history = measured(chosen, noisy(truth, 0.05), standard_error=0.05)
+    found = [
+        {(e.name, e.group): e for e in planner(case).posterior(case, history, np.random.default_rng(seed))}
+        for seed in (0, 1)
+    ]
+    held = [
+        e.low <= (heights if e.name == "vmax" else halves)[e.group] <= e.high
+        for estimates in found
+        for e in estimates.values()
+    ]
+    assert np.mean(held) >= 0.8
+    for key, one in found[0].items():
+        other = found[1][key]
+        width = np.log(one.high / one.low)
+        assert abs(np.log(one.low / other.low)) < 0.3 * width
+        assert abs(np.log(one.high / other.high)) < 0.3 * width
+
+
 class TestInformation:
     """Against what can be worked out on paper: a result that is a parameter plus noise."""
 
