@@ -39,7 +39,8 @@ class MechanisticSettings(StrictModel):
         inputs: for inputs that candidates have under another name: the mechanism's name -> the candidates'.
         fixed: for inputs that candidates do not have: their value in all experiments.
         group: name of the value, or ``sequence``, that says which group a candidate belongs to (plate, variant); each has
-            parameters of its own, drawn around common ones. Empty for one curve.
+            parameters of its own, drawn around common ones. Empty for one curve. With three results a group and more, 95 %
+            intervals hold what they should; of eight groups with one each they held 68 % (curves drawn from the prior).
         varies: parameters that differ between groups; by default those that the mechanism says.
         scale: largest result to expect, in the target's unit; by default the largest measured, 1 before that.
         least_gain: nats that a batch must be expected to tell; below, the advice is to stop.
