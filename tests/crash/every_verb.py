@@ -9,9 +9,9 @@ from lab.interfaces import Workcell
 from lab.types import Batch, Campaign, JsonValue, Layout
 from protocols import steps, thermal_challenge
 from protocols.stock import places_to_work
-from protocols.thermal_challenge import UNHEATED, Parameters, analyse, layout
+from protocols.thermal_challenge import UNHEATED, Parameters, analyse, layout, targets
 
-__all__ = ["Parameters", "analyse", "layout", "plan"]
+__all__ = ["Parameters", "analyse", "layout", "plan", "targets"]
 
 MIXED_UL = 30.0
 WAVELENGTH_NM = 600.0
