@@ -39,9 +39,10 @@ _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
 
 _LEVEL_QUANTILE = 1.959964
-_PSEUDO, _PSEUDO_SD = 30.0, 1.3
+_PSEUDO, _PSEUDO_SD, _PSEUDO_SD_SINGLE = 30.0, 1.3, 1.5
 """Normal errors that the leave-one-out errors are mixed with before their quantile sets the width of intervals, and their
-spread: what is measured was chosen, and is easier to predict from its neighbours than a candidate at random.
+spread: what is measured was chosen, and is easier to predict from its neighbours than a candidate at random; most so among
+single substitutions, where a residue that nobody looked at may do anything.
 """
 
 
@@ -133,7 +134,7 @@ def fit_model(space: Space, seen: Seen, sign: float, warp: WarpName | None, seed
         gp=mixture,
         outputs=outputs,
         sign=sign,
-        width=_width(mixture, outputs.values),
+        width=_width(mixture, outputs.values, _PSEUDO_SD if space.strata is None else _PSEUDO_SD_SINGLE),
         score_labels=tuple(score.label for score in space.scores),
     )
 
@@ -199,10 +200,10 @@ def _fits(
     return fits, np.array(shares)
 
 
-def _width(mixture: Ensemble, outputs: np.ndarray) -> float:
+def _width(mixture: Ensemble, outputs: np.ndarray, pseudo_sd: float) -> float:
     """How much wider than normal the errors are that leave-one-out predictions make, drawn towards 1 by pseudo-errors."""
     errors = np.abs(outputs - mixture.loo_mean) / np.sqrt(mixture.loo_variance)
-    expected = _PSEUDO_SD * np.abs(_normal_quantiles())
+    expected = pseudo_sd * np.abs(_normal_quantiles())
     sizes = np.concatenate([errors, expected])
     weights = np.concatenate([np.ones(len(errors)), np.full(len(expected), _PSEUDO / len(expected))])
     order = np.argsort(sizes)
