@@ -18,7 +18,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Twice --quiet: errors are shown, progress and remarks on the configuration of pip are not.
 INSTALL := $(PIP) install --quiet --quiet --no-warn-conflicts
 DEMO   := build/demo
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint crash faults soak peers planning system lock clean
