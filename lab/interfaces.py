@@ -88,6 +88,8 @@ class Reconciliation:
         part: what was used up or done though the command as a whole is not DONE (tips, liquid), JSON, for
             ``Command.believe_part``; None where nothing was.
         doubtful: wells of which nobody knows what they hold, when it is UNKNOWN; None means all that the command touches.
+        amid: whether the instrument stands in the midst of the command, with a plate in its gripper, say, so that nobody
+            else may use it before the command is tried once more.
     """
 
     answer: Answer
@@ -95,6 +97,7 @@ class Reconciliation:
     result: JsonValue = None
     part: JsonValue = None
     doubtful: tuple[Place, ...] | None = None
+    amid: bool = False
 
 
 class Clock(Protocol):

@@ -85,8 +85,8 @@ class PlateArm(LineDevice):
     """An arm that carries labware between hotel slots and nests, all of which are stations taught to it.
 
     A transfer is a pick and a place, marked ``pick`` and ``place``. One that was broken off between the two is gone on with:
-    :meth:`reconcile` finds the gripper full, and the next try of the same command begins with the place. Full when no
-    transfer was broken off, or asked for anything else, the gripper is for a person to empty.
+    :meth:`reconcile` finds the gripper full, and the next command for the same piece begins with the place, wherever that
+    is. Full when no transfer was broken off, or asked for another piece, the gripper is for a person to empty.
 
     Args:
         name: of the device in the workcell.
@@ -159,10 +159,10 @@ class PlateArm(LineDevice):
         return None
 
     async def _still_in_hand(self, command: Transfer) -> bool:
-        """Whether the gripper holds what this very command picked up in an earlier try.
+        """Whether the gripper holds the piece that this command is about, picked up in an earlier try or on another errand.
 
         Raises:
-            InstrumentError: it holds what another command picked up; nothing was done.
+            InstrumentError: it holds something else, or nobody knows; nothing was done.
         """
         if self._in_hand is None:
             return False
@@ -171,9 +171,13 @@ class PlateArm(LineDevice):
             # A person took it out.
             self._in_hand = None
             return False
-        if grip is Grip.UNCLEAR or self._in_hand != command:
+        piece = _carried(self._in_hand, self._bench)
+        if grip is Grip.UNCLEAR or piece != _carried(command, self._bench):
+            journey = _journey(self._in_hand, self._bench)
+            back = f" and put it at {journey[0].position}" if journey is not None else ""
             raise InstrumentError(
-                f"the gripper holds what it was carrying for {self._in_hand}; take it out.", nothing_done=True
+                f"the gripper holds {piece}, which it was carrying for another step; take it out{back}.",
+                nothing_done=True,
             )
         return True
 
@@ -200,6 +204,7 @@ class PlateArm(LineDevice):
             return Reconciliation(
                 answer=Answer.NOT_DONE,
                 sentence="The gripper holds it; the next try goes on with putting it down.",
+                amid=True,
             )
         if grip is Grip.UNCLEAR:
             return Reconciliation(

@@ -120,6 +120,10 @@ class Arbiter:
             raise RuntimeError("a request for devices was served without a lease")
         return lease
 
+    def keep(self, owner: str, device: str) -> Lease | None:
+        """A lease without end of a device that nobody asked for yet; None where somebody has it."""
+        return self._book.grant(owner, frozenset([device]), math.inf) if self._book.free([device]) else None
+
     def renew(self, lease: Lease, for_s: float = math.inf) -> Lease:
         """Let a lease run out later than it would; gives the lease as it is now, under the same token.
 
@@ -130,6 +134,11 @@ class Arbiter:
             RunHeld: it has run out already, or was given back.
         """
         return self._book.renew(lease, for_s)
+
+    def give_back(self, lease: Lease) -> None:
+        """End one lease; harmless where it has ended."""
+        self._book.give_back(lease)
+        self._schedule()
 
     def release(self, owner: str) -> None:
         """Give back the devices that an owner leases; harmless where it has none, or none any more."""

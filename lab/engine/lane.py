@@ -255,12 +255,12 @@ class Lane:
         if shown is None or flight.verb is not None:
             return await self._read_plainly(msg)
         verb, result = shown
-        await self._session.arbiter.lease(flight.run.id, [verb.device])
+        lease = await self._session.arbiter.lease(flight.run.id, [verb.device])
         try:
             await verb.restore(result)
             return await self._read_plainly(msg)
         finally:
-            self._session.arbiter.release(flight.run.id)
+            self._session.arbiter.give_back(lease)
 
     async def _between(self, flight: Flight) -> None:
         """Between steps is where a run stops or is held; never within one."""

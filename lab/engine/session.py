@@ -64,6 +64,7 @@ class BenchSession:
             first_token=store.last_token(bench_id),
             expired=self._take_back,
         )
+        self._kept: dict[tuple[str, str], Lease] = {}
         self._last_sent_s: dict[str, float] = {}
         for step in store.settled_steps_since(bench_id, 0):
             self._last_sent_s[step.device] = max(_begun_s(step), self._last_sent_s.get(step.device, 0.0))
@@ -123,6 +124,7 @@ class BenchSession:
                 self.clock.now(),
                 {"step": step.id, "answer": str(outcome.answer), "run": step.run_id},
             )
+            self._keep_for(step, outcome)
         await self._take_up({step.device for step in cut_off if marks[step.id]})
 
     async def _take_up(self, asked: set[str]) -> None:
@@ -145,7 +147,18 @@ class BenchSession:
             marks = [mark for mark in self.store.marks(step.id) if mark.name != _MADE_SAFE]
             if marks:
                 asked.add(step.device)
-                await what_came_of(self.verb_of(step), self.command_of(step), marks)
+                self._keep_for(step, await what_came_of(self.verb_of(step), self.command_of(step), marks))
+
+    def _keep_for(self, step: Step, outcome: Reconciliation) -> None:
+        """An instrument in the midst of a step is nobody else's before the run that it is of has tried it once more."""
+        if outcome.amid and self.active(step.run_id):
+            lease = self.arbiter.keep(step.run_id, step.device)
+            if lease is not None:
+                self._kept[step.run_id, step.device] = lease
+
+    def take_kept(self, run_id: str, device: str) -> Lease | None:
+        """The lease of a device that was kept for a run since it came back, once; None where none was. Loop thread only."""
+        return self._kept.pop((run_id, device), None)
 
     async def settle(
         self,
@@ -292,11 +305,15 @@ class BenchSession:
         self._names.pop(run_id, None)
         self.priorities.pop(run_id, None)
         self.give_up(run_id)
+        self._kept = {key: lease for key, lease in self._kept.items() if key[0] != run_id}
+        self.arbiter.release(run_id)
 
     def give_up(self, run_id: str) -> None:
-        """A run no longer follows its plan, and will take away what it left standing. Loop thread only."""
+        """A run no longer follows its plan, and will take away what it left standing, a plate in the gripper too.
+
+        Loop thread only.
+        """
         self._expected.pop(run_id, None)
-        self.arbiter.release(run_id)
         self.arbiter.release_claims(run_id)
 
     def active(self, run_id: str) -> bool:

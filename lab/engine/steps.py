@@ -134,7 +134,7 @@ class StepKeeper:
             verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id))
             flight.verb, flight.lease = verb, lease
         except BaseException:
-            self._session.arbiter.release(flight.run.id)
+            self._session.arbiter.give_back(lease)
             raise
         return Ticket(key=step.key, done=False)
 
@@ -154,18 +154,20 @@ class StepKeeper:
 
     async def _leased(self, flight: Flight, verb: Verb, for_s: float) -> Lease:
         """The device, and not while the lane stands still; still leased where the step is tried once more."""
-        if flight.lease is not None:
-            return self._session.arbiter.renew(flight.lease, for_s)
+        had = flight.lease or self._session.take_kept(flight.run.id, verb.device)
+        if had is not None:
+            return self._session.arbiter.renew(had, for_s)
         while True:
             lease = await self._session.arbiter.lease(flight.run.id, [verb.device], for_s=for_s)
             if self._pause.reason is None or self._stopping() is not None:
                 return lease
-            self._session.arbiter.release(flight.run.id)
+            self._session.arbiter.give_back(lease)
             await self._pause.over(self._stopping)
 
     def _give_back(self, flight: Flight) -> None:
-        flight.lease = None
-        self._session.arbiter.release(flight.run.id)
+        if flight.lease is not None:
+            self._session.arbiter.give_back(flight.lease)
+            flight.lease = None
 
     async def _walk_past(self, flight: Flight, earlier: Step, verb: Verb, command: Command) -> Ticket:
         """A step of an earlier stretch: done, given up, or still to be decided on."""

@@ -157,18 +157,24 @@ def test_a_request_lost_before_the_hold_was_set_is_told_apart_though_the_heaters
     clock.run(body())
 
 
-def test_what_the_gripper_holds_is_put_down_by_the_same_command_only(clock: LabClock) -> None:
+@pytest.mark.parametrize("destination", ["hotel_2", "hotel_3"])
+def test_what_the_gripper_holds_is_put_down_by_the_next_command_for_that_piece_only(
+    clock: LabClock, destination: str
+) -> None:
     async def body(made: Rig) -> None:
         made.world.act("arm", "power", on=True, referenced=True)
         made.world.act("arm", "pick", position="hotel_1")
         said = await made.device.move.reconcile(MOVE, marks("pick", station=11))
         assert said.answer is Answer.NOT_DONE
-        other = Move(labware="assay_1", destination="hotel_3")
-        with pytest.raises(InstrumentError, match="take it out") as caught:
+        assert said.amid
+        other = Move(labware="lid_1", destination="hotel_3")
+        with pytest.raises(
+            InstrumentError, match=r"holds assay_1, .* take it out and put it at hotel_1"
+        ) as caught:
             await made.do("move", other)
         assert caught.value.nothing_done
-        await made.do("move", MOVE)
-        assert made.world.at("hotel_2") == "assay_1"
+        await made.do("move", Move(labware="assay_1", destination=destination))
+        assert made.world.at(destination) == "assay_1"
         assert [a.action for a in made.world.ledger.actions if a.action in ("pick", "place")] == [
             "pick",
             "place",

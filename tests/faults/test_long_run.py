@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-LIMIT_S = 240
+LIMIT_S = 900
 
 
 @pytest.mark.slow

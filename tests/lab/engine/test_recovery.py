@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -311,3 +312,46 @@ def test_nothing_goes_on_while_an_instrument_is_not_safe(lab: SmallLab) -> None:
     lab.press.safe = stuck  # type: ignore[method-assign]
     with pytest.raises(DeviceFault, match="Not in a safe state: press: the heater does not turn off"):
         lab.clock.run(lab.session().come_back())
+
+
+def test_an_instrument_amid_a_step_goes_to_nobody_else_before_the_run_has_tried_the_step_again(
+    lab: SmallLab,
+) -> None:
+    cut_off(lab, mark="press")
+    lab.press.answers = [replace(NOT_DONE, amid=True)]
+    session = lab.session()
+    session.enter(lab.run.id, lab.campaign.name)
+    lab.clock.run(session.come_back())
+    served_after: list[list[str]] = []
+
+    async def neighbour() -> None:
+        await session.arbiter.lease("neighbour", ["press"])
+        served_after.append(list(lab.press.sent))
+        session.arbiter.release("neighbour")
+
+    async def asks_first() -> asyncio.Task[None]:
+        return asyncio.create_task(neighbour())
+
+    lab.clock.run(asks_first())
+    carry_out(lab, session=session)
+    assert served_after == [["A1"]]
+
+
+def test_an_instrument_amid_a_step_of_a_run_that_nobody_goes_on_with_is_kept_for_nobody(
+    lab: SmallLab,
+) -> None:
+    cut_off(lab, mark="press")
+    lab.press.answers = [replace(NOT_DONE, amid=True)]
+    session = lab.session()
+    lab.clock.run(session.come_back())
+    assert lab.clock.run(session.arbiter.lease("neighbour", ["press"])).owner == "neighbour"
+
+
+def test_an_instrument_that_was_kept_for_a_run_is_free_when_the_run_leaves(lab: SmallLab) -> None:
+    cut_off(lab, mark="press")
+    lab.press.answers = [replace(NOT_DONE, amid=True)]
+    session = lab.session()
+    session.enter(lab.run.id, lab.campaign.name)
+    lab.clock.run(session.come_back())
+    lab.clock.soon(session.leave, lab.run.id)
+    assert lab.clock.run(session.arbiter.lease("neighbour", ["press"])).owner == "neighbour"
