@@ -15,6 +15,7 @@ from lab.dry_run import DryRun, commands_of, dry_run
 from lab.engine import Lane
 from lab.engine.clearing import ClearAway, Clearing, refuse_given_up
 from lab.engine.journal import MAIN
+from lab.engine.origins import origin_of
 from lab.engine.progress import (
     BatchProposed,
     CampaignEnded,
@@ -44,7 +45,6 @@ from lab.types import (
     History,
     JsonValue,
     Observation,
-    Origin,
     Run,
     RunStatus,
     StepStatus,
@@ -329,7 +329,7 @@ class CampaignLoop:
             run_id=run.id,
             layout=run.layout,
             documents=self._store.documents(run.id),
-            origin=Origin.TWIN if self._session.workcell.twin else Origin.REAL,
+            origin=origin_of(self._store.documents(run.id), self._session.workcell),
             barred=self._store.barred_samples(run.id),
         )
         observations = self._protocol.analyse(record, batch, self._campaign, self._parameters)

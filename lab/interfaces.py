@@ -277,13 +277,18 @@ class Workcell:
         name: as in the workcell file.
         devices: role -> ophyd-async device (``handler``, ``reader``, ``thermocycler``, ``shaker``, ``arm``).
         bench: what is believed of its labware; the live one while running, a copy in a dry run.
-        twin: whether every device is simulated.
+        twins: roles of the devices that are simulated.
     """
 
     name: str
     devices: Mapping[str, Any]
     bench: Bench
-    twin: bool
+    twins: frozenset[str] = frozenset()
+
+    @property
+    def twin(self) -> bool:
+        """Whether every device is simulated."""
+        return self.twins.issuperset(self.devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ def build_devices(spec: WorkcellSpec, bench: Bench, world: World | None) -> Mapp
     """Every device of a workcell, not connected yet: role -> device.
 
     Args:
-        world: behind the devices of a twin; None for hardware.
+        world: behind the devices that are twins; None where none is.
 
     Raises:
         CampaignFileError: a driver that there is none of, or a device without an address.
@@ -85,9 +85,9 @@ def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
 def sketch_over(spec: WorkcellSpec, bench: Bench) -> Workcell:
     """The same over a bench that is known already."""
     world = None
-    if spec.twin:
+    if spec.twins:
         world = _world(spec, bench, clock=_StandingClock(), seed=0, ledger=None)
-    return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin)
+    return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twins=spec.twins)
 
 
 class OpenBench:
@@ -140,10 +140,11 @@ class OpenBench:
     def _check_origin(self, role: str, identity: Identity) -> None:
         """A twin that stands in for an instrument, or the other way round, is never used unnoticed."""
         workcell = self.session.workcell
-        if (identity.origin is Origin.TWIN) != workcell.twin:
+        twin = role in workcell.twins
+        if (identity.origin is Origin.TWIN) != twin:
             raise BadInput(
                 f"{role} of {workcell.name} answers as {identity.origin} ({identity.model}, serial {identity.serial}), "
-                f"but the workcell file says twin: {str(workcell.twin).lower()}.",
+                f"but the workcell file says twin: {str(twin).lower()}.",
                 way_out="Correct the address of the device, or `twin` in the workcell file.",
                 field=f"devices.{role}",
             )
@@ -172,15 +173,15 @@ def new_bench(file: CampaignFile, clock: LabClock, store: Store, twin_folder: Pa
     spec, bench_id = file.workcell, new_id("bch")
     bench = belief_of(spec, file.material)
     ledger = twin_folder / f"{bench_id}.jsonl"
-    if spec.twin:
+    if spec.twins:
         _make_folder(twin_folder)
-    world = _world(spec, bench, clock=clock, seed=file.seed, ledger=ledger) if spec.twin else None
+    world = _world(spec, bench, clock=clock, seed=file.seed, ledger=ledger) if spec.twins else None
     store.create_bench(
         bench_id=bench_id,
         workcell=spec.name,
         twin=spec.twin,
         seed=file.seed,
-        ledger=str(ledger.resolve()) if spec.twin else "",
+        ledger=str(ledger.resolve()) if spec.twins else "",
         snapshot=bench.to_json(),
     )
     return _open(bench_id, spec, bench, world, clock, store, used=False)
@@ -208,7 +209,7 @@ def reopen_bench(spec: WorkcellSpec, clock: LabClock, store: Store, bench_id: st
     record = store.bench(bench_id)
     bench = Bench.from_json(record.first_snapshot)
     world = None
-    if record.twin:
+    if record.ledger:
         world = World.rebuild(Path(record.ledger), clock=clock, chemistry=_chemistry(spec))
     return _open(bench_id, spec, bench, world, clock, store, used=True)
 
@@ -221,7 +222,7 @@ def lab_time_of(store: Store, bench_id: str) -> float:
     from digital_twin.world import World
 
     record = store.bench(bench_id)
-    on_ledger_s = World.lab_time_of(Path(record.ledger)) if record.twin else 0.0
+    on_ledger_s = World.lab_time_of(Path(record.ledger)) if record.ledger else 0.0
     return max(on_ledger_s, store.last_lab_time(bench_id))
 
 
@@ -236,7 +237,7 @@ def _open(
     used: bool,
 ) -> OpenBench:
     workcell = Workcell(
-        name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twin=spec.twin
+        name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twins=spec.twins
     )
     session = BenchSession(
         bench_id=bench_id, workcell=workcell, clock=clock, store=store, commands=commands_of_devices(workcell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def twin_or_name(path: Path) -> tuple[bool, str]:
 
 
 def bring_to_safety(path: Path) -> tuple[DeviceStop, ...]:
-    """Connect to each instrument of a workcell file and bring it to its safe state, side by side.
+    """Connect to each real instrument of a workcell file and bring it to its safe state, side by side.
 
     Each has :data:`CONNECT_S` to answer and then :data:`lab.recovery.SAFE_BOUND_S`; what one does keeps no other waiting
     longer than that.
@@ -39,7 +40,8 @@ def bring_to_safety(path: Path) -> tuple[DeviceStop, ...]:
         CampaignFileError: the file is wrong.
     """
     spec = load_workcell(path)
-    devices = build_devices(spec, belief_of(spec, ()), None)
+    real = {role: device for role, device in spec.devices.items() if not device.twin}
+    devices = build_devices(replace(spec, devices=real), belief_of(spec, ()), None)
     outcomes: dict[str, str] = {}
     with LabClock(virtual=False) as clock:
         connecting = {role: device.connect() for role, device in devices.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,23 +76,25 @@ class FaultsFields(StrictModel):
 
 
 def read_faults(
-    written: FaultsFields | None, *, twin: bool, devices: Iterable[str], problems: Problems
+    written: FaultsFields | None, *, twins: Collection[str], devices: Iterable[str], problems: Problems
 ) -> FaultsSpec:
     """The section, checked as far as a file can be by itself; what each instrument can have is its twin's to say.
 
     Args:
+        twins: roles that are simulated.
         devices: roles in the file.
         problems: takes what is wrong.
     """
     if written is None:
         return NO_FAULTS
-    if not twin:
-        problems.add(
-            "faults",
-            "Faults are made on a twin; real instruments have their own.",
-            "Take the section out, or set twin: true.",
-        )
     known = tuple(devices)
+    for n, rule in enumerate(written.rules, start=1):
+        if rule.device in known and rule.device not in twins:
+            problems.add(
+                f"faults.rules[{n}].device",
+                f"Faults are made on a twin; {rule.device} is real and has its own.",
+                "Take the rule out, or set twin: true.",
+            )
     rules = tuple(_rule(n, rule, known, problems) for n, rule in enumerate(written.rules, start=1))
     return FaultsSpec(seed=written.seed, rules=rules)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,8 @@ CANDIDATES = "candidates"
 """What library plates hold: each well a candidate, as the campaign's candidate file says."""
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
-_ADDRESS = re.compile(r"^(?:serial:\S+|tcp:\S+:([0-9]{1,5}))$")
+_ADDRESS = re.compile(r"^(?:[a-z][a-z0-9.+]*:\S+)$")
+_PORT = re.compile(r"^tcp:\S+:([0-9]{1,5})$")
 _PLATE_FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24)}
 """Wells of a plate -> rows and columns; ANSI SLAS 4-2004 and the smaller ones by the same pattern."""
 
@@ -37,14 +38,19 @@ class DeviceSpec:
     Args:
         role: what plans call it (``thermocycler``).
         driver: family and vendor (``thermocycler/opentrons``).
-        address: ``serial:PORT`` or ``tcp:HOST:PORT``; empty where the driver finds the instrument itself.
+        twin: whether it is simulated.
+        address: ``serial:PORT``, ``tcp:HOST:PORT`` or another scheme that the driver speaks; empty where the driver finds
+            the instrument itself.
         limits: name of a quantity, with its unit -> lowest and highest value, in that unit.
+        settings: what else the driver asks for, for it to check.
     """
 
     role: str
     driver: str
+    twin: bool
     address: str = ""
     limits: Mapping[str, tuple[float, float]]
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +79,6 @@ class WorkcellSpec:
     """A workcell file, checked and with its banks of slots and counts of labware written out.
 
     Args:
-        twin: whether every device is simulated.
         chemistry: what the liquids of a twin do, by name (``protein_g``); empty on hardware.
         devices: role -> device.
         positions: in the order of the file, banks written out (``hotel_1`` to ``hotel_60``).
@@ -86,7 +91,6 @@ class WorkcellSpec:
 
     source: SourceFile
     name: str
-    twin: bool
     chemistry: str
     devices: Mapping[str, DeviceSpec]
     positions: tuple[Position, ...]
@@ -95,6 +99,16 @@ class WorkcellSpec:
     library: tuple[str, ...]
     library_wells: tuple[str, ...]
     faults: FaultsSpec = NO_FAULTS
+
+    @property
+    def twins(self) -> frozenset[str]:
+        """Roles of the devices that are simulated."""
+        return frozenset(role for role, device in self.devices.items() if device.twin)
+
+    @property
+    def twin(self) -> bool:
+        """Whether every device is simulated."""
+        return len(self.twins) == len(self.devices)
 
     def line_of(self, field: str) -> int | None:
         """Line of a field of the file (``devices.shaker.driver``)."""
@@ -120,8 +134,10 @@ def _listed(value: Any) -> Any:
 
 class _Device(StrictModel):
     driver: str = Field(min_length=1, examples=["plate_reader/clariostar"])
+    twin: bool | None = None
     address: str = ""
     limits: dict[str, list[Any]] = Field(default_factory=dict)
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class _Place(StrictModel):
@@ -162,12 +178,15 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
     written = problems.read(_Workcell, values)
     problems.raise_if_any()
     assert written is not None  # else there were problems
-    if written.twin and not written.chemistry:
+    devices = {
+        role: _device(role, device, written.twin, problems) for role, device in written.devices.items()
+    }
+    twins = frozenset(role for role, device in devices.items() if device.twin)
+    if twins and not written.chemistry:
         problems.add(
             "twin", "A twin has to know what its liquids do.", "Add a line such as `chemistry: protein_g`."
         )
-    devices = {role: _device(role, device, problems) for role, device in written.devices.items()}
-    faults = read_faults(written.faults, twin=written.twin, devices=devices, problems=problems)
+    faults = read_faults(written.faults, twins=twins, devices=devices, problems=problems)
     layout = _Layout(written, problems)
     labware = tuple(layout.stand(n, item) for n, item in enumerate(written.labware, start=1))
     problems.raise_if_any()
@@ -181,7 +200,6 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
             path=source.path, text=source.text, sha256=source.sha256, lines={**source.lines, **lines}
         ),
         name=written.name,
-        twin=written.twin,
         chemistry=written.chemistry,
         devices=devices,
         positions=tuple(layout.positions.values()),
@@ -200,19 +218,27 @@ def _wells_of(plate_type: str) -> tuple[str, ...]:
     return well_names(rows, columns)
 
 
-def _device(role: str, device: _Device, problems: Problems) -> DeviceSpec:
+def _device(role: str, device: _Device, twin: bool, problems: Problems) -> DeviceSpec:
     field = f"devices.{role}"
     if not _NAME.match(role):
         problems.add(field, f"{role!r} can't name a device.", "Use letters, digits and _.")
-    match = _ADDRESS.match(device.address)
-    if device.address and (match is None or int(match[1] or 1) not in range(1, 65536)):
+    port = _PORT.match(device.address)
+    no_port = device.address.startswith("tcp:") and (port is None or int(port[1]) not in range(1, 65536))
+    if device.address and (not _ADDRESS.match(device.address) or no_port):
         problems.add(
             f"{field}.address",
             f"{device.address!r} is no address.",
             "Write serial:/dev/ttyUSB0 or tcp:192.168.0.1:10100.",
         )
     limits = {name: _limit(field, name, values, problems) for name, values in device.limits.items()}
-    return DeviceSpec(role=role, driver=device.driver, address=device.address, limits=limits)
+    return DeviceSpec(
+        role=role,
+        driver=device.driver,
+        twin=twin if device.twin is None else device.twin,
+        address=device.address,
+        limits=limits,
+        settings=device.settings,
+    )
 
 
 def _limit(device: str, name: str, values: list[JsonValue], problems: Problems) -> tuple[float, float]:

@@ -128,7 +128,8 @@ def paper_devices(without: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def paper_workcell(bench: Bench, *, without: Sequence[str] = ()) -> Workcell:
-    return Workcell(name="paper", devices=paper_devices(without), bench=bench, twin=True)
+    devices = paper_devices(without)
+    return Workcell(name="paper", devices=devices, bench=bench, twins=frozenset(devices))
 
 
 CANDIDATES = tuple(Candidate(id=f"V{n}", values={"n": n}) for n in range(1, 121))

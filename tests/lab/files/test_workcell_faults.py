@@ -67,10 +67,10 @@ def test_the_section_gives_its_seed_and_its_rules_in_order(faulty):
         (
             "twin: true",
             "twin: false",
-            18,
-            "faults",
-            "Faults are made on a twin; real instruments have their own.",
-            "Take the section out, or set twin: true.",
+            21,
+            "faults.rules[1].device",
+            "Faults are made on a twin; handler is real and has its own.",
+            "Take the rule out, or set twin: true.",
         ),
         (
             FIRST,

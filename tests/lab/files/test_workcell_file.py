@@ -19,6 +19,7 @@ def test_a_right_file_gives_the_bench(desk):
     assert bench.devices["shaker"] == DeviceSpec(
         role="shaker",
         driver="incubator/bioshake",
+        twin=True,
         address="serial:/dev/ttyUSB0",
         limits={"temperature_c": (20.0, 70.0)},
     )
