@@ -82,11 +82,15 @@ def sketch(spec: WorkcellSpec, material: Iterable[Material]) -> Workcell:
     return sketch_over(spec, belief_of(spec, material))
 
 
-def sketch_over(spec: WorkcellSpec, bench: Bench) -> Workcell:
-    """The same over a bench that is known already."""
+def sketch_over(spec: WorkcellSpec, bench: Bench, clock: Clock | None = None) -> Workcell:
+    """The same over a bench that is known already.
+
+    Args:
+        clock: of a trial in which time passes; without it nothing ever happens.
+    """
     world = None
     if spec.twins:
-        world = _world(spec, bench, clock=_StandingClock(), seed=0, ledger=None)
+        world = _world(spec, bench, clock=clock or _StandingClock(), seed=0, ledger=None)
     return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twins=spec.twins)
 
 

@@ -14,7 +14,7 @@ from lab.engine.safety import side_by_side
 from lab.files import load_workcell
 from lab.recovery import SAFE_BOUND_S
 
-__all__ = ["CONNECT_S", "bring_to_safety", "twin_or_name"]
+__all__ = ["CONNECT_S", "bring_to_safety", "let_go", "twin_or_name"]
 
 CONNECT_S = 60.0
 """Wall time that an instrument has to answer; some initialise themselves when they are connected to."""
@@ -50,13 +50,13 @@ def bring_to_safety(path: Path) -> tuple[DeviceStop, ...]:
         failed = {role: why for role in devices if (why := outcomes.get(role, silent))}
         connected = {role: device for role, device in devices.items() if role not in failed}
         reached = {one.device: one for one in reach_safe_states(clock, connected)}
-        in_time(clock, _let_go(connected), SAFE_BOUND_S)
+        in_time(clock, let_go(connected), SAFE_BOUND_S)
     return tuple(
         reached.get(role) or DeviceStop(device=role, error=f"not connected: {failed[role]}")
         for role in devices
     )
 
 
-async def _let_go(devices: Any) -> None:
+async def let_go(devices: Any) -> None:
     """Whoever does not let go is let go of when the program ends, a moment later."""
     await asyncio.gather(*[device.disconnect() for device in devices.values()], return_exceptions=True)

@@ -32,7 +32,7 @@ from lab.errors import BadInput
 from lab.recovery import SAFE_BOUND_S
 from lab.types import JsonValue
 
-__all__ = ["ANSWER_S", "ask_running", "make_safe"]
+__all__ = ["ANSWER_S", "ask_running", "make_safe", "refuse_held"]
 
 ANSWER_S = 10.0
 """Wall time within which a process that is well takes a request up."""
@@ -255,7 +255,7 @@ def make_safe(
         return 0
     settings = Settings() if store is None else Settings(store=store)
     if not force:
-        _refuse_held(present(control_folder(settings)), name, workcell)
+        refuse_held(present(control_folder(settings)), name, workcell)
     outcome = bring_to_safety(workcell)
     unsafe = [one.device for one in outcome if not one.safe]
     sentence = (
@@ -274,7 +274,12 @@ def make_safe(
     return int(bool(unsafe))
 
 
-def _refuse_held(running: Sequence[Presence], name: str, workcell: Path) -> None:
+def refuse_held(running: Sequence[Presence], name: str, workcell: Path) -> None:
+    """Leave instruments alone that a program at work has.
+
+    Raises:
+        BadInput: one has, or may have, this bench.
+    """
     for one in running:
         if name in one.real or not one.campaigns:
             doing = "works on this bench" if name in one.real else "is getting ready, maybe on this bench"

@@ -12,6 +12,7 @@ import typer
 from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
 from lab.cli.stopping import go_on, pause, safe, stop
 from lab.cli.surgery import inventory, results, samples
+from lab.cli.workcells import workcell_commands
 from lab.errors import DrywetError
 
 __all__ = ["app", "main"]
@@ -203,6 +204,7 @@ def doctor(
     raise typer.Exit(examine(workcell, store=store, as_json=as_json, out=out))
 
 
+app.add_typer(workcell_commands, name="workcell")
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")
