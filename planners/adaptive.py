@@ -189,6 +189,9 @@ class AdaptivePlanner:
         space = with_past(encode_space(with_past_candidates(campaign)), campaign)
         if not self.settings.general_knowledge:
             space = replace(space, scores=tuple(score for score in space.scores if score.named))
+        if not is_plain(campaign.goal):
+            # measured for the most or the least of one target only (docs/decisions/0009)
+            space = replace(space, averaged=())
         if not self.settings.kernels:
             return space
         known = {spec.name: spec for spec in (*space.kernels, *space.others)}
@@ -199,7 +202,7 @@ class AdaptivePlanner:
                     way_out=f"Choose among {', '.join(known)}, or leave the setting out.",
                     field="planner.settings.kernels",
                 )
-        return replace(space, kernels=tuple(known[name] for name in self.settings.kernels))
+        return replace(space, kernels=tuple(known[name] for name in self.settings.kernels), averaged=())
 
     def _designed(
         self, n: int, space: Space, seen: Seen, sign: float, rng: np.random.Generator, seed: tuple[int, ...]

@@ -3,7 +3,8 @@
 Results are warped first, so that a few dead or outstanding ones do not rule the fit. The warp is the one under which the
 first kernel predicts each result best from the others, on the scale of the results themselves (the density under a warp
 times its slope). Then every kernel is fitted, with and without each score that is known beforehand as the mean, and a
-random forest beside them.
+random forest beside them. For candidates described by numbers, kernels are averaged over their parameters instead
+(``planners/averaging.py``).
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from planners.averaging import likely_fits
 from planners.ensemble import Ensemble, Member
 from planners.forest import fit_forest
-from planners.gp import fit
+from planners.gp import Posterior, fit
 from planners.priors import Trend
 from planners.seen import Seen
 from planners.space import Space
@@ -34,6 +36,12 @@ found less.
 
 _HEAD_START = 6.0
 """Nats by which another kernel's leave-one-out density has to better that of a space's first."""
+
+_SETTINGS = 4
+"""Of each kernel's parameters that are averaged over, where they are."""
+
+_KNOWN_FROM = 200
+"""Results from which the likeliest parameters stand for all: they are known well by then, and a draw takes long."""
 
 _FURTHER = 20
 """Iterations of a fit that starts from another's parameters."""
@@ -169,6 +177,11 @@ def _fits(
 ) -> tuple[list[Member], np.ndarray]:
     """Members with what each is worth before its density is looked at."""
     fits: list[Member] = []
+    if space.averaged and not space.scores and len(seen.rows) < _KNOWN_FROM:
+        for spec in space.averaged:
+            posterior = Posterior(spec, space.blocks, seen.rows, outputs.values, outputs.noise, own)
+            fits += likely_fits(posterior, _SETTINGS, seed)
+        return fits, np.full(len(fits), 1.0 / len(fits))
     for spec in space.kernels:
         plain = fit(spec, space.blocks, seen.rows, outputs.values, outputs.noise, own=own)
         fits.append(plain)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from planners.kernels import Blocks, KernelSpec, Layout, covariance_at, shape_and_slope
 from planners.priors import Trend
 
-__all__ = ["FittedGP", "fit"]
+__all__ = ["FittedGP", "Posterior", "fit"]
 
 _JITTER = 1e-8
 """Added to the diagonal, in units of the outputs' variance: far below any noise, enough for identical rows."""
@@ -129,6 +129,64 @@ class FittedGP:
         return self.spec.label
 
 
+class Posterior:
+    """What results say of a kernel's parameters: the evidence times the priors.
+
+    Attributes:
+        bounds: of each parameter.
+    """
+
+    def __init__(
+        self,
+        spec: KernelSpec,
+        blocks: Blocks,
+        rows: np.ndarray,
+        outputs: np.ndarray,
+        noise: np.ndarray,
+        own: bool,
+        trend: Trend | None = None,
+    ) -> None:
+        self.spec, self._blocks, self._rows, self._own, self._trend = spec, blocks, rows, own, trend
+        self._outputs, self._noise = outputs, noise
+        self.layout = layout = Layout.of(spec, blocks)
+        used = sorted({b for term in layout.terms for b in term})
+        self._distances = {b: blocks.squared_distances(blocks.names[b], rows, rows) for b in used}
+        self._known = np.diag(noise + _JITTER)
+        self._left = outputs
+        if trend:
+            self._known += trend.covariance(rows, rows)
+            self._left = outputs - trend.mean(rows)
+        self._shares = _shares(rows, own)
+        self.bounds = [(-4.0, 5.0)] * layout.n_lengthscales + [(-5.0, 5.0)] * layout.n_logits + [(-12.0, 1.0)]
+
+    def negative(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log density of the parameters themselves, up to a constant, and its gradient by ``theta``."""
+        return _negative_log_posterior(
+            theta, self.spec, self.layout, self._distances, self._shares, self._left, self._known
+        )
+
+    def negative_of_logs(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The same of ``theta``, which holds logarithms of lengthscales and of the residual: what draws need."""
+        value, slope = self.negative(theta)
+        logs = np.ones(len(theta))
+        logs[self.layout.n_lengthscales : -1] = 0.0
+        return value - float(logs @ theta), slope - logs
+
+    def fitted(self, theta: np.ndarray) -> FittedGP:
+        """The process with these parameters."""
+        return FittedGP(
+            self.spec,
+            self._blocks,
+            self._rows,
+            self._outputs,
+            self._noise,
+            self._own,
+            self.layout,
+            theta,
+            self._trend,
+        )
+
+
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Lower Cholesky factor; where rounding has made it indefinite, of the nearest with a little more on its diagonal."""
     for extra in (0.0, 1e-6, 1e-4, 1e-2):
@@ -166,27 +224,18 @@ def fit(
     Raises:
         ValueError: the kernel has no block that varies over the pool.
     """
-    layout = Layout.of(spec, blocks)
-    used = sorted({b for term in layout.terms for b in term})
-    distances = {b: blocks.squared_distances(blocks.names[b], rows, rows) for b in used}
-    known = np.diag(noise + _JITTER)
-    expected = np.zeros(len(rows))
-    if trend:
-        known += trend.covariance(rows, rows)
-        expected = trend.mean(rows)
-    start = layout.start(spec) if start is None else start
-    bounds = [(-4.0, 5.0)] * layout.n_lengthscales + [(-5.0, 5.0)] * layout.n_logits + [(-12.0, 1.0)]
+    posterior = Posterior(spec, blocks, rows, outputs, noise, own, trend)
+    start = posterior.layout.start(spec) if start is None else start
     found = minimize(
-        _negative_log_posterior,
+        posterior.negative,
         start,
-        args=(spec, layout, distances, _shares(rows, own), outputs - expected, known),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
+        bounds=posterior.bounds,
         options={"maxiter": max_iterations, "ftol": 1e-7},
     )
     theta = found.x if np.isfinite(found.fun) and found.fun < _NOWHERE else start
-    return FittedGP(spec, blocks, rows, outputs, noise, own, layout, theta, trend)
+    return posterior.fitted(theta)
 
 
 def _shares(rows: np.ndarray, own: bool) -> np.ndarray:

@@ -141,6 +141,8 @@ class Space:
         strata: N x 2, position and class of the new residue as integers, where candidates are single substitutions.
         scores: what is known of candidates beforehand.
         new_residues: (N,), the new residue of single substitutions as an integer.
+        averaged: kernels that are mixed, each with several settings of its parameters, when no scores are known; none where
+            the likeliest parameters of ``kernels`` are better.
     """
 
     candidates: tuple[Candidate, ...]
@@ -154,6 +156,7 @@ class Space:
     strata: np.ndarray | None = None
     scores: tuple[Score, ...] = ()
     new_residues: np.ndarray | None = None
+    averaged: tuple[KernelSpec, ...] = ()
 
     @property
     def size(self) -> int:
@@ -184,6 +187,7 @@ def encode_space(campaign: Campaign) -> Space:
     cards: tuple[str, ...] = ()
     kernels: list[str] = []
     others: list[str] = []
+    averaged: list[str] = []
     if any(candidate.sequence for candidate in pool):
         letters = letters_of(pool, campaign.reference.sequence, campaign.alphabet)
         columns, cards = sequence_blocks(letters)
@@ -200,10 +204,12 @@ def encode_space(campaign: Campaign) -> Space:
         columns, spreads, cards = dict(values.columns), values.spreads, (values.label,)
         kernels = ["sum", "sum_short"] if values.factors else ["matern"]
         others = [] if values.factors else ["sum", "squared_exponential"]
+        averaged = [] if values.factors or not values.columns else ["matern", "squared_exponential"]
     given, scores, of_models = _from_models(campaign)
     if given:
         columns |= given
         spreads = spreads | dict.fromkeys(given, SPREAD_OF_DESCRIPTORS)
+        averaged = []
         kernels.insert(0, "given" if letters or not columns.keys() - given.keys() else "sum_with_given")
     strata: np.ndarray | None = None
     as_features: dict[str, Features] = {}
@@ -228,6 +234,7 @@ def encode_space(campaign: Campaign) -> Space:
         strata=strata,
         scores=scores,
         new_residues=_new_residues(letters) if letters and single else None,
+        averaged=tuple(_every_block(KERNELS[name], blocks.names) for name in averaged),
     )
 
 

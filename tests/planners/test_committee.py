@@ -14,6 +14,9 @@ from tests.planners.campaigns import PARENT, campaign, landscape, measured, vari
 FOUR_SITES = tuple(
     Candidate(id=a + b + c, sequence=f"M{a}{b}K{c}") for a in "ADFKW" for b in "ADFKWY" for c in "CDEFG"
 )
+GRID = tuple(
+    Candidate(id=f"{x}/{y}", values={"x": float(x), "y": float(y)}) for x in range(6) for y in range(6)
+)
 
 
 def fitness(candidate: Candidate) -> float:
@@ -111,16 +114,31 @@ def test_a_candidate_outside_the_pool_is_predicted_and_too_little_history_predic
     assert planner.predict(campaign(pool), measured(pool[:2], landscape), [stranger], rng) is None
 
 
-@pytest.mark.parametrize("kernel", ["matern", "sum", "squared_exponential"])
-def test_numbers_are_judged_by_the_kernel_that_settings_name_and_by_matern_without(kernel: str) -> None:
-    pool = tuple(
-        Candidate(id=f"{x}/{y}", values={"x": float(x), "y": float(y)}) for x in range(6) for y in range(6)
-    )
-    settings = {} if kernel == "matern" else {"kernels": [kernel]}
-    made = campaign(pool, parent="")
-    history = measured(pool[::3], lambda c: float(c.values["x"] - c.values["y"]))
+@pytest.mark.parametrize("kernel", ["", "sum", "squared_exponential"])
+def test_numbers_are_judged_by_the_kernel_that_settings_name_and_by_two_without(kernel: str) -> None:
+    settings = {"kernels": [kernel]} if kernel else {}
+    made = campaign(GRID, parent="")
+    history = measured(GRID[::3], lambda c: float(c.values["x"] - c.values["y"]))
     asked = planners.planner("adaptive", settings).ask(2, made, history, (), np.random.default_rng(0))
-    assert asked.experiments[0].reason.model_cards == ("named_values@1", f"gaussian_process_{kernel}@1")
+    cited = asked.experiments[0].reason.model_cards
+    kernels = [kernel] if kernel else ["matern", "squared_exponential"]
+    assert set(cited) == {"named_values@1", *(f"gaussian_process_{name}@1" for name in kernels)}
+
+
+def test_the_parameters_of_numbers_are_averaged_over_as_far_as_results_leave_them_open() -> None:
+    history = measured(GRID[::3], lambda c: float(np.sin(c.values["x"]) - 0.1 * c.values["y"]))
+    fitted, again = model(GRID, history), model(GRID, history)
+    settings = {tuple(np.round(member.theta, 9)) for member in fitted.gp.members}
+    assert len(settings) > 2
+    assert (fitted.gp.mean == again.gp.mean).all()
+
+
+def test_many_results_are_fitted_once() -> None:
+    pool = tuple(
+        Candidate(id=f"{x}/{y}", values={"x": float(x), "y": float(y)}) for x in range(15) for y in range(15)
+    )
+    fitted = model(pool, measured(pool[:210], lambda c: float(np.sin(c.values["x"]))))
+    assert len(fitted.gp.members) == 1
 
 
 def test_sequences_with_settings_of_their_assay_are_judged_by_both() -> None:
