@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from lab.app.stopping import in_time, reach_safe_states
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine import BenchSession
+from lab.engine.interlocks import InterlockKeeper
 from lab.errors import BadInput, DeviceFault
 from lab.files import CANDIDATES, CampaignFile, Material, WorkcellSpec
 from lab.interfaces import Clock, Command, Workcell
@@ -91,7 +93,9 @@ def sketch_over(spec: WorkcellSpec, bench: Bench, clock: Clock | None = None) ->
     world = None
     if spec.twins:
         world = _world(spec, bench, clock=clock or _StandingClock(), seed=0, ledger=None)
-    return Workcell(name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twins=spec.twins)
+    devices = build_devices(spec, bench, world)
+    _check_interlocks(spec, devices)
+    return Workcell(name=spec.name, devices=devices, bench=bench, twins=spec.twins)
 
 
 class OpenBench:
@@ -240,13 +244,55 @@ def _open(
     *,
     used: bool,
 ) -> OpenBench:
-    workcell = Workcell(
-        name=spec.name, devices=build_devices(spec, bench, world), bench=bench, twins=spec.twins
-    )
+    devices = build_devices(spec, bench, world)
+    _check_interlocks(spec, devices)
+    workcell = Workcell(name=spec.name, devices=devices, bench=bench, twins=spec.twins)
     session = BenchSession(
-        bench_id=bench_id, workcell=workcell, clock=clock, store=store, commands=commands_of_devices(workcell)
+        bench_id=bench_id,
+        workcell=workcell,
+        clock=clock,
+        store=store,
+        commands=commands_of_devices(workcell),
+        interlocks=InterlockKeeper(spec.interlocks, spec.states, workcell.devices),
     )
     return OpenBench(session, world, used=used)
+
+
+def _check_interlocks(spec: WorkcellSpec, devices: Mapping[str, Any]) -> None:
+    """See that every interlock speaks of verbs and signals that there are: one that never applies guards nothing.
+
+    Raises:
+        CampaignFileError: one does not.
+    """
+    from ophyd_async.core import SignalR
+
+    from devices.verb import Verb
+
+    verbs = {
+        f"{role}.{name}": child
+        for role, device in devices.items()
+        for name, child in device.children()
+        if isinstance(child, Verb)
+    }
+    signals = {
+        f"{role}.{name}"
+        for role, device in devices.items()
+        for name, child in device.children()
+        if isinstance(child, SignalR)
+    }
+    for number, rule in enumerate(spec.interlocks, start=1):
+        field = f"interlocks[{number}]"
+        for pattern in rule.verbs:
+            meant = [verb for name, verb in verbs.items() if fnmatchcase(name, pattern)]
+            if not meant:
+                raise spec.unknown_name(f"{field}.verb", "verb", pattern, verbs)
+            fields = {name for verb in meant for name in verb.command_type.__dataclass_fields__}
+            for name in rule.when:
+                if name not in fields:
+                    raise spec.unknown_name(f"{field}.when", "part of such a command", name, sorted(fields))
+        for need in rule.needs:
+            if need.device and need.of not in signals:
+                raise spec.unknown_name(f"{field}.needs", "signal", need.of, sorted(signals))
 
 
 def commands_of_devices(workcell: Workcell) -> dict[str, type[Command]]:

@@ -72,8 +72,13 @@ class Prepared:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The files as they are now, for the store."""
-        return {"campaign": self.file.text, "workcell": self.file.workcell.source.text}
+        """The files as they are now, for the store, and the folder from which the workcell file names others."""
+        workcell = self.file.workcell.source
+        return {
+            "campaign": self.file.text,
+            "workcell": workcell.text,
+            "workcell_folder": str(workcell.path.parent.resolve()),
+        }
 
     def load(self, campaign: Campaign, planner: Planner) -> Loaded:
         """A campaign of this file."""
@@ -152,7 +157,7 @@ def stored_workcell(record: CampaignRecord) -> WorkcellSpec:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "workcell.yaml"
         path.write_text(record.files["workcell"], encoding="utf-8")
-        return load_workcell(path)
+        return load_workcell(path, beside=Path(record.files["workcell_folder"]))
 
 
 def stored_protocol(record: CampaignRecord) -> tuple[ProtocolModule, Any]:

@@ -9,6 +9,7 @@ from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine.arbiter import Arbiter, Lease
 from lab.engine.belief import believe_step
+from lab.engine.interlocks import InterlockKeeper
 from lab.engine.safety import make_safe
 from lab.engine.settle import STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
 from lab.errors import DeviceFault, FaultKind
@@ -35,6 +36,7 @@ class BenchSession:
         clock: that everything on this bench waits on.
         store: where the journal is.
         commands: verb name -> command type, to read the journal back.
+        interlocks: of the workcell; None where it has none.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class BenchSession:
         clock: LabClock,
         store: Store,
         commands: Mapping[str, type[Command]],
+        interlocks: InterlockKeeper | None = None,
     ) -> None:
         self.bench_id = bench_id
         self.workcell = workcell
         self.clock = clock
         self.store = store
         self._commands = commands
+        self.interlocks = interlocks or InterlockKeeper((), None, {})
         self._holder: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._expected: dict[str, list[Command]] = {}

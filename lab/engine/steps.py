@@ -127,6 +127,7 @@ class StepKeeper:
             problems = tuple(verb.problems(command, self._session.bench))
             if problems:
                 raise Infeasible(problems)
+            await self._interlocked(verb, command)
             step_id = flight.step_id
             await self._session.clock.outside(
                 "the journal", lambda: flight.journal.dispatch(step_id, lease.token)
@@ -137,6 +138,16 @@ class StepKeeper:
             self._session.arbiter.give_back(lease)
             raise
         return Ticket(key=step.key, done=False)
+
+    async def _interlocked(self, verb: Verb, command: Command) -> None:
+        """Nothing is sent that the workcell's interlocks forbid at this moment.
+
+        Raises:
+            RunHeld: one does, or what it needs can't be known.
+        """
+        objections = await self._session.interlocks.objections(verb.device, command)
+        if objections:
+            raise RunHeld(f"Nothing was sent. {' '.join(objections)}")
 
     async def _come_to_turn(self, flight: Flight) -> None:
         """Wait until the lane may begin a step, with the positions that it needs; who stands still claims nothing new."""

@@ -13,8 +13,10 @@ from pydantic import BeforeValidator, Field
 from lab.bench import Position, well_names
 from lab.errors import BadInput, CampaignFileError
 from lab.files.faults import NO_FAULTS, FaultsFields, FaultsSpec, read_faults
+from lab.files.interlocks import InterlockFields, read_interlocks
 from lab.files.source import Problems, SourceFile, read_source
 from lab.files.yaml_text import read_yaml
+from lab.interlocks import Interlock
 from lab.strict import StrictModel, did_you_mean
 from lab.types import JsonValue
 from lab.units import SUFFIXES, read_quantity
@@ -87,6 +89,8 @@ class WorkcellSpec:
         library: ids of the plates that hold candidates, in order.
         library_wells: names of the wells of such a plate.
         faults: what goes wrong on a twin; nothing unless the file says so.
+        interlocks: what must be so before a device is told something.
+        states: the file that holds the states of the lab; None where there is none.
     """
 
     source: SourceFile
@@ -99,6 +103,8 @@ class WorkcellSpec:
     library: tuple[str, ...]
     library_wells: tuple[str, ...]
     faults: FaultsSpec = NO_FAULTS
+    interlocks: tuple[Interlock, ...] = ()
+    states: Path | None = None
 
     @property
     def twins(self) -> frozenset[str]:
@@ -165,10 +171,15 @@ class _Workcell(StrictModel):
     positions: dict[str, _Place] = Field(min_length=1)
     labware: list[_Labware] = Field(min_length=1)
     faults: FaultsFields | None = None
+    interlocks: list[InterlockFields] = Field(default_factory=list)
+    states: str = ""
 
 
-def load_workcell(path: Path | str) -> WorkcellSpec:
+def load_workcell(path: Path | str, *, beside: Path | None = None) -> WorkcellSpec:
     """Read and check a workcell file. Names of drivers and labware types are the caller's to check.
+
+    Args:
+        beside: the folder from which the file names others, where that is not its own.
 
     Raises:
         CampaignFileError: all that is wrong in the file.
@@ -187,6 +198,9 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
             "twin", "A twin has to know what its liquids do.", "Add a line such as `chemistry: protein_g`."
         )
     faults = read_faults(written.faults, twins=twins, devices=devices, problems=problems)
+    interlocks = read_interlocks(
+        written.interlocks, devices=devices, states=bool(written.states), problems=problems
+    )
     layout = _Layout(written, problems)
     labware = tuple(layout.stand(n, item) for n, item in enumerate(written.labware, start=1))
     problems.raise_if_any()
@@ -208,6 +222,8 @@ def load_workcell(path: Path | str) -> WorkcellSpec:
         library=tuple(piece.id for piece in library),
         library_wells=_wells_of(library[0].type) if library else (),
         faults=faults,
+        interlocks=interlocks,
+        states=(beside or source.path.parent) / written.states if written.states else None,
     )
 
 

@@ -117,7 +117,7 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         methods=tuple(dict.fromkeys(r.observation.method for r in results if r.observation is not None)),
         settings=dict(campaign.protocol.parameters),
         versions=versions,
-        files=dict(record.files),
+        files={name: record.files[name] for name in ("campaign", "workcell")},
         files_hash=record.content_hash,
         amendments=amendments(store, campaign),
         bars=bars(store, record.bench_id, outcomes),

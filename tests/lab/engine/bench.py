@@ -205,7 +205,9 @@ class SmallLab:
     def session(self) -> BenchSession:
         """The bench as a process finds it when it starts: belief rebuilt from the journal."""
         bench = Bench.from_json(self.store.bench(self.bench_id).first_snapshot)
-        workcell = Workcell(name="small", devices={"press": self.press}, bench=bench, twins=frozenset({"press"}))
+        workcell = Workcell(
+            name="small", devices={"press": self.press}, bench=bench, twins=frozenset({"press"})
+        )
         commands: dict[str, type[Command]] = {"stamp": Stamp}
         return BenchSession(
             bench_id=self.bench_id, workcell=workcell, clock=self.clock, store=self.store, commands=commands
