@@ -10,6 +10,7 @@ opened anew.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any, Protocol, runtime_checkable
 from lab.errors import CommandTimeout, ConnectionLost, NonsenseReply
 
 __all__ = ["LONGEST_LINE", "Framing", "InProcess", "LineInstrument", "Serial", "Tcp", "Transport"]
+
+log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 10.0
 LONGEST_LINE = 64 * 1024
@@ -37,6 +40,30 @@ class Framing:
     request_end: str = "\n"
     reply_end: str = "\n"
     baud: int = 9600
+
+    def pack_request(self, request: str) -> bytes:
+        """What is written for a request."""
+        return (request + self.request_end).encode("ascii")
+
+    async def read_reply(self, incoming: asyncio.StreamReader) -> bytes:
+        """One whole reply, without what frames it.
+
+        Raises:
+            NonsenseReply: what came can be no reply of this protocol.
+            asyncio.LimitOverrunError: it has no end.
+            asyncio.IncompleteReadError: the other side hung up in its midst.
+        """
+        end = self.reply_end.encode("ascii")
+        return (await incoming.readuntil(end)).removesuffix(end)
+
+    async def read_request(self, incoming: asyncio.StreamReader) -> str:
+        """One request, as the far end of the wire reads it."""
+        end = self.request_end.encode("ascii")
+        return (await incoming.readuntil(end)).removesuffix(end).decode("ascii")
+
+    def pack_reply(self, reply: str) -> bytes:
+        """What the far end of the wire writes for a reply."""
+        return (reply + self.reply_end).encode("utf-8")
 
 
 @runtime_checkable
@@ -169,7 +196,8 @@ class _Stream(ABC):
     async def _write(self, data: bytes) -> None: ...
 
     @abstractmethod
-    async def _read_until(self, end: bytes) -> bytes: ...
+    def _stream(self) -> asyncio.StreamReader:
+        """What has come in and was not read yet."""
 
     async def open(self) -> None:
         """Make the connection."""
@@ -197,6 +225,7 @@ class _Stream(ABC):
             if not self._wanted:
                 raise ConnectionLost(f"{self.where}: not connected.")
             await self._reach()
+            await self._discard()
             whole = False
             try:
                 async with asyncio.timeout(timeout_s):
@@ -215,17 +244,35 @@ class _Stream(ABC):
                 if not whole:
                     await self._drop()
 
+    async def _discard(self) -> None:
+        """Throw away what came unasked, so that a reply that came twice is never taken for the next one.
+
+        Where the other side has hung up meanwhile, it is called anew: nothing was sent yet.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(0.0):
+                    unasked = await self._stream().read(LONGEST_LINE)
+            except TimeoutError:
+                return
+            except OSError:
+                unasked = b""
+            if not unasked:
+                await self._drop()
+                await self._reach()
+                return
+            log.warning("%s: %d bytes came unasked and were thrown away.", self.where, len(unasked))
+
     async def _talk(self, request: str) -> str:
-        end = self._framing.reply_end.encode("ascii")
-        await self._write((request + self._framing.request_end).encode("ascii"))
+        await self._write(self._framing.pack_request(request))
         try:
-            raw = await self._read_until(end)
+            raw = await self._framing.read_reply(self._stream())
         except asyncio.LimitOverrunError as endless:
             raise NonsenseReply(
                 f"{self.where}: the answer to {request!r} has no end ({endless.consumed} bytes so far)."
             ) from endless
         try:
-            return raw.removesuffix(end).decode("ascii")
+            return raw.decode("ascii")
         except UnicodeDecodeError as bad:
             raise NonsenseReply(f"{self.where}: the answer to {request!r} is no text: {raw[:40]!r}.") from bad
 
@@ -268,9 +315,9 @@ class Tcp(_Stream):
         self._writer.write(data)
         await self._writer.drain()
 
-    async def _read_until(self, end: bytes) -> bytes:
+    def _stream(self) -> asyncio.StreamReader:
         assert self._reader is not None
-        return await self._reader.readuntil(end)
+        return self._reader
 
 
 class Serial(_Stream):
@@ -335,6 +382,6 @@ class Serial(_Stream):
                 # The port's buffer is full; at 9600 baud 10 ms empty about ten bytes of it.
                 await asyncio.sleep(0.01)
 
-    async def _read_until(self, end: bytes) -> bytes:
+    def _stream(self) -> asyncio.StreamReader:
         assert self._incoming is not None
-        return await self._incoming.readuntil(end)
+        return self._incoming

@@ -50,12 +50,10 @@ async def serve(
 async def _converse(
     model: LineInstrument, framing: Framing, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    end = framing.request_end.encode("ascii")
     while True:
         try:
-            request = await reader.readuntil(end)
-            reply = await model.reply(request.removesuffix(end).decode("ascii"))
-            writer.write((reply + framing.reply_end).encode("utf-8"))
+            reply = await model.reply(await framing.read_request(reader))
+            writer.write(framing.pack_reply(reply))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             # The other side hung up, or the model did.
