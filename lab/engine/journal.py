@@ -108,6 +108,17 @@ class Journal:
             return None
         return None if found.status is StepStatus.INTENT else found
 
+    @property
+    def ended_earlier_s(self) -> float | None:
+        """Lab time at which the step asked for last ended in an earlier stretch; None where it was sent in this one."""
+        found = None if self._ordinal in self._sent_here else self._earlier.get(self._ordinal)
+        return None if found is None else found.ended_lab_s
+
+    @property
+    def goes_on_past(self) -> bool:
+        """Whether an earlier stretch came as far as the step after the one that the plan asked for last."""
+        return self._ordinal + 1 in self._earlier
+
     def attempt(self, step: PlannedStep) -> int:
         """How often the step has met a fault, this time included."""
         self._faults[step.ordinal] += 1

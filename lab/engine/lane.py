@@ -78,6 +78,7 @@ class Lane:
             "claim": self._claim,
             "release": self._release,
             "read": self._read,
+            "sleep": self._sleep,
         }.items():
             self._engine.register_command(command, handler)
 
@@ -261,6 +262,22 @@ class Lane:
             return await self._read_plainly(msg)
         finally:
             self._session.arbiter.give_back(lease)
+
+    async def _sleep(self, msg: Msg) -> None:
+        """``Msg("sleep", None, seconds)``: so much lab time from the end of the step before, whoever was killed meanwhile.
+
+        Nobody waits once more for what an earlier stretch has waited for, and a stop does not wait at all.
+        """
+        flight = self._in_flight()
+        if flight.journal.goes_on_past:
+            return
+        now_s = self._clock.now()
+        ended_s = flight.journal.ended_earlier_s
+        since_s = now_s if ended_s is None else max(ended_s, flight.waited_s)
+        flight.waited_s = since_s + float(msg.args[0])
+        if flight.waited_s > now_s:
+            await self._pause.lull(flight.waited_s - now_s, lambda: self._stop_reason)
+        await self._between(flight)
 
     async def _between(self, flight: Flight) -> None:
         """Between steps is where a run stops or is held; never within one."""

@@ -47,6 +47,7 @@ class Flight:
         claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
         section_begun: a step of the section was done in an earlier stretch.
         shown: device -> verb and result of the run's last step that was done on it.
+        waited_s: lab time until which the plan has waited last.
     """
 
     run: Run
@@ -63,6 +64,7 @@ class Flight:
     claimed: bool = False
     section_begun: bool = False
     shown: dict[str, tuple[Verb, JsonValue]] = field(default_factory=dict)
+    waited_s: float = 0.0
 
 
 class StepKeeper:
