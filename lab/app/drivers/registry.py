@@ -1,0 +1,147 @@
+"""Drivers by the names that workcell files use: how each device is built on its instrument, and on its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lab.app.drivers.fitting import Fitting
+from lab.bench import Bench
+from lab.errors import BadInput, CampaignFileError
+from lab.files import DeviceSpec, WorkcellSpec
+
+if TYPE_CHECKING:
+    from digital_twin.faults import FaultScript
+    from digital_twin.world import World
+
+__all__ = ["DRIVERS", "Driver", "build_device", "fault_script", "seats"]
+
+_HERE = "lab.app.drivers"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How devices of one kind are built.
+
+    Args:
+        seat: what its positions are like on a twin (``bench``, ``reader``, ``cycler``, ``shaker``, ``storage``).
+        build: ``module:function``, imported when the first one is built; the function takes a :class:`Fitting`.
+    """
+
+    seat: str
+    build: str
+
+
+DRIVERS: dict[str, Driver] = {
+    "liquid_handler/star": Driver("bench", f"{_HERE}.plate_bench:handler"),
+    "plate_reader/infinite": Driver("reader", f"{_HERE}.plate_bench:infinite_reader"),
+    "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
+    "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
+    "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
+    "plate_hotel/preciseflex": Driver("storage", f"{_HERE}.plate_bench:arm"),
+}
+"""Name in the workcell file -> its driver. A name with a colon is the user's own, an import path: ``my_lab.pumps:build``."""
+
+Build = Callable[[Fitting], Any]
+
+
+def build_device(workcell: WorkcellSpec, spec: DeviceSpec, bench: Bench, world: World | None) -> Any:
+    """One device, not connected yet.
+
+    Raises:
+        CampaignFileError: there is no such driver, or the workcell file does not give what it needs.
+    """
+    field = f"devices.{spec.role}"
+    build = _builder(workcell, spec)
+    world = world if spec.twin else None
+    try:
+        script = fault_script(workcell, spec)
+        return build(Fitting(spec=spec, workcell=workcell, bench=bench, world=world, script=script))
+    except CampaignFileError:
+        raise
+    except BadInput as wrong:
+        raise workcell.error(
+            f"{field}.{wrong.field}" if wrong.field else field, wrong.reason, wrong.way_out
+        ) from wrong
+
+
+def _builder(workcell: WorkcellSpec, spec: DeviceSpec) -> Build:
+    """What builds a device: ours by name, or the user's own by import path.
+
+    Raises:
+        CampaignFileError: there is none of this name, or it can't be imported.
+    """
+    field = f"devices.{spec.role}.driver"
+    known = DRIVERS.get(spec.driver)
+    if known is None and ":" not in spec.driver:
+        raise workcell.unknown_name(field, "driver", spec.driver, DRIVERS)
+    module, _, function = (spec.driver if known is None else known.build).partition(":")
+    if known is not None:
+        ours: Build = getattr(import_module(module), function)
+        return ours
+    try:
+        found = getattr(import_module(module), function)
+    except Exception as error:
+        # Whatever a user's own module raises is for the user to mend, and is never a traceback of ours.
+        raise workcell.error(
+            field,
+            f"The driver {spec.driver!r} can't be imported: {type(error).__name__}: {error}.",
+            "Write module:function, of a module that Python finds; the function takes a lab.app.drivers.Fitting.",
+        ) from error
+    if not callable(found):
+        raise workcell.error(
+            field, f"{spec.driver!r} is no function.", "It has to take a Fitting and give a device."
+        )
+    theirs: Build = found
+    return theirs
+
+
+def fault_script(workcell: WorkcellSpec, spec: DeviceSpec) -> FaultScript:
+    """What goes wrong with one device of a twin.
+
+    Raises:
+        CampaignFileError: a rule of the workcell file that could never strike, or makes no sense.
+    """
+    from digital_twin.faults import NO_FAULTS, FaultRule, FaultScript, Moment, repertoires
+
+    written = [rule for rule in workcell.faults.rules if rule.device == spec.role]
+    if not written:
+        return NO_FAULTS
+    rules: list[FaultRule] = []
+    for one in written:
+        field = f"faults.rules[{one.number}]"
+        try:
+            rule = FaultRule(
+                instrument=one.device,
+                kind=one.fault,
+                where=one.verb,
+                probability=one.probability,
+                at=one.at,
+                moment=Moment(one.moment),
+                count=one.count,
+                silent=one.silent,
+            )
+            if spec.driver not in repertoires():
+                raise workcell.error(
+                    field,
+                    f"No faults are known for {spec.driver}.",
+                    "Leave the rule out, or inject faults in its twin.",
+                )
+            repertoires()[spec.driver].check(rule)
+            script = FaultScript(workcell.faults.seed, (*rules, rule))
+        except BadInput as wrong:
+            place = f"{field}.{wrong.field}" if wrong.field else field
+            raise workcell.error(place, wrong.reason, wrong.way_out) from wrong
+        rules.append(rule)
+    return script
+
+
+def seats(workcell: WorkcellSpec) -> dict[str, str]:
+    """What each position is like on a twin, by the device that it belongs to."""
+    return {
+        position.name: DRIVERS[workcell.devices[position.device].driver].seat
+        for position in workcell.positions
+        if position.device in workcell.devices and workcell.devices[position.device].driver in DRIVERS
+    }
