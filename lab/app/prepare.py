@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from lab.types import (
     Reason,
     new_id,
 )
+
+if TYPE_CHECKING:
+    from protocols.scripts import Script
 
 __all__ = [
     "Loaded",
@@ -73,12 +77,16 @@ class Prepared:
     @property
     def texts(self) -> dict[str, str]:
         """The files as they are now, for the store, and the folder from which the workcell file names others."""
+        from protocols.scripts import Script
+
         workcell = self.file.workcell.source
-        return {
+        texts = {
             "campaign": self.file.text,
             "workcell": workcell.text,
             "workcell_folder": str(workcell.path.parent.resolve()),
         }
+        # Of a protocol that is a function of the user's own, for a resumed run must find it as it was.
+        return texts | ({"protocol": self.protocol.text} if isinstance(self.protocol, Script) else {})
 
     def load(self, campaign: Campaign, planner: Planner) -> Loaded:
         """A campaign of this file."""
@@ -125,6 +133,7 @@ def prepare(path: Path | str) -> Prepared:
     """
     file = load_campaign(path)
     protocol, parameters = _protocol(file)
+    file = _with_script(file, protocol)
     _check_goal(file, protocol.targets(parameters))
     _check_models(file)
     _check_space(file)
@@ -163,9 +172,14 @@ def stored_workcell(record: CampaignRecord) -> WorkcellSpec:
 def stored_protocol(record: CampaignRecord) -> tuple[ProtocolModule, Any]:
     """The protocol of a campaign in the store, and its parameters."""
     from protocols import protocol, read_parameters
+    from protocols.scripts import script_from_text, split_name
 
     choice = record.campaign.protocol
-    module = protocol(choice.name)
+    if "protocol" in record.files:
+        path, function = split_name(choice.name)
+        module: ProtocolModule = script_from_text(record.files["protocol"], path, function)
+    else:
+        module = protocol(choice.name)
     return module, read_parameters(module.Parameters, choice.parameters)
 
 
@@ -335,10 +349,50 @@ def _protocol(file: CampaignFile) -> tuple[ProtocolModule, Any]:
     from protocols import protocol, protocol_names
 
     choice: ProtocolChoice = file.protocol
+    if ".py" in choice.name:
+        script = _script(file)
+        return script, _parameters(file, script, choice.parameters)
     if choice.name not in protocol_names():
         raise file.unknown_name("protocol.name", "protocol", choice.name, protocol_names())
     module = protocol(choice.name)
     return module, _parameters(file, module, choice.parameters)
+
+
+def _script(file: CampaignFile) -> Script:
+    """The function that a campaign file names as its protocol (``my_assays.py:growth``), beside that file.
+
+    Raises:
+        CampaignFileError: there is none, it can't be imported, or it takes no samples to work on.
+    """
+    from protocols.scripts import load_script
+
+    try:
+        script = load_script(str(file.path.parent / file.protocol.name))
+    except BadInput as wrong:
+        where = "" if wrong.line is None else f" (line {wrong.line} of {wrong.file})"
+        raise file.error("protocol.name", f"{wrong.reason.rstrip('.')}{where}.", wrong.way_out) from wrong
+    if not script.form.takes_samples:
+        raise file.error(
+            "protocol.name",
+            f"{script.name} takes no samples, so it can't be the plan of a campaign.",
+            f"Give it a parameter for them: def {script.name}(bench, samples: Samples, ...)",
+        )
+    if not script.measures:
+        raise file.error(
+            "protocol.name",
+            f"{script.name} does not say what it measures.",
+            'Write it above the function: @protocol(measures="signal")',
+        )
+    return script
+
+
+def _with_script(file: CampaignFile, protocol: ProtocolModule) -> CampaignFile:
+    """A campaign with another text of its protocol is another campaign."""
+    from protocols.scripts import Script
+
+    if not isinstance(protocol, Script):
+        return file
+    return replace(file, sha256=hashlib.sha256(f"{file.sha256}\n{protocol.text}".encode()).hexdigest())
 
 
 def _parameters(file: CampaignFile, module: ProtocolModule, written: Mapping[str, JsonValue]) -> Any:

@@ -2,7 +2,7 @@
 
 from protocols.scripts.bench import ScriptBench
 from protocols.scripts.kinds import Plate, PlateMap, Reagent, Sample, Samples, Well, Wells, read_plate_map
-from protocols.scripts.loading import ScriptFile, load_script, read_scripts, script_from_text
+from protocols.scripts.loading import ScriptFile, load_script, read_scripts, script_from_text, split_name
 from protocols.scripts.readings import Reading, readings_of
 from protocols.scripts.results import Measured, Recorded
 from protocols.scripts.script import Script, protocol
@@ -27,4 +27,5 @@ __all__ = [
     "read_scripts",
     "readings_of",
     "script_from_text",
+    "split_name",
 ]

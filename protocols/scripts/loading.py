@@ -14,7 +14,7 @@ from lab.errors import BadInput, DrywetError
 from lab.strict import did_you_mean
 from protocols.scripts.script import Script
 
-__all__ = ["ScriptFile", "load_script", "read_scripts", "script_from_text"]
+__all__ = ["ScriptFile", "load_script", "read_scripts", "script_from_text", "split_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def load_script(named: str) -> Script:
     Raises:
         BadInput: no such file or function, or the file can't be imported; names the line where that is known.
     """
-    path, function = _split(named)
+    path, function = split_name(named)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -106,7 +106,7 @@ def read_scripts(folder: Path | str) -> tuple[ScriptFile, ...]:
     return tuple(found)
 
 
-def _split(named: str) -> tuple[Path, str]:
+def split_name(named: str) -> tuple[Path, str]:
     """``FILE:function``; a drive letter's colon is none."""
     head, colon, tail = named.rpartition(":")
     if colon and tail.isidentifier() and not named.endswith(".py"):

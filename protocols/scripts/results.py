@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from lab.types import Batch, JsonValue, Observation, Quality, new_id
 from protocols.scripts.kinds import Well
 from protocols.scripts.readings import Reading
 
-__all__ = ["READINGS", "Measured", "Recorded", "observations_of", "results_to_json"]
+__all__ = ["READINGS", "Measured", "Recorded", "flat_results", "observations_of", "results_to_json"]
 
 READINGS = "readings"
 """Target of a protocol that gives no value back: how many plates it has read."""
@@ -147,7 +147,7 @@ def observations_of(
     for experiment in batch.experiments:
         mine = results.get(experiment.candidate.id) if isinstance(results, Mapping) else None
         if not isinstance(mine, Mapping) and alone:
-            mine = {key: one for key, one in results.items() if not isinstance(one, Mapping)}
+            mine = dict(flat_results(results))
         if not mine:
             mine = _without_result(results, readings, alone=alone)
         uses = [use for use in record.layout.wells if use.experiment_id == experiment.id]
@@ -174,6 +174,15 @@ def observations_of(
                 )
             )
     return tuple(found)
+
+
+def flat_results(results: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    """Results by target; those of samples that are no experiments of their own as ``T16I.signal``."""
+    for name, one in results.items():
+        if isinstance(one, Mapping):
+            yield from ((f"{name}.{target}", value) for target, value in one.items())
+        else:
+            yield name, one
 
 
 def _without_result(results: JsonValue, readings: Sequence[Reading], *, alone: bool) -> dict[str, JsonValue]:

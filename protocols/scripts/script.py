@@ -22,7 +22,7 @@ from protocols.scripts.bench import TURN, ScriptBench
 from protocols.scripts.form import Form, form_of
 from protocols.scripts.kinds import Plate, PlateMap, Reagent, Sample, Samples, Well, Wells
 from protocols.scripts.readings import RETURNED, Returned, readings_of, returned_of
-from protocols.scripts.results import READINGS, Recorded, observations_of, results_to_json
+from protocols.scripts.results import READINGS, Recorded, flat_results, observations_of, results_to_json
 
 __all__ = ["IMAGINED", "MOST_STEPS", "Script", "protocol"]
 
@@ -75,16 +75,12 @@ class Script:
         self.function = function
         self.name = function.__name__
         self.form: Form = form_of(function)
+        self.Parameters: Any = self.form.model
         self.measures = tuple(measures)
         self.file = code.co_filename
         self.line = code.co_firstlineno
         self.text = ""
         self._analysis: Analysis | None = None
-
-    @property
-    def Parameters(self) -> Any:  # noqa: N802  (the name that the interface has)
-        """Model of its parameters."""
-        return self.form.model
 
     def __call__(self, bench: ScriptBench, *values: Any, **named: Any) -> Plan:
         """The steps, for another protocol: ``yield from dilute(bench, plate)``."""
@@ -105,6 +101,13 @@ class Script:
         """What a goal may speak of."""
         del parameters
         return self.measures or (READINGS,)
+
+    def foreseen(self, batch: Batch, campaign: Campaign, bench: Bench, parameters: Any) -> tuple[str, ...]:
+        """Targets of what it gives back in a dry run, for a batch of one experiment; errors as of :meth:`layout`."""
+        if self._analysis is not None:
+            return self.targets(parameters)
+        walk = self._walk(bench.to_json(), None, batch, campaign, parameters, seed=0, imagined=IMAGINED[0])
+        return tuple(target for target, _ in flat_results(walk.returned or {})) or (READINGS,)
 
     def layout(
         self, batch: Batch, campaign: Campaign, bench: Bench, parameters: Any, rng: np.random.Generator
