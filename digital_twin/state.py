@@ -21,6 +21,7 @@ from digital_twin.thermal import ROOM_C, SEATS, Climate, Seat, follow, lag_s, se
 from digital_twin.wells import Liquid, Wells
 from lab.bench import Bench, LabwareType, Position
 from lab.errors import BadInput
+from lab.types import JsonValue
 
 __all__ = ["CHANNELS", "Channel", "Impossible", "Piece", "Reading", "State"]
 
@@ -184,6 +185,7 @@ class State:
         self.held: dict[str, str] = {}
         self.channels: dict[str, list[Channel]] = {}
         self.readings: dict[str, Reading] = {}
+        self.memory: dict[str, dict[str, JsonValue]] = {}
         self.opportunities: dict[str, dict[str, int]] = {}
         self.troubles: dict[str, tuple[str, str]] = {}
         self.pieces: dict[str, Piece] = {}

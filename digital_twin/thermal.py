@@ -71,6 +71,17 @@ SEATS: dict[str, Seat] = {
         uniformity_c=0.5,
     ),
     "reader": Seat(uniformity_c=0.5, humidity=0.6),
+    # A small anneal furnace with a metal floor, or a hot plate under a hood: 30 C/min at full power, no cooling but what it
+    # loses, and air that is dry because it is warm. Choices.
+    "furnace": Seat(
+        contact="adapter",
+        heating_c_per_s=0.5,
+        cooling_c_per_s=0.02,
+        settling_s=20.0,
+        off_s=1200.0,
+        uniformity_c=0.5,
+        humidity=0.1,
+    ),
 }
 """By name, as a ledger's head and the composition root call them. Where no source is given the figure is a choice."""
 

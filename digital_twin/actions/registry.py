@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.actions import arm, climate, mishaps, pipetting, reading
+from digital_twin.actions import arm, climate, instruments, mishaps, pipetting, reading
 from lab.types import JsonValue
 
 __all__ = ["ACTIONS", "BOOKKEEPING", "Effect", "Preparation"]
@@ -35,6 +35,10 @@ ACTIONS: dict[str, Preparation] = {
     "dispense": pipetting.dispense,
     "read_fluorescence": reading.read_fluorescence,
     "read_absorbance": reading.read_absorbance,
+    "remember": instruments.remember,
+    "control": instruments.control,
+    "infuse": instruments.infuse,
+    "take_spectrum": instruments.take_spectrum,
     "clog": mishaps.clog,
     "lose_tips": mishaps.lose_tips,
     "drop": mishaps.drop,
