@@ -42,7 +42,7 @@ from ophyd_async.core import (
 )
 
 from devices.fence import Fence, check_lease
-from devices.identity import Identity
+from devices.identity import Identity, say_if_untried
 from devices.transport import Framing, Transport
 from devices.verb import faults_of
 from lab.errors import DeviceFault, NonsenseReply
@@ -315,6 +315,9 @@ class LineDevice(StandardReadable):
     forgets_when_safe: ClassVar[bool] = True
     """Whether the safe state wipes what :meth:`look` would see, such as the program of a heater."""
 
+    met_hardware: ClassVar[bool] = False
+    """Whether the driver ever ran on the instrument it is for; until then it says so when it connects to one."""
+
     def __init__(self, name: str, transport: Transport) -> None:
         self._link = Link(transport, self.dialect)
         self.fence = Fence()
@@ -334,6 +337,7 @@ class LineDevice(StandardReadable):
             identity = await self._introduce()
         self._set_origin(str(identity.origin))
         self._set_serial_number(identity.serial)
+        say_if_untried(self.name, identity, met_hardware=self.met_hardware)
         return identity
 
     async def disconnect(self) -> None:

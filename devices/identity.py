@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 
 from lab.types import JsonValue, Origin
 
-__all__ = ["TWIN_SERIAL", "Identity", "origin_of"]
+__all__ = ["TWIN_SERIAL", "Identity", "origin_of", "say_if_untried"]
+
+log = logging.getLogger("drywet.devices")
 
 TWIN_SERIAL = "TWIN"
 """What the serial number of every simulated instrument begins with."""
@@ -38,3 +41,15 @@ class Identity:
     def to_json(self) -> dict[str, JsonValue]:
         """Its fields, as the store keeps them."""
         return {**asdict(self), "origin": str(self.origin)}
+
+
+def say_if_untried(device: str, identity: Identity, *, met_hardware: bool) -> None:
+    """Warn when a driver that never ran on hardware has connected to a real instrument."""
+    if identity.origin is Origin.REAL and not met_hardware:
+        log.warning(
+            "%s (%s %s): this driver was written from the maker's description and tried on a twin only; nobody has run it "
+            "on the instrument yet. Stay beside it the first times.",
+            device,
+            identity.vendor,
+            identity.model,
+        )

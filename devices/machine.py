@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ophyd_async.core import (
     Device,
@@ -19,7 +20,7 @@ from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.machines.machine import Machine
 
 from devices.fence import Fence, mark
-from devices.identity import Identity
+from devices.identity import Identity, say_if_untried
 from devices.verb import faults_of
 from lab.errors import CommandTimeout, ConnectionLost, DeviceFault, InstrumentError, MissingData
 from lab.types import JsonValue
@@ -116,6 +117,9 @@ class MachineDevice(StandardReadable):
     forgets_when_safe = False
     """What came of a command is told from its marks, and from readings that the safe state leaves alone."""
 
+    met_hardware: ClassVar[bool] = False
+    """Whether the driver ever ran on the machine it is for; until then it says so when it connects to one."""
+
     def __init__(
         self,
         name: str,
@@ -160,6 +164,7 @@ class MachineDevice(StandardReadable):
             identity = await self._machine_driver.introduce()
         self._set_origin(str(identity.origin))
         self._set_serial_number(identity.serial)
+        say_if_untried(self.name, identity, met_hardware=self.met_hardware)
         return identity
 
     async def disconnect(self) -> None:

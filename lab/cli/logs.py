@@ -20,7 +20,8 @@ def logging_to(folder: Path) -> Iterator[Path]:
     """Send every log message from INFO on, and Python's warnings, to ``drywet.log`` in a folder.
 
     Bluesky logs the traceback of every run that ends early, a stop that a person asked for too; on the terminal that would
-    look like a crash. A log that can't be written is no reason to stop an experiment, so its errors are passed over.
+    look like a crash. What drivers have to say to a person (``drywet.devices``) goes there as well. A log that can't be
+    written is no reason to stop an experiment, so its errors are passed over.
 
     Args:
         folder: made where it is missing.
@@ -33,6 +34,10 @@ def logging_to(folder: Path) -> Iterator[Path]:
     root = logging.getLogger()
     level, raising = root.level, logging.raiseExceptions
     root.addHandler(handler)
+    told = logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(message)s"))
+    devices = logging.getLogger("drywet.devices")
+    devices.addHandler(told)
     root.setLevel(logging.INFO)
     logging.raiseExceptions = False
     logging.captureWarnings(True)
@@ -43,5 +48,6 @@ def logging_to(folder: Path) -> Iterator[Path]:
         logging.raiseExceptions = raising
         root.setLevel(level)
         root.removeHandler(handler)
+        devices.removeHandler(told)
         with suppress(OSError):
             handler.close()

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from devices.incubator.bioshake import FRAMING
+from digital_twin.chemistry import chemistry
+from digital_twin.instruments.bioshake import BioShakeTwin
+from digital_twin.serve import serve
+from digital_twin.world import World
+from lab.app.benches import belief_of
+from lab.app.drivers import seats
 from lab.cli.main import app
+from lab.clock import LabClock
+from lab.files import load_workcell
 
 BENCH = Path(__file__).parents[3] / "workcells" / "protein_bench_twin.yaml"
 
@@ -23,11 +36,42 @@ def dead_port() -> int:
     return port
 
 
-def mixed_bench(folder: Path, port: int) -> Path:
-    """The bench of twins, whose arm is real and not there."""
+@pytest.fixture
+def shaker_port() -> Iterator[int]:
+    """A shaker that answers as a real one would, on a port."""
+    ports: list[int] = []
+    up, over = threading.Event(), asyncio.Event()
+    spec = load_workcell(BENCH)
+    with LabClock(virtual=False) as clock:
+        world = World(
+            clock=clock,
+            seed=1,
+            ledger=None,
+            bench=belief_of(spec, ()),
+            chemistry=chemistry("protein_g"),
+            seats=seats(spec),
+        )
+        model = BioShakeTwin(world, name="shaker", position="shaker", serial="BS-4711")
+
+        async def answer() -> None:
+            async with serve(model, framing=FRAMING) as port:
+                ports.append(port)
+                up.set()
+                await over.wait()
+
+        server = threading.Thread(target=clock.run, args=(answer(),))
+        server.start()
+        assert up.wait(30)
+        yield ports[0]
+        clock.soon(over.set)
+        server.join()
+
+
+def mixed_bench(folder: Path, port: int, address: str = "tcp:192.168.0.1:10100") -> Path:
+    """The bench of twins, of which the device at one address is real, and on this machine."""
     text = BENCH.read_text()
-    assert "tcp:192.168.0.1:10100" in text
-    text = text.replace("tcp:192.168.0.1:10100", f"tcp:127.0.0.1:{port}\n    twin: false")
+    assert address in text
+    text = text.replace(address, f"tcp:127.0.0.1:{port}\n    twin: false")
     path = folder / "mixed.yaml"
     path.write_text(text)
     return path
@@ -62,6 +106,24 @@ def test_an_instrument_that_does_not_answer_is_named_and_the_others_are_asked_al
     assert {role for role, one in devices.items() if one["error"]} == {"arm"}
     assert devices["shaker"]["twin"] is True
     assert devices["arm"]["twin"] is False
+
+
+def test_a_real_instrument_on_a_bench_of_twins_is_told_apart_and_its_driver_says_that_it_is_new_to_it(
+    tmp_path: Path, shaker_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = mixed_bench(tmp_path, shaker_port, "serial:/dev/ttyUSB0")
+    with caplog.at_level(logging.WARNING, logger="drywet.devices"):
+        done = CliRunner().invoke(
+            app, ["workcell", "check", str(path), "--json", "--store", str(tmp_path / "lab.db")]
+        )
+    assert done.exit_code == 0, done.output
+    devices = {one["device"]: one for one in json.loads(done.stdout)["devices"]}
+    assert devices["shaker"]["identity"]["origin"] == "real"
+    assert devices["shaker"]["identity"]["serial"] == "BS-4711"
+    assert devices["arm"]["identity"]["origin"] == "twin"
+    (said,) = {record.getMessage() for record in caplog.records if record.name == "drywet.devices"}
+    assert "shaker" in said
+    assert "nobody has run it on the instrument yet" in said
 
 
 def test_the_text_of_a_check_has_a_line_for_each_instrument() -> None:
