@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LABWARE_TYPES", "labware_type", "make_labware", "make_resource", "tips_in_order"]
 
+
+def _opentrons_tips(name: str, volume_ul: float) -> LabwareType:
+    return LabwareType(name=name, kind="tip_rack", rows=8, columns=12, tip_volume_ul=volume_ul)
+
+
 LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
     {
         # 4titude FrameStar, catalogue 4ti-0960. The dead volume is what a tip leaves in its conical bottom.
@@ -46,10 +51,35 @@ LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
         "tips_300ul": LabwareType(
             name="hamilton_96_tiprack_300uL_filter", kind="tip_rack", rows=8, columns=12, tip_volume_ul=300.0
         ),
+        # Tecan, for the arm of an EVO; 50 ul without filter, and 200 ul.
+        "tecan_tips_50ul": LabwareType(
+            name="DiTi_50ul_Te_MO", kind="tip_rack", rows=8, columns=12, tip_volume_ul=50.0
+        ),
+        "tecan_tips_200ul": LabwareType(
+            name="DiTi_200ul_Te_MO", kind="tip_rack", rows=8, columns=12, tip_volume_ul=200.0
+        ),
         # Hamilton 56694-01. Eight channels stand over 72 mm of its V-shaped bottom, which leaves more than one would.
         "trough_60ml": LabwareType(
             name="hamilton_1_trough_60mL_Vb", kind="trough", max_volume_ul=60_000.0, dead_volume_ul=3_000.0
         ),
+        # What Opentrons' robots know, by the load names of Opentrons' labware library. Dead volumes are estimates.
+        "opentrons_pcr_plate_96": LabwareType(
+            name="opentrons_96_wellplate_200ul_pcr_full_skirt",
+            kind="plate",
+            rows=8,
+            columns=12,
+            max_volume_ul=200.0,
+            dead_volume_ul=3.0,
+        ),
+        "reservoir_195ml": LabwareType(
+            name="nest_1_reservoir_195ml", kind="trough", max_volume_ul=195_000.0, dead_volume_ul=8_000.0
+        ),
+        "opentrons_tips_20ul": _opentrons_tips("opentrons_96_filtertiprack_20ul", 20.0),
+        "opentrons_tips_200ul": _opentrons_tips("opentrons_96_filtertiprack_200ul", 200.0),
+        "opentrons_tips_300ul": _opentrons_tips("opentrons_96_tiprack_300ul", 300.0),
+        "flex_tips_50ul": _opentrons_tips("opentrons_flex_96_filtertiprack_50ul", 50.0),
+        "flex_tips_200ul": _opentrons_tips("opentrons_flex_96_filtertiprack_200ul", 200.0),
+        "flex_tips_1000ul": _opentrons_tips("opentrons_flex_96_filtertiprack_1000ul", 1000.0),
     }
 )
 """Name in a workcell file -> kind of labware."""
@@ -121,6 +151,10 @@ def make_resource(kind: LabwareType, name: str) -> Resource:
     """
     from pylabrobot import resources
 
+    if kind.name in _BY_THE_STANDARD:
+        from devices.sbs import sbs_resource
+
+        return sbs_resource(kind, name)
     make: Callable[[str], Resource] | None = _OWN.get(kind.name) or getattr(resources, kind.name, None)
     if make is None:
         raise BadInput(
@@ -141,6 +175,17 @@ def _auto_sealing_pcr_lid(name: str) -> Resource:
         name=name, size_x=127.7, size_y=86.0, size_z=12.8, nesting_z_height=6.0, model="auto_sealing_pcr_lid"
     )
 
+
+_BY_THE_STANDARD = frozenset(
+    {
+        "opentrons_96_wellplate_200ul_pcr_full_skirt",
+        "nest_1_reservoir_195ml",
+        "opentrons_flex_96_filtertiprack_50ul",
+        "opentrons_flex_96_filtertiprack_200ul",
+        "opentrons_flex_96_filtertiprack_1000ul",
+    }
+)
+"""What PyLabRobot has no definition of and :mod:`devices.sbs` makes."""
 
 _OWN: Mapping[str, Callable[[str], Resource]] = MappingProxyType(
     {"auto_sealing_pcr_lid": _auto_sealing_pcr_lid}

@@ -27,6 +27,7 @@ __all__ = [
     "CHANCE",
     "FAULT",
     "NO_FAULTS",
+    "PLATE_BENCH",
     "RECOVERED",
     "FaultRule",
     "FaultScript",
@@ -320,12 +321,14 @@ class Faults:
 def repertoires() -> dict[str, Repertoire]:
     """Name of a driver, as workcell files use it -> what can go wrong with its twin."""
     # Instruments import this module.
+    from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
     from digital_twin.instruments.plate_reader import READER_FAULTS
     from digital_twin.instruments.star_faults import STAR_FAULTS
 
     return {
         "liquid_handler/star": STAR_FAULTS,
+        "liquid_handler/evo": EVO_FAULTS,
         "plate_reader/infinite": READER_FAULTS,
         "plate_reader/clariostar": READER_FAULTS,
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
@@ -334,12 +337,24 @@ def repertoires() -> dict[str, Repertoire]:
     }
 
 
-def applicable() -> list[tuple[str, str, FaultKind]]:
-    """Every fault that can be asked for by a verb: driver, verb, kind; in a fixed order."""
+PLATE_BENCH = (
+    "liquid_handler/star",
+    "plate_reader/infinite",
+    "plate_reader/clariostar",
+    "thermocycler/opentrons",
+    "incubator/bioshake",
+    "plate_hotel/preciseflex",
+)
+"""Drivers of the bench on which whole campaigns are tried with every fault."""
+
+
+def applicable(drivers: Sequence[str] = PLATE_BENCH) -> list[tuple[str, str, FaultKind]]:
+    """Every fault of some drivers that can be asked for by a verb: driver, verb, kind; in a fixed order."""
+    known = repertoires()
     return [
         (driver, verb, kind)
-        for driver, repertoire in repertoires().items()
-        for verb, kinds in repertoire.verbs.items()
+        for driver in drivers
+        for verb, kinds in known[driver].verbs.items()
         for kind in FaultKind
         if kind in kinds
     ]

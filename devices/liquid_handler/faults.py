@@ -1,7 +1,8 @@
 """What the errors of PyLabRobot's liquid handlers mean for a recovery policy.
 
 A machine with channels answers for each channel; what the worst of them says is the fault. Hamilton's codes and what they
-stand for: PyLabRobot 0.2.2, ``STAR_backend.py``, which cites the firmware's documents.
+stand for: PyLabRobot 0.2.2, ``STAR_backend.py``, which cites the firmware's documents. An arm of Tecan's answers for all
+its channels with one code (``tecan/errors.py``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pylabrobot.liquid_handling.backends.hamilton import STAR_backend as hamilton
+from pylabrobot.liquid_handling.backends.tecan.errors import TecanError
 from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.resources.errors import HasTipError, NoTipError, TooLittleLiquidError
 
@@ -59,6 +61,15 @@ _TRACES: Mapping[int, FaultClass] = {
 _MASTER_BUSY = frozenset(range(40, 54)) - {47}
 """Trace information of the master: what should work is at another task. 47 is a sensor that fails."""
 
+_TECAN: Mapping[int, FaultClass] = {
+    **dict.fromkeys((8, 15), InstrumentBusy),
+    **dict.fromkeys((9, 11, 12), FailedAspirate),
+    **dict.fromkeys((18, 19), CloggedTip),
+    **dict.fromkeys((25, 26, 27), LostTip),
+    22: LidFault,
+}
+"""Codes of the liquid handling arm of an EVO: command overflow, no liquid, clot, tips; a tip guard in the wrong position."""
+
 _WORST_FIRST: tuple[FaultClass, ...] = (
     LidFault,
     LostTip,
@@ -100,6 +111,8 @@ def fault_of(error: Exception, otherwise: FaultClass) -> DeviceFault:
     if isinstance(error, hamilton.STARFirmwareError):
         said = [f"{module}: {_words(one)}" for module, one in sorted(error.errors.items())]
         return _worst(error.errors.values(), otherwise)(f"{'; '.join(said) or error.raw_response}.")
+    if isinstance(error, TecanError):
+        return _worst([error], otherwise)(f"{error.module}: {error.message} ({error.error_code}).")
     return _worst([error], otherwise)(f"{type(error).__name__}: {error}")
 
 
@@ -110,6 +123,8 @@ def _worst(errors: Iterable[Exception], otherwise: FaultClass) -> FaultClass:
 
 def _kind(error: Exception) -> FaultClass | None:
     """None for an error that says no more than that the machine failed."""
+    if isinstance(error, TecanError):
+        return _TECAN.get(error.error_code)
     known = next((kind for cause, kind in _KINDS.items() if isinstance(error, cause)), None)
     if not isinstance(error, hamilton.STARModuleError):
         return known

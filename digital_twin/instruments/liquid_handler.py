@@ -1,10 +1,13 @@
-"""A Hamilton Microlab STAR over the world, behind PyLabRobot's backend class.
+"""Pipetting robots with eight channels over the world, behind PyLabRobot's backend class.
+
+What makes differ in is a :class:`digital_twin.instruments.handler_makes.HandlerMake`: how they fail, which tips fit, how
+fast they travel. Other figures are those of a Hamilton STAR.
 
 It moves, and therefore takes time, as the machine does: from where the channels are to where the next action is on the
 deck, down, the work itself, and up. Speeds are round figures of the machine in ordinary use (X and Y drives reach 500 mm/s
 and more, Z about 130 mm/s), chosen so that fetching tips takes some 7 s and an aspiration some 4 s, as they do.
 
-Faults come from a script (:mod:`digital_twin.faults`) and are reported as PyLabRobot's backend of a STAR reports them. One
+Faults come from a script (:mod:`digital_twin.faults`) and are reported as PyLabRobot's backend of that make does. One
 channel of those at work fails; the others do their part. A channel without a tip, or with a clogged one, reports it whenever
 it is used.
 """
@@ -12,13 +15,11 @@ it is used.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from pylabrobot.liquid_handling.backends import LiquidHandlerBackend
 from pylabrobot.liquid_handling.backends.hamilton.STAR_backend import STARFirmwareError
-from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.liquid_handling.standard import Drop, Pickup, SingleChannelAspiration, SingleChannelDispense
 from pylabrobot.resources import Resource, Tip, TipSpot, Trash, Well
 
@@ -26,16 +27,14 @@ from devices.identity import TWIN_SERIAL, Identity
 from devices.liquid_handler.handler import PipettingDriver
 from devices.liquid_handler.star import star_keywords
 from digital_twin.faults import NO_FAULTS, Faults, FaultScript, Request, Strike
+from digital_twin.instruments.handler_makes import STAR, HandlerMake
 from digital_twin.instruments.star_faults import (
     CLOT,
     NO_LIQUID,
     NO_TIP,
-    STAR_FAULTS,
     TOO_LITTLE,
     Z_DRIVE,
     aspirating,
-    busy,
-    channel_errors,
     dispensing,
     fetching,
     struck_channel,
@@ -46,12 +45,11 @@ from digital_twin.world import Impossible, World
 from lab.errors import FaultKind
 from lab.types import Origin
 
-__all__ = ["StarTwin", "star_twin"]
+__all__ = ["HandlerTwin", "star_twin"]
 
 SETUP_S = 30.0
 """Initialisation of the channels; a running machine answers at once."""
 
-TRAVEL_MM_PER_S = 500.0
 TRAVEL_BEGIN_S = 0.3
 """Speeding up and slowing down."""
 
@@ -85,7 +83,7 @@ def star_twin(world: World, *, name: str, script: FaultScript = NO_FAULTS) -> Pi
     Raises:
         BadInput: a rule of the script that could never strike.
     """
-    backend = StarTwin(world, name, script)
+    backend = HandlerTwin(world, name, script)
 
     async def introduce() -> Identity:
         return Identity(
@@ -101,19 +99,23 @@ def star_twin(world: World, *, name: str, script: FaultScript = NO_FAULTS) -> Pi
     )
 
 
-class StarTwin(LiquidHandlerBackend):
+class HandlerTwin(LiquidHandlerBackend):
     """Eight channels over a world.
 
     Args:
         instrument: name of the device.
         script: faults of the bench.
+        make: what it is.
     """
 
-    def __init__(self, world: World, instrument: str, script: FaultScript = NO_FAULTS) -> None:
+    def __init__(
+        self, world: World, instrument: str, script: FaultScript = NO_FAULTS, *, make: HandlerMake = STAR
+    ) -> None:
         super().__init__()
         self._world = world
         self._instrument = instrument
-        self._faults = Faults(world, instrument, STAR_FAULTS, script)
+        self._make = make
+        self._faults = Faults(world, instrument, make.repertoire, script)
         self._at_mm = (0.0, 0.0)
 
     @property
@@ -122,8 +124,8 @@ class StarTwin(LiquidHandlerBackend):
         return CHANNELS
 
     def can_pick_up_tip(self, channel_idx: int, tip: Tip) -> bool:
-        """Any tip up to 1000 ul fits the 1000 ul channels."""
-        return tip.maximal_volume <= 1250.0
+        """Whether the tip is of the kind that the channels of this make take."""
+        return self._make.fits(tip)
 
     async def setup(self) -> None:
         """Initialise; tips left from before go to the waste."""
@@ -155,7 +157,7 @@ class StarTwin(LiquidHandlerBackend):
             await asyncio.sleep(Z_S)
             if strike is not None and strike.after:
                 self._act("lose_tips", channels=lost)
-            _report(dict.fromkeys(lost, NO_TIP))
+            self._report(dict.fromkeys(lost, NO_TIP))
 
         await self._carry_out(fetching(use_channels), use_channels, work)
 
@@ -171,7 +173,7 @@ class StarTwin(LiquidHandlerBackend):
             if fitted:
                 self._act("drop_tips", channels=fitted)
             await asyncio.sleep(Z_S)
-            _report(bare)
+            self._report(bare)
 
         await self._carry_out(Request("drop", frozenset()), use_channels, work)
 
@@ -198,7 +200,7 @@ class StarTwin(LiquidHandlerBackend):
                     **({"liquid_shares": [shares.get(c, 1.0) for c in group[0]]} if shares else {}),
                 )
             await asyncio.sleep(SETTLE_S + Z_S)
-            _report(errors | self._after(strike, use_channels))
+            self._report(errors | self._after(strike, use_channels))
 
         await self._carry_out(aspirating(ops, use_channels), use_channels, work)
 
@@ -229,7 +231,7 @@ class StarTwin(LiquidHandlerBackend):
                     mix_cycles=cycles,
                 )
             await asyncio.sleep(stirring_s + Z_S)
-            _report(errors | self._after(strike, use_channels))
+            self._report(errors | self._after(strike, use_channels))
 
         await self._carry_out(dispensing(ops, above=above), use_channels, work)
 
@@ -252,10 +254,10 @@ class StarTwin(LiquidHandlerBackend):
         strike = self._faults.strike(request)
         match None if strike is None else strike.kind:
             case FaultKind.BUSY:
-                raise busy()
+                raise self._make.busy()
             case FaultKind.INSTRUMENT_ERROR:
                 assert strike is not None
-                raise channel_errors({struck_channel(strike, channels): Z_DRIVE})
+                raise self._make.report({struck_channel(strike, channels): Z_DRIVE})
             case FaultKind.CONNECTION_LOST | FaultKind.TIMEOUT:
                 assert strike is not None
                 if strike.after:
@@ -321,8 +323,15 @@ class StarTwin(LiquidHandlerBackend):
         return _by_labware([op for op, _ in pairs], [channel for _, channel in pairs])
 
     def _act(self, action: str, **arguments: Any) -> None:
-        with _channel_errors(arguments["channels"]):
+        try:
             self._world.act(self._instrument, action, **arguments)
+        except Impossible as error:
+            raise self._make.cannot(error, arguments["channels"]) from error
+
+    def _report(self, codes: Mapping[int, str]) -> None:
+        """Raise what the channels have to say, if anything."""
+        if codes:
+            raise self._make.report(codes)
 
     async def _go(
         self, ops: Sequence[Pickup | Drop | SingleChannelAspiration | SingleChannelDispense]
@@ -331,7 +340,7 @@ class StarTwin(LiquidHandlerBackend):
         for x, y in self._stops([op.resource for op in ops]):
             far_mm = max(abs(x - self._at_mm[0]), abs(y - self._at_mm[1]))
             if far_mm > 0.0:
-                await asyncio.sleep(TRAVEL_BEGIN_S + far_mm / TRAVEL_MM_PER_S)
+                await asyncio.sleep(TRAVEL_BEGIN_S + far_mm / self._make.travel_mm_per_s)
             self._at_mm = (x, y)
 
     def _stops(self, resources: Sequence[Resource]) -> list[tuple[float, float]]:
@@ -347,21 +356,6 @@ class StarTwin(LiquidHandlerBackend):
                     x, y = corner.x + resource.location.x, corner.y + resource.location.y
                     stops[x] = min(y, stops.get(x, y))
         return sorted(stops.items())
-
-
-@contextmanager
-def _channel_errors(channels: Iterable[int]) -> Iterator[None]:
-    """What cannot be done, as PyLabRobot's machines report it."""
-    try:
-        yield
-    except Impossible as error:
-        raise ChannelizedError(errors=dict.fromkeys(channels, error)) from error
-
-
-def _report(codes: Mapping[int, str]) -> None:
-    """Raise what the channels have to say, if anything."""
-    if codes:
-        raise channel_errors(codes)
 
 
 def _stirring(ops: Sequence[SingleChannelAspiration | SingleChannelDispense]) -> tuple[float, int, float]:

@@ -16,7 +16,7 @@ from pylabrobot.liquid_handling.errors import ChannelizedError
 from pylabrobot.resources.errors import TooLittleLiquidError
 
 from digital_twin.faults import BEFORE_OR_AFTER, FaultRule, FaultScript, Moment
-from digital_twin.instruments.star_faults import STAR_FAULTS, busy
+from digital_twin.instruments.handler_makes import EVO, STAR
 from lab.clock import LabClock
 from lab.errors import FaultKind, InstrumentBusy, StaleLease
 from lab.interfaces import Answer, Reconciliation
@@ -39,6 +39,11 @@ HOW = (
 )
 
 
+MACHINES = {"star": STAR, "evo": EVO}
+
+makes = pytest.mark.parametrize("make", MACHINES)
+
+
 @pytest.fixture
 def clock() -> Iterator[LabClock]:
     with LabClock(virtual=True) as made:
@@ -46,10 +51,10 @@ def clock() -> Iterator[LabClock]:
 
 
 @cache
-def calls_of(command: Any) -> tuple[int, Any]:
+def calls_of(command: Any, make: str) -> tuple[int, Any]:
     """How many calls of the backend a command takes, and what it gives back, undisturbed."""
     with LabClock(virtual=True) as clock:
-        rig, whole = Rig(clock), Breaker(at=None)
+        rig, whole = Rig(clock, make), Breaker(at=None)
 
         async def body() -> Any:
             device = await rig.handler(whole)
@@ -59,16 +64,17 @@ def calls_of(command: Any) -> tuple[int, Any]:
     return len(whole.calls), result
 
 
+@makes
 @pytest.mark.parametrize("how", HOW, ids=lambda how: how.name)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.verb)
 def test_what_is_said_of_a_command_broken_off_anywhere_is_never_better_than_the_truth(
-    command: Any, how: How
+    command: Any, how: How, make: str
 ) -> None:
-    calls, result = calls_of(command)
+    calls, result = calls_of(command, make)
     answers = []
     for at in range(calls):
         with LabClock(virtual=True) as clock:
-            rig, breaker = Rig(clock), how.breaker(at)
+            rig, breaker = Rig(clock, make), how.breaker(at)
             before = rig.bench.copy()
 
             async def body(rig: Rig = rig, breaker: Breaker = breaker) -> tuple[Tried, Reconciliation, Truth]:
@@ -88,16 +94,17 @@ def test_what_is_said_of_a_command_broken_off_anywhere_is_never_better_than_the_
     assert answers[-1] is Answer.DONE
 
 
+@makes
 @pytest.mark.parametrize("how", [HOW[1], HOW[-1]], ids=lambda how: how.name)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.verb)
 def test_a_command_that_was_not_done_can_be_sent_again_and_gives_every_portion_once(
-    command: Any, how: How
+    command: Any, how: How, make: str
 ) -> None:
-    calls, _ = calls_of(command)
+    calls, _ = calls_of(command, make)
     again = 0
     for at in range(calls):
         with LabClock(virtual=True) as clock:
-            rig, breaker = Rig(clock), how.breaker(at)
+            rig, breaker = Rig(clock, make), how.breaker(at)
 
             async def body(rig: Rig = rig, breaker: Breaker = breaker) -> bool:
                 device = await rig.handler(breaker)
@@ -169,8 +176,9 @@ def test_a_lease_that_runs_out_in_the_midst_ends_the_command_before_its_next_par
     clock.run(body())
 
 
-def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock) -> None:
-    rig, breaker = Rig(clock), Breaker(at=0, error=lambda channels: busy())
+@makes
+def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock, make: str) -> None:
+    rig, breaker = Rig(clock, make), Breaker(at=0, error=lambda channels: MACHINES[make].busy())
 
     async def body() -> None:
         device = await rig.handler(breaker)
@@ -186,24 +194,29 @@ def test_a_machine_that_is_busy_was_told_nothing_that_it_did(clock: LabClock) ->
 
 
 SCRIPTED = [
-    (command, FaultRule(instrument="handler", kind=kind, where=command.verb, at=(n,), moment=moment))
+    (make, command, FaultRule(instrument="handler", kind=kind, where=command.verb, at=(n,), moment=moment))
+    for make, machine in MACHINES.items()
     for command in COMMANDS
-    for kind in sorted(STAR_FAULTS.verbs[command.verb])
+    for kind in sorted(machine.repertoire.verbs[command.verb])
     for moment in ((Moment.BEFORE, Moment.AFTER) if kind in BEFORE_OR_AFTER else (Moment.BEFORE,))
     for n in (1, 2)
-    if not (command.verb == "distribute" and n == 2 and STAR_FAULTS.verbs["distribute"][kind] == "aspirate")
-    if not (command.verb != "mix" and n == 2 and STAR_FAULTS.verbs[command.verb][kind] == "pick_up")
+    if not (
+        command.verb == "distribute" and n == 2 and machine.repertoire.verbs["distribute"][kind] == "aspirate"
+    )
+    if not (command.verb != "mix" and n == 2 and machine.repertoire.verbs[command.verb][kind] == "pick_up")
 ]
-"""Every fault that the twin of a STAR can have, at the first and the second of its opportunities in each verb."""
+"""Every fault that a twin can have, at the first and the second of its opportunities in each verb."""
 
 
 @pytest.mark.parametrize(
-    ("command", "rule"), SCRIPTED, ids=lambda value: getattr(value, "key", "") or value.verb
+    ("make", "command", "rule"),
+    SCRIPTED,
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "key", "") or value.verb,
 )
 def test_a_fault_of_the_machine_is_told_by_its_kind_and_never_hides_what_was_done(
-    clock: LabClock, command: Any, rule: FaultRule
+    clock: LabClock, make: str, command: Any, rule: FaultRule
 ) -> None:
-    rig = Rig(clock)
+    rig = Rig(clock, make)
     before = rig.bench.copy()
 
     async def body() -> tuple[Tried, Reconciliation, Truth]:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from devices.liquid_handler import AddReagent, Distribute, Mix
+from devices.labware import labware_type, make_labware
+from devices.liquid_handler.evo import evo
 from devices.liquid_handler.handler import Handler
 from devices.liquid_handler.star import star
 from digital_twin.chemistry import chemistry
 from digital_twin.faults import NO_FAULTS, FaultScript
+from digital_twin.instruments.evo import evo_twin
 from digital_twin.instruments.liquid_handler import star_twin
 from digital_twin.world import World
 from lab.bench import Bench
@@ -20,6 +23,8 @@ from lab.clock import LabClock
 from lab.interfaces import Answer, Place, Reconciliation
 from tests.devices.broken_off import Breaker, Tried
 from tests.twin_bench import SEATS, small_bench
+
+MAKES = {"star": (star, star_twin), "evo": (evo, evo_twin)}
 
 HANDLER_CALLS = ("pick_up_tips", "drop_tips", "aspirate", "dispense")
 
@@ -85,9 +90,13 @@ class Truth:
 class Rig:
     """A world, and the handler that one process after the other drives in it."""
 
-    def __init__(self, clock: LabClock) -> None:
+    def __init__(self, clock: LabClock, make: str = "star") -> None:
         self.clock = clock
+        self.make = make
         self.bench = small_bench()
+        if make == "evo":
+            for rack, position in (("tips_1", "deck_tips_1"), ("tips_2", "deck_tips_2")):
+                self.bench.labware[rack] = make_labware(rack, labware_type("tecan_tips_50ul"), position)
         for well in ("A1", "B1", "A5", "B5"):
             self.bench.fill("assay_2", well, {"reporter": 50.0})
         self.world = World(
@@ -101,10 +110,11 @@ class Rig:
 
     async def handler(self, breaker: Breaker | None = None, script: FaultScript = NO_FAULTS) -> Handler:
         """As a new process makes it."""
-        driver = star_twin(self.world, name="handler", script=script)
+        device_of, twin_of = MAKES[self.make]
+        driver = twin_of(self.world, name="handler", script=script)
         if breaker is not None:
             breaker.stand_before(driver.backend, HANDLER_CALLS)
-        device = star("handler", driver, bench=self.bench)
+        device = device_of("handler", driver, bench=self.bench)
         await device.connect()
         return device
 

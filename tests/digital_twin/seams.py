@@ -23,7 +23,7 @@ from digital_twin.faults import FaultRule, FaultScript
 from digital_twin.instruments.bioshake import BioShakeTwin
 from digital_twin.instruments.faulty_line import FaultyLine
 from digital_twin.instruments.line_faults import BIOSHAKE, THERMOCYCLER, preciseflex_faults
-from digital_twin.instruments.liquid_handler import StarTwin
+from digital_twin.instruments.liquid_handler import HandlerTwin
 from digital_twin.instruments.plate_reader import ReaderTwin
 from digital_twin.instruments.preciseflex import PreciseFlexTwin
 from digital_twin.instruments.thermocycler import ThermocyclerTwin
@@ -148,7 +148,7 @@ class Pipettor:
 
     def __init__(self, world: World, bench: Bench, rules: FaultScript) -> None:
         deck, sites = star_deck("handler", bench)
-        self.front = LiquidHandler(backend=StarTwin(world, "handler", rules), deck=deck, name="handler")
+        self.front = LiquidHandler(backend=HandlerTwin(world, "handler", rules), deck=deck, name="handler")
         self._mirror = DeckMirror(sites, bench)
         self._mirror.load(["buffer", "library", "assay_1"])
 

@@ -36,6 +36,7 @@ class Driver:
 
 DRIVERS: dict[str, Driver] = {
     "liquid_handler/star": Driver("bench", f"{_HERE}.plate_bench:handler"),
+    "liquid_handler/evo": Driver("bench", f"{_HERE}.pylabrobot_machines:evo_handler"),
     "plate_reader/infinite": Driver("reader", f"{_HERE}.plate_bench:infinite_reader"),
     "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),

@@ -1,0 +1,61 @@
+"""Drivers of machines that PyLabRobot speaks to: a second handler, another reader, a balance, a centrifuge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab.app.drivers.fitting import Fitting
+from lab.errors import BadInput
+from lab.strict import did_you_mean
+
+__all__ = ["evo_handler"]
+
+
+def evo_handler(fitting: Fitting) -> Any:
+    """Tecan Freedom EVO; its setting ``z_offset_mm`` says by how much its heights are off."""
+    from devices.liquid_handler.evo import evo, real_evo
+
+    offset_mm = _number(fitting.settings, "z_offset_mm", 0.0, -50.0, 50.0, known=("z_offset_mm",))
+    if fitting.world is None:
+        driver = real_evo(z_offset_mm=offset_mm)
+    else:
+        from digital_twin.instruments.evo import evo_twin
+
+        driver = evo_twin(fitting.world, name=fitting.spec.role, script=fitting.script)
+    return evo(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def _number(
+    settings: Mapping[str, Any],
+    name: str,
+    default: float,
+    lowest: float,
+    highest: float,
+    *,
+    known: tuple[str, ...],
+) -> float:
+    """A setting that is a number.
+
+    Raises:
+        BadInput: it is none, or outside its bounds; or there is a setting that this driver does not have.
+    """
+    _only(settings, known)
+    value = settings.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+        raise BadInput(
+            f"{value!r} is no {name}.",
+            way_out=f"Write a number from {lowest:g} to {highest:g}.",
+            field=f"settings.{name}",
+        )
+    return float(value)
+
+
+def _only(settings: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in settings:
+        if name not in known:
+            raise BadInput(
+                f"This driver has no setting {name!r}.",
+                way_out=did_you_mean(name, known, what="Its settings are", quoted=False),
+                field=f"settings.{name}",
+            )
