@@ -225,6 +225,12 @@ class Verb(Device, Generic[C]):
         """Expected lab time of the command on this device."""
         return command.duration_s(bench) if self._estimate is None else self._estimate(command, bench)
 
+    def limit_s(self, command: C, bench: Bench) -> float:
+        """Lab time after which the command counts as late."""
+        return time_limit_s(
+            self.duration_s(command, bench), factor=self._watchdog_factor, floor_s=self._watchdog_floor_s
+        )
+
     def result(self) -> JsonValue:
         """What the last finished command gave back; None while one runs and after one that failed."""
         return self._result

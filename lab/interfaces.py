@@ -217,6 +217,10 @@ class Verb(Protocol):
         """Expected lab time of the command on this device."""
         ...
 
+    def limit_s(self, command: Any, bench: Bench) -> float:
+        """Lab time after which the command counts as late."""
+        ...
+
     def result(self) -> JsonValue:
         """What the last finished command gave back; JSON, goes to the journal."""
         ...

@@ -24,7 +24,7 @@ from lab.errors import (
     StoreUnusable,
 )
 from lab.interfaces import Answer, Command, Marker, Place, Reconciliation, StepEnd, Ticket, Verb
-from lab.recovery import SAFE_BOUND_S, Recovery, time_limit_s
+from lab.recovery import SAFE_BOUND_S, Recovery
 from lab.types import Campaign, JsonValue, Run, Step, StepStatus
 
 __all__ = ["Flight", "StepKeeper"]
@@ -120,7 +120,7 @@ class StepKeeper:
         flight.step_id = await self._session.clock.outside(
             "the journal", lambda: flight.journal.begin(step, began)
         )
-        limit_s = time_limit_s(verb.duration_s(command, self._session.bench))
+        limit_s = verb.limit_s(command, self._session.bench)
         # Longer than the command may take, the instrument may be asked, and a safe state may need: it runs out only for a
         # lane that is stuck.
         lease = await self._leased(flight, verb, limit_s + ASK_S + 2 * SAFE_BOUND_S + ASK_S)

@@ -17,6 +17,7 @@ from lab.clock import LabClock
 from lab.engine import BenchSession
 from lab.errors import DeviceFault
 from lab.interfaces import Answer, Command, Marker, Reconciliation, Workcell
+from lab.recovery import time_limit_s
 from lab.store import Store
 from lab.types import (
     Batch,
@@ -136,6 +137,9 @@ class Press:
 
     def duration_s(self, command: Stamp, bench: Bench) -> float:
         return command.duration_s(bench)
+
+    def limit_s(self, command: Stamp, bench: Bench) -> float:
+        return time_limit_s(command.duration_s(bench))
 
     def result(self) -> JsonValue:
         return self.last
