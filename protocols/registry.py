@@ -13,7 +13,7 @@ from lab.errors import BadInput
 from lab.interfaces import ProtocolModule
 from lab.strict import did_you_mean
 
-__all__ = ["PROTOCOLS", "load", "protocol", "protocol_names"]
+__all__ = ["NEEDED", "PROTOCOLS", "load", "protocol", "protocol_names"]
 
 PROTOCOLS: dict[str, str] = {
     "formulation_ageing": "protocols.formulation_ageing",
@@ -23,7 +23,8 @@ PROTOCOLS: dict[str, str] = {
 }
 """Name -> module, imported when first asked for."""
 
-_NEEDED = ("Parameters", "targets", "layout", "plan", "analyse")
+NEEDED = ("Parameters", "targets", "layout", "plan", "analyse")
+"""What a module must have to be a protocol of campaigns."""
 
 
 def protocol_names(folder: Path | str | None = None) -> tuple[str, ...]:
@@ -104,10 +105,10 @@ def _line_in(path: Path, error: Exception) -> int | None:
 
 
 def _check(module: ModuleType, path: Path) -> None:
-    missing = [name for name in _NEEDED if not hasattr(module, name)]
+    missing = [name for name in NEEDED if not hasattr(module, name)]
     if missing:
         raise BadInput(
             f"This protocol lacks {', '.join(missing)}.",
-            way_out=f"A protocol has {', '.join(_NEEDED)}; see protocols/thermal_challenge.py.",
+            way_out=f"A protocol has {', '.join(NEEDED)}; see protocols/thermal_challenge.py.",
             file=path,
         )

@@ -24,6 +24,7 @@ from lab.store import CampaignRecord, Store
 from lab.strict import did_you_mean
 from lab.types import (
     Batch,
+    CampaignStatus,
     Candidate,
     Experiment,
     Goal,
@@ -34,6 +35,8 @@ from lab.types import (
     Reason,
     new_id,
 )
+from protocols import protocol, protocol_names
+from protocols.registry import NEEDED
 from protocols.scripts import (
     Plate,
     PlateMap,
@@ -43,17 +46,22 @@ from protocols.scripts import (
     Wells,
     load_script,
     read_plate_map,
+    read_scripts,
     readings_of,
 )
-from protocols.scripts.form import Entry
+from protocols.scripts.form import Entry, Form, form_of_model
 from protocols.scripts.script import IMAGINED, parameters_of
 
 __all__ = [
+    "ListedProtocol",
     "ScriptRehearsal",
     "Tried",
+    "finished_before",
+    "list_protocols",
     "prepare_script",
     "read_setting",
     "rehearse_script",
+    "script_form",
     "script_readings",
     "write_readings",
 ]
@@ -235,11 +243,7 @@ def rehearse_script(prepared: Prepared) -> ScriptRehearsal:
     return ScriptRehearsal(
         rehearsal=rehearsal,
         ways=tuple(ways),
-        labels={
-            (use.labware, use.well): use.content
-            for use in rehearsal.layout.wells
-            if use.content != script.name
-        },
+        labels={(labware, well): label for labware, well, label in rehearsal.layout.choices["labels"]},
         problems=tuple(problems),
     )
 
@@ -394,3 +398,75 @@ def _after(before: Bench, commands: Sequence[Command]) -> Bench:
         except (KeyError, ValueError):
             break  # the dry run says so, as one of its problems
     return bench
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedProtocol:
+    """A protocol that there is.
+
+    Args:
+        where: ``drywet``, or the file that it stands in.
+        wrong: why it can't be used; None where it can.
+    """
+
+    name: str
+    where: str
+    summary: str
+    wrong: BadInput | None = None
+
+
+def list_protocols(folder: Path | None) -> tuple[ListedProtocol, ...]:
+    """Ours, then those of a folder: functions, and modules with the five names of a campaign's protocol.
+
+    Raises:
+        BadInput: there is no such folder.
+    """
+    found = [
+        ListedProtocol(name=name, where="drywet", summary=_first_line(protocol(name).__doc__))
+        for name in protocol_names()
+    ]
+    for file in () if folder is None else read_scripts(folder):
+        where = str(file.path)
+        if file.wrong is not None:
+            found.append(
+                ListedProtocol(name=file.path.stem, where=where, summary="can't be used", wrong=file.wrong)
+            )
+        found += [
+            ListedProtocol(name=name, where=where, summary=script.form.summary)
+            for name, script in file.scripts.items()
+        ]
+        if file.module is not None and all(hasattr(file.module, name) for name in NEEDED):
+            found.append(
+                ListedProtocol(name=file.path.stem, where=where, summary=_first_line(file.module.__doc__))
+            )
+    return tuple(found)
+
+
+def script_form(named: str) -> tuple[Form, str]:
+    """The form of a protocol, one of ours by its name too, and what it is called.
+
+    Raises:
+        BadInput: no such protocol.
+    """
+    if named in protocol_names():
+        module = protocol(named)
+        return form_of_model(module.Parameters, _first_line(module.__doc__)), named
+    script = load_script(named)
+    return script.form, script.name
+
+
+def finished_before(where: str, prepared: Prepared) -> bool:
+    """Whether the last run of this protocol came to its end, so that the next one begins afresh.
+
+    Args:
+        where: the store, which need not be there.
+    """
+    if "://" not in where and not Path(where).exists():
+        return False
+    with Store.open(where, read_only=True) as store:
+        records = [record for record in store.campaigns() if record.campaign.name == prepared.file.name]
+    return bool(records) and records[-1].status in (CampaignStatus.FINISHED, CampaignStatus.ABORTED)
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().split("\n\n")[0].replace("\n", " ")

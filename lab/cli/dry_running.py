@@ -15,7 +15,7 @@ from lab.cli import text
 from lab.dry_run import DryStep
 from lab.types import JsonValue
 
-__all__ = ["show_dry_run"]
+__all__ = ["arguments_words", "show_dry_run"]
 
 
 def show_dry_run(file: Path, *, steps: bool, as_json: bool, out: Console, err: Console) -> int:
@@ -108,7 +108,7 @@ def _step_table(steps: tuple[DryStep, ...]) -> Table:
             text.duration(step.duration_s),
             escape(step.device),
             escape(step.action.replace("_", " ")),
-            escape(_arguments(step.arguments)),
+            escape(arguments_words(step.arguments)),
         )
     return table
 
@@ -126,12 +126,26 @@ _WORDS = {
 _UNITS = {"_ul": "µl", "_c": "°C", "_nm": "nm", "_rpm": "rpm"}
 
 
-def _arguments(arguments: JsonValue) -> str:
+def arguments_words(arguments: JsonValue) -> str:
     """``assay_1, 75 °C, 10 min``; long lists are counted."""
     if not isinstance(arguments, dict):
         return ""
+    if "targets" in arguments:
+        return _distributed(arguments)
     told = (_argument(name, value) for name, value in arguments.items())
     return ", ".join(part for part in told if part)
+
+
+def _distributed(arguments: dict[str, JsonValue]) -> str:
+    """``50 µl from A1 of assay_1 into A2 of assay_1``; many wells are counted."""
+    targets = arguments["targets"]
+    volumes = sorted({volume_ul for _, _, volume_ul in targets})
+    volume = f"{volumes[0]:g}" if len(volumes) == 1 else f"{volumes[0]:g} to {volumes[-1]:g}"
+    plates = list(dict.fromkeys(labware for labware, _, _ in targets))
+    wells = ", ".join(well for _, well, _ in targets) if len(targets) <= 4 else f"{len(targets)} wells"
+    mixed = f", mixed {arguments['mix_cycles']} times" if arguments.get("mix_cycles") else ""
+    source = f"{arguments['source_well']} of {arguments['source_labware']}"
+    return f"{volume} µl from {source} into {wells} of {', '.join(plates)}{mixed}"
 
 
 def _argument(name: str, value: JsonValue) -> str:

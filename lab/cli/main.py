@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
+from lab.cli.protocol import protocol
 from lab.cli.stopping import go_on, pause, safe, stop
 from lab.cli.surgery import inventory, results, samples
 from lab.cli.workcells import workcell_commands
@@ -208,6 +209,7 @@ app.add_typer(workcell_commands, name="workcell")
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")
+app.add_typer(protocol, name="protocol")
 
 
 def main() -> NoReturn:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from lab.app import Laboratory, Outcome, Settings, prepare, read_pace, report_campaign
+from lab.app import Laboratory, Outcome, Prepared, Settings, prepare, read_pace, report_campaign
 from lab.app.control import control_folder, store_name
 from lab.app.watching import Controller
 from lab.cli.choosing import refuse_missing
@@ -26,9 +26,13 @@ from lab.cli.view import LiveView
 from lab.cli.writing import refuse_unwritable
 from lab.engine.progress import Progress
 from lab.errors import BadInput, StoreUnusable
+from lab.store import Store
 from lab.types import CampaignStatus
 
-__all__ = ["Wishes", "resume_campaign", "run_files"]
+__all__ = ["Show", "Wishes", "resume_campaign", "run_files", "run_prepared"]
+
+Show = Callable[[Store, Outcome, str | None, Console], None]
+"""Tells how a campaign ended: the store, the outcome, the store as written on the command line, where to print."""
 
 _AT_ONCE = "Ctrl-C once more breaks that step off."
 
@@ -59,12 +63,34 @@ def run_files(
         BadInput: something can't be used; nothing was started.
     """
     prepared = [prepare(path) for path in files]
+    return run_prepared(prepared, wishes, new=new, baseline=baseline, out=out, err=err)
+
+
+def run_prepared(
+    prepared: Sequence[Prepared],
+    wishes: Wishes,
+    *,
+    new: bool,
+    out: Console,
+    err: Console,
+    baseline: bool = False,
+    show: Show = show_outcome,
+) -> int:
+    """Run or go on with what is read already; gives the exit code.
+
+    Args:
+        show: tells how each campaign ended; not called where JSON is wanted.
+
+    Raises:
+        BadInput: something can't be used; nothing was started.
+    """
     return _carry_out(
         wishes,
         lambda laboratory: laboratory.run(prepared, new=new, baseline=baseline),
         must_exist=False,
         out=out,
         err=err,
+        show=show,
     )
 
 
@@ -84,6 +110,7 @@ def _carry_out(
     must_exist: bool,
     out: Console,
     err: Console,
+    show: Show = show_outcome,
 ) -> int:
     settings, pace = wishes.settings, read_pace(wishes.pace)
     if must_exist:
@@ -97,7 +124,7 @@ def _carry_out(
     ):
         controller.steer(laboratory)
         outcomes = _watched(laboratory, controller, lambda: work(laboratory), wishes.as_json, out, err)
-        return _conclude(laboratory, outcomes, wishes, log, out, err)
+        return _conclude(laboratory, outcomes, wishes, log, out, err, show)
 
 
 def _watched(
@@ -199,6 +226,7 @@ def _conclude(
     log: Path,
     out: Console,
     err: Console,
+    show: Show,
 ) -> int:
     asked_for = [outcome for outcome in outcomes if not outcome.campaign.baseline_of]
     written = None
@@ -215,7 +243,7 @@ def _conclude(
         )
     else:
         for outcome in asked_for:
-            show_outcome(laboratory.store, outcome, wishes.store, out)
+            show(laboratory.store, outcome, wishes.store, out)
         if written is not None:
             out.print(f"Report: [bold]{written}[/]", highlight=False, soft_wrap=True)
     for outcome in outcomes:

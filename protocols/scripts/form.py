@@ -19,7 +19,7 @@ from lab.types import JsonValue
 from lab.units import SUFFIXES
 from protocols.scripts.kinds import Plate, PlateMap, Reagent, Samples, Wells
 
-__all__ = ["FRESH", "Entry", "Form", "form_of"]
+__all__ = ["FRESH", "Entry", "Form", "form_of", "form_of_model"]
 
 FRESH = "fresh"
 """Default of a plate: the next one that was never used."""
@@ -139,6 +139,15 @@ def form_of(function: Callable[..., Any]) -> Form:
         ) from error
     entries = tuple(_entry(name, model.model_fields[name], *kinds[name]) for name in fields)
     summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    return Form(model=model, entries=entries, summary=summary)
+
+
+def form_of_model(model: type[StrictModel], summary: str) -> Form:
+    """The form of a protocol that is a module, from its own model."""
+    entries = tuple(
+        _entry(name, field, field.annotation, field.is_required())
+        for name, field in model.model_fields.items()
+    )
     return Form(model=model, entries=entries, summary=summary)
 
 

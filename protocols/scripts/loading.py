@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import traceback
 import types
@@ -15,6 +16,9 @@ from lab.strict import did_you_mean
 from protocols.scripts.script import Script
 
 __all__ = ["ScriptFile", "load_script", "read_scripts", "script_from_text", "split_name"]
+
+_PROTOCOL = re.compile(r"^@(?:\w+\.)?protocol\b|^def (?:plan|analyse)\(", re.MULTILINE)
+"""What a file with a protocol in it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,9 @@ def script_from_text(text: str, path: Path | str, function: str = "") -> Script:
 
 
 def read_scripts(folder: Path | str) -> tuple[ScriptFile, ...]:
-    """Every Python file of a folder with what is in it, sound or not, in alphabetical order.
+    """Every Python file of a folder that has protocols, sound or not, in alphabetical order.
+
+    Other files are not run: nobody knows what they would do.
 
     Raises:
         BadInput: there is no such folder.
@@ -97,6 +103,8 @@ def read_scripts(folder: Path | str) -> tuple[ScriptFile, ...]:
     for path in sorted(Path(folder).glob("*.py")):
         try:
             text = path.read_text(encoding="utf-8-sig")
+            if not _PROTOCOL.search(text):
+                continue
             module = _module(text, path)
             found.append(ScriptFile(path=path, text=text, scripts=_scripts_in(module, text), module=module))
         except BadInput as wrong:

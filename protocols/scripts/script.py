@@ -129,7 +129,14 @@ class Script:
         return Layout(
             labware={f"plate_{n}": plate for n, plate in enumerate(fresh, start=1)},
             wells=tuple(uses.values()),
-            choices={"bench": snapshot, "seed": seed},
+            choices={
+                "bench": snapshot,
+                "seed": seed,
+                "labels": [
+                    [well.labware, well.well, label]
+                    for well, label in {**walks[0].bench.labels, **walks[-1].bench.labels}.items()
+                ],
+            },
         )
 
     def plan(
@@ -421,7 +428,9 @@ def _uses(
             experiment = experiments.get(owner) if owner else (None if label else only)
             reference = owner == campaign.reference.id and bool(owner)
             kind: Any = "reference" if reference else "variant" if experiment is not None else "blank"
-            content = owner or label or (only.candidate.id if only is not None else "blank")
+            content = (
+                owner or label or "+".join(sorted(walk.final.well(well.labware, well.well).parts)) or "blank"
+            )
             yield (
                 (well.labware, well.well),
                 WellUse(
