@@ -323,12 +323,14 @@ def repertoires() -> dict[str, Repertoire]:
     # Instruments import this module.
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
+    from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
     from digital_twin.instruments.plate_reader import READER_FAULTS
     from digital_twin.instruments.star_faults import STAR_FAULTS
 
     return {
         "liquid_handler/star": STAR_FAULTS,
         "liquid_handler/evo": EVO_FAULTS,
+        "liquid_handler/opentrons": OPENTRONS_FAULTS,
         "plate_reader/infinite": READER_FAULTS,
         "plate_reader/clariostar": READER_FAULTS,
         "thermocycler/opentrons": THERMOCYCLER.repertoire,

@@ -122,11 +122,17 @@ class Trail:
         return (details for name, details in sent if name == part)
 
 
-def outcome_of(command: Pipetting, trail: Trail) -> Reconciliation:
-    """What came of a command; see the top of this module."""
+def outcome_of(command: Pipetting, trail: Trail, *, drops: int | None = None) -> Reconciliation:
+    """What came of a command; see the top of this module.
+
+    Args:
+        drops: how often it throws tips away in all, where that is not once, or once a column that is mixed.
+    """
     if not trail.began:
         return Reconciliation(answer=Answer.NOT_DONE, sentence="The machine was told nothing that it did.")
-    if trail.ended(len(by_column(command.wells)) if isinstance(command, Mix) else 1):
+    if drops is None:
+        drops = len(by_column(command.wells)) if isinstance(command, Mix) else 1
+    if trail.ended(drops):
         return Reconciliation(
             answer=Answer.DONE,
             sentence="All was done but, perhaps, to throw the tips away.",

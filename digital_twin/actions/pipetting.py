@@ -184,8 +184,10 @@ def _stir(contents: Wells, index: int, stroke_ul: float, cycles: int) -> None:
 
 
 def _on_deck(state: State, instrument: str, labware: str) -> None:
+    # A robot with two mounts is two instruments, robot/left and robot/right, over one deck.
+    robot = instrument.partition("/")[0]
     piece = state.pieces.get(labware)
-    if piece is None or piece.position is None or state.positions[piece.position].device != instrument:
+    if piece is None or piece.position is None or state.positions[piece.position].device != robot:
         raise Impossible(f"{labware} does not stand on the deck of {instrument}")
 
 

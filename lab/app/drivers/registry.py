@@ -36,12 +36,18 @@ class Driver:
 
 DRIVERS: dict[str, Driver] = {
     "liquid_handler/star": Driver("bench", f"{_HERE}.plate_bench:handler"),
+    "liquid_handler/opentrons": Driver("bench", f"{_HERE}.opentrons:robot"),
     "liquid_handler/evo": Driver("bench", f"{_HERE}.pylabrobot_machines:evo_handler"),
     "plate_reader/infinite": Driver("reader", f"{_HERE}.plate_bench:infinite_reader"),
     "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
     "plate_hotel/preciseflex": Driver("storage", f"{_HERE}.plate_bench:arm"),
+    "person/handler": Driver("bench", f"{_HERE}.persons:handler"),
+    "person/arm": Driver("storage", f"{_HERE}.persons:arm"),
+    "person/reader": Driver("reader", f"{_HERE}.persons:reader"),
+    "person/shaker": Driver("shaker", f"{_HERE}.persons:shaker"),
+    "person/thermocycler": Driver("cycler", f"{_HERE}.persons:thermocycler"),
 }
 """Name in the workcell file -> its driver. A name with a colon is the user's own, an import path: ``my_lab.pumps:build``."""
 
@@ -140,9 +146,18 @@ def fault_script(workcell: WorkcellSpec, spec: DeviceSpec) -> FaultScript:
 
 
 def seats(workcell: WorkcellSpec) -> dict[str, str]:
-    """What each position is like on a twin, by the device that it belongs to."""
-    return {
-        position.name: DRIVERS[workcell.devices[position.device].driver].seat
-        for position in workcell.positions
-        if position.device in workcell.devices and workcell.devices[position.device].driver in DRIVERS
-    }
+    """What each position is like on a twin, by the device that it belongs to.
+
+    Of a driver of the user's own, what its function says as its attribute ``seat``; an open place where it says nothing.
+
+    Raises:
+        CampaignFileError: such a function can't be had.
+    """
+    of_role = {}
+    for role, device in workcell.devices.items():
+        known = DRIVERS.get(device.driver)
+        if known is not None:
+            of_role[role] = known.seat
+        elif ":" in device.driver:
+            of_role[role] = str(getattr(_builder(workcell, device), "seat", "bench"))
+    return {p.name: of_role[p.device] for p in workcell.positions if p.device in of_role}

@@ -1,0 +1,484 @@
+"""An Opentrons OT-2 or Flex over the world, behind its HTTP API: an ASGI application that tracks its deck.
+
+It answers the part of the API (version 8.1.0) that a client needs to drive a robot: health, instruments, modules, runs with
+their commands and actions, protocols and analyses. What its commands do is in
+:mod:`digital_twin.instruments.opentrons_run`; the run and all that it believes are lost with the process, as they are when a
+real robot is switched off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from devices.identity import TWIN_SERIAL
+from devices.opentrons_robot.kit import FLEX, RobotKit
+from devices.opentrons_robot.records import ENDED
+from digital_twin.faults import NO_FAULTS, Faults, FaultScript, Request, Strike
+from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS, part_of
+from digital_twin.instruments.opentrons_hardware import Hardware
+from digital_twin.instruments.opentrons_protocols import Analyser, ProtocolShelf
+from digital_twin.instruments.opentrons_run import Run
+from digital_twin.instruments.opentrons_stamp import stamp
+from digital_twin.world import World
+from lab.errors import FaultKind
+
+__all__ = ["SOFTWARE", "OpentronsTwin"]
+
+SOFTWARE = "8.1.0"
+"""Version of the robot software that it imitates."""
+
+PAGE = 20
+"""Commands of a list, where the asker does not say how many."""
+
+SILENCE_S = 3600.0
+"""How long an answer keeps that does not come."""
+
+Answer = tuple[int, Any]
+Handler = Callable[..., Awaitable[Answer]]
+
+
+class _Refusal(Exception):
+    """A request that is not carried out.
+
+    Args:
+        error_id: as the API names it.
+    """
+
+    def __init__(self, status: int, error_id: str, detail: str, code: str = "4000") -> None:
+        super().__init__(detail)
+        self.status = status
+        self.body = {
+            "errors": [{"id": error_id, "title": _spaced(error_id), "detail": detail, "errorCode": code}]
+        }
+
+
+class OpentronsTwin:
+    """One simulated robot.
+
+    Args:
+        name: of the device in the workcell, to which its positions belong; also keys its noise.
+        kit: what it is fitted with.
+        script: faults of the bench.
+        analyser: analyses protocol files; without one the robot takes files and says that it can't analyse them.
+
+    Raises:
+        BadInput: a rule of the script that could never strike.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        name: str,
+        kit: RobotKit,
+        script: FaultScript = NO_FAULTS,
+        analyser: Analyser | None = None,
+    ) -> None:
+        self._world = world
+        self._name = name
+        self._kit = kit
+        self._faults = Faults(world, name, OPENTRONS_FAULTS, script)
+        self._hardware = Hardware(world=world, name=name, kit=kit)
+        self._runs: dict[str, Run] = {}
+        self._strikes: dict[str, Strike] = {}
+        self._count = 0
+        self._shelf = ProtocolShelf(new_id=self._new_id, now=world.clock.now, analyser=analyser)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] != "http":
+            raise NotImplementedError(f"a robot answers HTTP, not {scope['type']}")
+        body = bytearray()
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        status, answer = await self._answer(scope["method"], scope["path"], query, headers, bytes(body))
+        raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        head = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(raw)).encode()),
+            (b"opentrons-version", headers.get("opentrons-version", "2").encode()),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": raw})
+
+    async def _answer(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        if "opentrons-version" not in headers:
+            return 422, _legacy("header.opentrons-version: field required")
+        for pattern, verb, name in _ROUTES:
+            found = pattern.fullmatch(path)
+            if found is None or verb != method:
+                continue
+            handler: Handler = getattr(self, name)
+            try:
+                if name == "_upload":
+                    return await self._upload(headers.get("content-type", ""), body)
+                data = json.loads(body)["data"] if body and path != "/robot/home" else {}
+                return await handler(*found.groups(), query=query, data=data)
+            except _Refusal as refusal:
+                return refusal.status, refusal.body
+            except (KeyError, TypeError, ValueError) as wrong:
+                return 422, _legacy(f"{type(wrong).__name__}: {wrong}")
+        return 404, _legacy(f"Not Found: {method} {path}")
+
+    # what it is
+
+    async def _health(self, *, query: Any, data: Any) -> Answer:
+        return 200, {
+            "name": self._name,
+            "robot_model": self._kit.model,
+            "api_version": SOFTWARE,
+            "fw_version": "simulated",
+            "board_revision": "simulated",
+            "logs": ["/logs/api.log"],
+            "system_version": "simulated",
+            "maximum_protocol_api_version": [2, 20],
+            "minimum_protocol_api_version": [2, 0],
+            "robot_serial": f"{TWIN_SERIAL}-{'FLX' if self._kit.model == FLEX else 'OT2'}-{self._world.seed}",
+            "links": {
+                "apiLog": "/logs/api.log",
+                "serialLog": "/logs/serial.log",
+                "serverLog": "/logs/server.log",
+                "apiSpec": "/openapi.json",
+                "systemTime": "/system/time",
+            },
+        }
+
+    async def _instruments(self, *, query: Any, data: Any) -> Answer:
+        items = []
+        for mount, pipette in self._kit.pipettes.items():
+            item: dict[str, Any] = {
+                "mount": mount,
+                "instrumentType": "pipette",
+                "instrumentModel": f"{pipette.name}_v2.0",
+                "instrumentName": pipette.name,
+                "serialNumber": f"{TWIN_SERIAL}-{mount}",
+                "ok": True,
+                "data": {
+                    "channels": pipette.channels,
+                    "min_volume": pipette.min_ul,
+                    "max_volume": pipette.max_ul,
+                },
+            }
+            if self._hardware.feels_tips:
+                item["state"] = {"tip_detected": self._hardware.tips_on(mount)}
+            items.append(item)
+        return 200, _many(items)
+
+    async def _modules(self, *, query: Any, data: Any) -> Answer:
+        return 200, _many([])
+
+    async def _home(self, *, query: Any, data: Any) -> Answer:
+        await self._hardware.home()
+        return 200, {"message": "Homing robot."}
+
+    # runs
+
+    async def _list_runs(self, *, query: Mapping[str, str], data: Any) -> Answer:
+        current = self._current()
+        links = {} if current is None else {"current": {"href": f"/runs/{current.id}"}}
+        return 200, {**_many([_shown(run) for run in self._runs.values()]), "links": links}
+
+    async def _create_run(self, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        current = self._current()
+        if current is not None and (current.busy or current.status not in ENDED | {"idle"}):
+            raise _Refusal(409, "RunAlreadyActive", "There is already an active run. Close the current run.")
+        protocol_id = data.get("protocolId")
+        if protocol_id is not None and protocol_id not in self._shelf.protocols:
+            raise _Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
+        if current is not None:
+            current.current = False
+        run = Run(
+            id=self._new_id(),
+            hardware=self._hardware,
+            now=self._world.clock.now,
+            new_id=self._new_id,
+            strike=self._strike_at,
+            protocol_id=protocol_id,
+            created=stamp(self._world.clock.now()),
+        )
+        run.offsets = [self._offset(one) for one in data.get("labwareOffsets", [])]
+        self._runs[run.id] = run
+        if protocol_id is not None:
+            for command in self._shelf.commands(protocol_id):
+                run.enqueue(
+                    command["commandType"], command["params"], intent="protocol", key=command.get("key")
+                )
+        return 201, {"data": _shown(run)}
+
+    async def _get_run(self, run_id: str, *, query: Any, data: Any) -> Answer:
+        return 200, {"data": _shown(self._run(run_id))}
+
+    async def _patch_run(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        run = self._live(run_id)
+        if data.get("current") is False:
+            if run.busy or run.status not in ENDED | {"idle"}:
+                raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+            run.current = False
+        return 200, {"data": _shown(run)}
+
+    async def _delete_run(self, run_id: str, *, query: Any, data: Any) -> Answer:
+        run = self._run(run_id)
+        if run.busy:
+            raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+        del self._runs[run_id]
+        return 200, {}
+
+    async def _act(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        run, kind = self._live(run_id), data["actionType"]
+        allowed = {
+            "play": {"idle", "paused"},
+            "pause": {"running"},
+            "stop": set(_GOING),
+            "resume-from-recovery": {"awaiting-recovery"},
+        }[kind]
+        if run.status not in allowed:
+            raise _Refusal(409, "RunActionNotAllowed", f"Cannot {kind} a run that is {run.status}.")
+        action = {"id": self._new_id(), "createdAt": stamp(self._world.clock.now()), "actionType": kind}
+        run.actions.append(action)
+        match kind:
+            case "play":
+                run.play()
+            case "pause":
+                run.pause()
+            case "stop":
+                await run.stop()
+            case _:
+                run.resume()
+        return 201, {"data": action}
+
+    async def _set_policy(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        self._live(run_id).rules = list(data["policyRules"])
+        return 200, {}
+
+    async def _add_offset(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        run = self._live(run_id)
+        if run.status != "idle":
+            raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+        offset = self._offset(data)
+        run.offsets.append(offset)
+        return 201, {"data": offset}
+
+    # commands
+
+    async def _enqueue(self, run_id: str, *, query: Mapping[str, str], data: Mapping[str, Any]) -> Answer:
+        kind, intent = data["commandType"], data.get("intent", "setup")
+        struck = self._struck_on_the_wire(kind)
+        if struck is not None and not struck.after:
+            await self._hang_up(struck)
+        run = self._live(run_id)
+        if intent == "setup" and run.status != "idle":
+            raise _Refusal(
+                409, "SetupCommandNotAllowed", f"Setup commands are not allowed: the run is {run.status}."
+            )
+        if intent == "fixit" and run.status != "awaiting-recovery":
+            raise _Refusal(
+                400, "CommandNotAllowed", "Fixit commands are not allowed when the run is not in recovery."
+            )
+        record = run.enqueue(kind, data["params"], intent=intent, key=data.get("key"))
+        if query.get("waitUntilComplete", "false").lower() == "true":
+            limit = query.get("timeout")
+            await run.wait_for(record["id"], None if limit is None else int(limit) / 1000.0)
+        if struck is not None:
+            await self._hang_up(struck)
+            return 201, b'{"data": {"id": '
+        return 201, {"data": record}
+
+    async def _get_command(self, run_id: str, command_id: str, *, query: Any, data: Any) -> Answer:
+        for record in self._run(run_id).commands:
+            if record["id"] == command_id:
+                return 200, {"data": record}
+        raise _Refusal(404, "CommandNotFound", f"Command {command_id} was not found.")
+
+    async def _list_commands(self, run_id: str, *, query: Mapping[str, str], data: Any) -> Answer:
+        run = self._run(run_id)
+        length = int(query.get("pageLength", PAGE))
+        first = int(query["cursor"]) if "cursor" in query else max(0, len(run.commands) - length)
+        page = [
+            {k: v for k, v in one.items() if k != "result"} for one in run.commands[first : first + length]
+        ]
+        meta = {"cursor": first, "totalLength": len(run.commands)}
+        return 200, {"data": page, "meta": meta, "links": {}}
+
+    # protocols
+
+    async def _upload(self, content_type: str, body: bytes) -> Answer:
+        try:
+            protocol = self._shelf.take(content_type, body)
+        except ValueError as wrong:
+            raise _Refusal(422, "ProtocolFilesInvalid", str(wrong)) from wrong
+        return 201, {"data": protocol}
+
+    async def _list_protocols(self, *, query: Any, data: Any) -> Answer:
+        return 200, _many([self._shelf.shown(one) for one in self._shelf.protocols])
+
+    async def _get_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
+        self._must_have(protocol_id)
+        return 200, {"data": self._shelf.shown(protocol_id), "links": {"referencingRuns": []}}
+
+    async def _delete_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
+        self._must_have(protocol_id)
+        if any(run.protocol_id == protocol_id for run in self._runs.values()):
+            raise _Refusal(409, "ProtocolUsedByRun", f"Protocol {protocol_id} is used by a run.")
+        self._shelf.drop(protocol_id)
+        return 200, {}
+
+    async def _analyses(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
+        self._must_have(protocol_id)
+        return 200, _many(self._shelf.analyses(protocol_id))
+
+    async def _analysis(self, protocol_id: str, analysis_id: str, *, query: Any, data: Any) -> Answer:
+        self._must_have(protocol_id)
+        found = next((one for one in self._shelf.analyses(protocol_id) if one["id"] == analysis_id), None)
+        if found is None:
+            raise _Refusal(404, "AnalysisNotFound", f"Analysis {analysis_id} was not found.")
+        return 200, {"data": found}
+
+    # underneath
+
+    def _must_have(self, protocol_id: str) -> None:
+        if protocol_id not in self._shelf.protocols:
+            raise _Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
+
+    def _offset(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "id": self._new_id(),
+            "createdAt": stamp(self._world.clock.now()),
+            "definitionUri": written["definitionUri"],
+            "location": written["location"],
+            "vector": written["vector"],
+        }
+
+    def _current(self) -> Run | None:
+        return next((run for run in self._runs.values() if run.current), None)
+
+    def _run(self, run_id: str) -> Run:
+        run = self._runs.get(run_id)
+        if run is None:
+            raise _Refusal(404, "RunNotFound", f"Run {run_id} was not found.")
+        return run
+
+    def _live(self, run_id: str) -> Run:
+        run = self._run(run_id)
+        if not run.current or run.status in ENDED:
+            raise _Refusal(409, "RunStopped", f"Run {run_id} is not the current run.")
+        return run
+
+    def _new_id(self) -> str:
+        self._count += 1
+        return f"twin-{self._world.seed}-{self._count:06d}"
+
+    def _strike_at(self, part: str) -> Strike | None:
+        """What goes wrong with the command that is being carried out."""
+        return self._strikes.pop(part, None)
+
+    def _struck_on_the_wire(self, kind: str) -> Strike | None:
+        """What goes wrong with a command; what happens on the deck is kept until it is carried out."""
+        part = part_of(kind)
+        strike = None if part is None else self._faults.strike(Request(part, _VERBS))
+        if strike is None:
+            return None
+        if strike.kind is FaultKind.BUSY:
+            raise _Refusal(503, "ServerInitializing", "The robot is not ready.", code="4001")
+        if strike.kind in _WIRE:
+            return strike
+        assert part is not None
+        self._strikes[part] = strike
+        return None
+
+    async def _hang_up(self, strike: Strike) -> None:
+        if strike.kind is FaultKind.CONNECTION_LOST:
+            raise ConnectionResetError("the robot's network is gone")
+        if strike.kind is FaultKind.TIMEOUT:
+            await asyncio.sleep(SILENCE_S)
+
+
+_WIRE = frozenset({FaultKind.CONNECTION_LOST, FaultKind.TIMEOUT, FaultKind.NONSENSE_REPLY})
+_VERBS = frozenset({"distribute", "add_reagent", "mix"})
+_GOING = ("idle", "running", "paused", "awaiting-recovery")
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    labware = []
+    for item in run.labware.values():
+        shown = {
+            "id": item.id,
+            "loadName": item.load_name,
+            "definitionUri": item.uri,
+            "location": item.location,
+        }
+        labware.append(shown | ({} if item.display_name is None else {"displayName": item.display_name}))
+    shown_run: dict[str, Any] = {
+        "id": run.id,
+        "ok": True,
+        "createdAt": run.created,
+        "status": run.status,
+        "current": run.current,
+        "actions": run.actions,
+        "errors": run.errors,
+        "hasEverEnteredErrorRecovery": run.recovered,
+        "pipettes": [
+            {"id": p.id, "pipetteName": p.kind.name, "mount": p.mount} for p in run.pipettes.values()
+        ],
+        "modules": [],
+        "labware": labware,
+        "liquids": [],
+        "labwareOffsets": run.offsets,
+        "runTimeParameters": [],
+        "outputFileIds": [],
+    }
+    return shown_run if run.protocol_id is None else {**shown_run, "protocolId": run.protocol_id}
+
+
+def _many(items: list[Any]) -> dict[str, Any]:
+    return {"data": items, "meta": {"cursor": 0, "totalLength": len(items)}}
+
+
+def _legacy(message: str) -> dict[str, str]:
+    return {"message": message, "errorCode": "4000"}
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+_ID = r"([^/]+)"
+_ROUTES = [
+    (re.compile(path), method, name)
+    for method, path, name in (
+        ("GET", "/health", "_health"),
+        ("GET", "/instruments", "_instruments"),
+        ("GET", "/modules", "_modules"),
+        ("POST", "/robot/home", "_home"),
+        ("GET", "/runs", "_list_runs"),
+        ("POST", "/runs", "_create_run"),
+        ("GET", f"/runs/{_ID}", "_get_run"),
+        ("PATCH", f"/runs/{_ID}", "_patch_run"),
+        ("DELETE", f"/runs/{_ID}", "_delete_run"),
+        ("POST", f"/runs/{_ID}/actions", "_act"),
+        ("PUT", f"/runs/{_ID}/errorRecoveryPolicy", "_set_policy"),
+        ("POST", f"/runs/{_ID}/labware_offsets", "_add_offset"),
+        ("POST", f"/runs/{_ID}/commands", "_enqueue"),
+        ("GET", f"/runs/{_ID}/commands", "_list_commands"),
+        ("GET", f"/runs/{_ID}/commands/{_ID}", "_get_command"),
+        ("POST", "/protocols", "_upload"),
+        ("GET", "/protocols", "_list_protocols"),
+        ("GET", f"/protocols/{_ID}", "_get_protocol"),
+        ("DELETE", f"/protocols/{_ID}", "_delete_protocol"),
+        ("GET", f"/protocols/{_ID}/analyses", "_analyses"),
+        ("GET", f"/protocols/{_ID}/analyses/{_ID}", "_analysis"),
+    )
+]

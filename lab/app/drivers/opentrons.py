@@ -1,0 +1,34 @@
+"""Drivers of Opentrons robots over their HTTP API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.app.drivers.fitting import Fitting
+
+__all__ = ["robot"]
+
+
+def robot(fitting: Fitting) -> Any:
+    """An OT-2 or Flex as liquid handler."""
+    from devices.opentrons_robot.kit import RobotKit
+    from devices.opentrons_robot.robot import OpentronsRobot
+    from devices.opentrons_robot.wire import Wire, robot_url
+
+    role, workcell = fitting.spec.role, fitting.workcell
+    positions = [position.name for position in workcell.positions if position.device == role]
+    kit = RobotKit.from_settings(fitting.settings, positions=positions)
+    if fitting.world is not None:
+        from digital_twin.instruments.opentrons_robot import OpentronsTwin
+
+        twin = OpentronsTwin(fitting.world, name=role, kit=kit, script=fitting.script)
+        wire = Wire("http://twin", app=twin)
+    elif fitting.spec.address:
+        wire = Wire(robot_url(fitting.spec.address))
+    else:
+        raise workcell.error(
+            f"devices.{role}",
+            f"{role} has no address.",
+            "Write http://HOST:31950, with the robot's address from the Opentrons App, or set twin: true.",
+        )
+    return OpentronsRobot(role, wire, kit=kit, bench=fitting.bench, limits=fitting.spec.limits)
