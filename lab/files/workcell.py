@@ -28,6 +28,7 @@ CANDIDATES = "candidates"
 
 _NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]*$")
 _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9.+]*:\S+)$")
+_BARCODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._/+$%-]{0,63}$")
 _PORT = re.compile(r"^tcp:\S+:([0-9]{1,5})$")
 _PLATE_FORMATS = {6: (2, 3), 12: (3, 4), 24: (4, 6), 48: (6, 8), 96: (8, 12), 384: (16, 24)}
 """Wells of a plate -> rows and columns; ANSI SLAS 4-2004 and the smaller ones by the same pattern."""
@@ -66,6 +67,7 @@ class LabwareSpec:
         position: where it stands before the first run, and its home.
         holds: what it holds when the campaign starts: a content id, ``candidates``, or nothing.
         volume_ul: in each well or trough that holds something.
+        barcode: that is on it; empty where the file knows none.
     """
 
     id: str
@@ -74,6 +76,7 @@ class LabwareSpec:
     position: str
     holds: str = ""
     volume_ul: float = 0.0
+    barcode: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class WorkcellSpec:
         faults: what goes wrong on a twin; nothing unless the file says so.
         interlocks: what must be so before a device is told something.
         states: the file that holds the states of the lab; None where there is none.
+        folder: from which the file names other files and folders.
     """
 
     source: SourceFile
@@ -105,6 +109,12 @@ class WorkcellSpec:
     faults: FaultsSpec = NO_FAULTS
     interlocks: tuple[Interlock, ...] = ()
     states: Path | None = None
+    folder: Path = Path()
+
+    @property
+    def barcodes(self) -> dict[str, str]:
+        """Labware id -> barcode, of the pieces that have one."""
+        return {piece.id: piece.barcode for piece in self.labware if piece.barcode}
 
     @property
     def twins(self) -> frozenset[str]:
@@ -161,6 +171,7 @@ class _Labware(StrictModel):
     at: Annotated[list[str], BeforeValidator(_listed)] = Field(min_length=1, examples=["hotel"])
     holds: str = ""
     volume_ul: float | None = None
+    barcode: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
 
 
 class _Workcell(StrictModel):
@@ -224,6 +235,7 @@ def load_workcell(path: Path | str, *, beside: Path | None = None) -> WorkcellSp
         faults=faults,
         interlocks=interlocks,
         states=(beside or source.path.parent) / written.states if written.states else None,
+        folder=beside or source.path.parent,
     )
 
 
@@ -284,6 +296,7 @@ class _Layout:
         self._banks: dict[str, list[str]] = {}
         self._taken: dict[str, str] = {}
         self._ids: set[str] = set()
+        self._scanned: dict[str, str] = {}
         self._holding: str | None = None
         for name, place in workcell.positions.items():
             self._place(name, place)
@@ -329,9 +342,10 @@ class _Layout:
             self._problems.add(f"{field}.id", f"{item.id!r} can't be an id.", "Use letters, digits and _.")
         self._check_contents(field, item)
         ids = [item.id] if item.count is None else [f"{item.id}_{n}" for n in range(1, item.count + 1)]
+        barcodes = self._barcodes(field, item, len(ids))
         places = self._places(field, item, len(ids))
         pieces = []
-        for labware, place in zip(ids, places, strict=False):
+        for labware, place, barcode in zip(ids, places, barcodes, strict=False):
             if labware in self._ids:
                 self._problems.add(
                     f"{field}.id", f"Two pieces of labware have the id {labware}.", "Rename one."
@@ -352,9 +366,36 @@ class _Layout:
                     position=place,
                     holds=item.holds,
                     volume_ul=item.volume_ul or 0.0,
+                    barcode=barcode,
                 )
             )
         return tuple(pieces)
+
+    def _barcodes(self, field: str, item: _Labware, count: int) -> list[str]:
+        """The barcode of each piece of one line, in their order; empty texts where the line gives none."""
+        if not item.barcode:
+            return [""] * count
+        if len(item.barcode) != count:
+            self._problems.add(
+                f"{field}.barcode",
+                f"{count} piece{'s' if count > 1 else ''} of {item.id} can't have {len(item.barcode)} barcodes.",
+                "Give one for each piece, in their order, or none.",
+            )
+        for barcode in item.barcode:
+            if not _BARCODE.match(barcode):
+                self._problems.add(
+                    f"{field}.barcode",
+                    f"{barcode!r} is no barcode.",
+                    "Write what the scanner gives: letters, digits, and any of - . _ / + $ %.",
+                )
+            elif barcode in self._scanned:
+                self._problems.add(
+                    f"{field}.barcode",
+                    f"{self._scanned[barcode]} has the barcode {barcode} already.",
+                    "Every piece has one of its own.",
+                )
+            self._scanned.setdefault(barcode, item.id)
+        return item.barcode
 
     def _check_contents(self, field: str, item: _Labware) -> None:
         if item.holds and not (item.volume_ul is not None and item.volume_ul > 0):
