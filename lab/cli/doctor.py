@@ -306,10 +306,15 @@ def _workcell(path: Path) -> Iterator[Finding]:
                 way_out=problem.way_out,
             )
         return
-    kind = "twin" if spec.twin else "hardware"
+    twins = len(spec.twins)
+    kind = "twin" if spec.twin else "hardware" if not twins else f"hardware, and {twins} simulated"
     found = f"{spec.name} ({kind}): {len(spec.devices)} devices, {len(spec.labware)} pieces of labware"
     yield Finding(topic="workcell", found=found)
-    unknown = {role: device for role, device in spec.devices.items() if device.driver not in DRIVERS}
+    unknown = {
+        role: device
+        for role, device in spec.devices.items()
+        if device.driver not in DRIVERS and ":" not in device.driver
+    }
     for role, device in unknown.items():
         line = spec.line_of(f"devices.{role}.driver")
         yield Finding(
@@ -328,7 +333,7 @@ def _workcell(path: Path) -> Iterator[Finding]:
         yield Finding(topic="workcell: drivers", found=reason, level="problem", way_out=way_out)
         return
     for role in devices:
-        address = spec.devices[role].address if not spec.twin else "twin"
+        address = "twin" if role in spec.twins else spec.devices[role].address
         yield Finding(
             topic=f"workcell: {role}",
             found=f"{spec.devices[role].driver}, {address or 'finds its own instrument'}",
