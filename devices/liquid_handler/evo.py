@@ -130,7 +130,7 @@ def _carrier(kind: str, rail: int) -> tuple[TecanResource, int, list[ResourceHol
 
 def _put_waste(carrier: TecanResource) -> None:
     """The chute of used tips is the first place of the carrier of tips."""
-    chute: ResourceHolder = carrier.sites[0]  # type: ignore[attr-defined]
+    chute: ResourceHolder = carrier.sites[0]
     chute.assign_child_resource(
         Trash(name="trash", size_x=chute.get_size_x(), size_y=chute.get_size_y(), size_z=0.0),
         location=Coordinate.zero(),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from pylabrobot.liquid_handling.backends.tecan.errors import TecanError
 from pylabrobot.liquid_handling.backends.tecan.EVO_backend import EVOBackend
@@ -21,6 +21,8 @@ from pylabrobot.liquid_handling.liquid_classes.tecan import TecanLiquidClass, ge
 from pylabrobot.liquid_handling.standard import Drop, Pickup, SingleChannelAspiration, SingleChannelDispense
 from pylabrobot.resources import Container, Liquid, Resource, TecanTip, Trash, Well
 from pylabrobot.resources.errors import NoTipError
+
+from lab.errors import NonsenseReply
 
 __all__ = ["CHANNELS", "STEPS_PER_UL", "EvoArm"]
 
@@ -50,7 +52,7 @@ NOT_MOUNTED = 26
 SETTLE_S = 0.5
 """In the liquid, before the tip leaves it."""
 
-Op = Pickup | Drop | SingleChannelAspiration | SingleChannelDispense
+Op: TypeAlias = Pickup | Drop | SingleChannelAspiration | SingleChannelDispense
 
 
 class EvoArm(EVOBackend):
@@ -64,6 +66,7 @@ class EvoArm(EVOBackend):
         super().__init__(diti_count=CHANNELS)
         self._z_offset_mm = z_offset_mm
         self._may_have_tip = [True] * CHANNELS
+        self._answer_due = False
 
     async def setup(self) -> None:
         """Initialise; tips that may be left from before go to the waste.
@@ -72,10 +75,55 @@ class EvoArm(EVOBackend):
             TecanError: it can't be initialised, or has another number of channels.
         """
         await super().setup()
-        if self.num_channels != CHANNELS:
-            raise TecanError(f"the arm has {self.num_channels} channels, not {CHANNELS}", self.LIHA, 5)
         self._may_have_tip = [True] * CHANNELS
         await self._drop(self.deck.get_trash_area(), list(range(CHANNELS)))
+
+    async def send_command(
+        self,
+        module: str,
+        command: str,
+        params: list[int | None] | None = None,
+        write_timeout: int | None = None,
+        read_timeout: int | None = None,
+        wait: bool = True,
+    ) -> Any:
+        """Send a command and wait for the answer.
+
+        An answer that did not come may come later, and would be taken for that of the next command: the port is opened anew
+        before it is sent.
+
+        Raises:
+            TecanError: the arm refuses.
+            NonsenseReply: what came is no answer.
+        """
+        if self._answer_due:
+            await self.io.stop()
+            await self.io.setup()
+            # PyLabRobot sends no setting twice, but the last one may not have got there.
+            self._cache.clear()
+        self._answer_due = True
+        answer = await super().send_command(module, command, params, write_timeout, read_timeout, wait)
+        self._answer_due = False
+        if answer is not None and command.startswith("R") and not answer["data"]:
+            raise NonsenseReply(f"{module} says nothing in answer to {command}.")
+        if command == "RNT" and answer["data"][0] != CHANNELS:
+            raise TecanError(f"the arm has {answer['data'][0]} channels, not {CHANNELS}", module, 5)
+        return answer
+
+    def parse_response(self, resp: bytes) -> dict[str, Any]:
+        """What an answer says: start of text, module, status with its highest bit set, data, zero.
+
+        Raises:
+            TecanError: the arm refuses.
+            NonsenseReply: this is no answer.
+        """
+        if len(resp) < 5 or resp[0] != 0x02 or resp[-1] != 0x00 or not resp[3] & 0x80:
+            raise NonsenseReply(f"{resp[:40]!r} is no answer of the arm.")
+        try:
+            return super().parse_response(resp)
+        except TecanError:
+            self._answer_due = False
+            raise
 
     async def request_tip_presence(self) -> list[bool | None]:
         """Channels that may have a tip on: the firmware tells nothing, so those that were sent to fetch one and did not
