@@ -1,9 +1,9 @@
 """Modbus: registers of controllers, over TCP and over serial lines (RTU), through pymodbus.
 
-What a transport carries here is one protocol data unit in hexadecimal, function code first and without address, transaction
-number and checksum: ``0300010001`` asks for register 1, ``03020120`` answers. So a twin answers whole units, the faults that it
-is given are the instrument's own exception codes, and pymodbus stands between the driver and every real wire. (Modbus
-Application Protocol Specification V1.1b3, sections 6 and 7.)
+What a transport carries here is one protocol data unit in hexadecimal, function code first and without address,
+transaction number and checksum: ``0300010001`` asks for register 1, ``03020120`` answers. So a twin answers whole units, the
+faults that it is given are the instrument's own exception codes, and pymodbus stands between the driver and every real wire.
+(Modbus Application Protocol Specification V1.1b3, sections 6 and 7.)
 """
 
 from __future__ import annotations

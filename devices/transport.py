@@ -35,11 +35,13 @@ class Framing:
         request_end: what is written after each request.
         reply_end: what ends each reply.
         baud: of the serial line; no meaning on others.
+        greeting: what is said over each new TCP connection and what must come back, as a login; others have none.
     """
 
     request_end: str = "\n"
     reply_end: str = "\n"
     baud: int = 9600
+    greeting: tuple[tuple[str, str], ...] = ()
 
     def pack_request(self, request: str) -> bytes:
         """What is written for a request."""
@@ -216,8 +218,16 @@ class _Stream(ABC):
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await self._connect()
-        except (OSError, TimeoutError) as reason:
+                await self._greet()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as reason:
+            await self._drop()
             raise ConnectionLost(f"{self.where}: cannot connect ({reason!r}).") from reason
+        except BaseException:
+            await self._drop()
+            raise
+
+    async def _greet(self) -> None:
+        """Nothing is said over a line that is only plugged in."""
 
     async def exchange(self, request: str, *, timeout_s: float) -> str:
         """Send one line and wait for the reply."""
@@ -309,6 +319,11 @@ class Tcp(_Stream):
             writer.transport.abort()
             # The other side may be gone already; that is what is wanted here.
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+    async def _greet(self) -> None:
+        for said, expected in self._framing.greeting:
+            if (answer := await self._talk(said)).lower() != expected.lower():
+                raise ConnectionLost(f"{self.where}: it answers {said!r} with {answer[:40]!r}.")
 
     async def _write(self, data: bytes) -> None:
         assert self._writer is not None

@@ -32,6 +32,9 @@ async def serve(
         connections.add(task)
         try:
             await _converse(model, framing, reader, writer)
+        except asyncio.CancelledError:
+            # Only the end of the block below cancels it; asyncio's streams would print a traceback of that.
+            return
         finally:
             connections.discard(task)
             writer.close()

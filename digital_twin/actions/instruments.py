@@ -1,8 +1,8 @@
 """What instruments on text and register buses do: remember, control a furnace, infuse from a syringe, take a spectrum.
 
-What an instrument holds in a memory of its own (registers, counters, a program) is kept in the state, so that a world rebuilt
-from its ledger knows it too. What it does to matter is one action together with what it remembers of that: no crash comes
-between the two, as none does in the instrument.
+What an instrument holds in a memory of its own (registers, counters, a program) is kept in the state, so that a world
+rebuilt from its ledger knows it too. What it does to matter is one action together with what it remembers of that: no crash
+comes between the two, as none does in the instrument.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def control(
     ramp_c_per_s: float | None = None,
     values: Mapping[str, JsonValue],
 ) -> Callable[[np.random.Generator], JsonValue]:
-    """A controller drives a place to a temperature, or lets it go, and remembers why; arguments as of ``set_temperature``."""
+    """A controller drives a place to a temperature, or lets it go, and remembers why; see ``set_temperature``."""
     piece = state.at(position)
     if ramp_c_per_s is not None and ramp_c_per_s <= 0.0:
         raise Impossible(f"{position} can't change by {ramp_c_per_s:g} C/s")
@@ -125,14 +125,17 @@ def take_spectrum(
 ) -> Callable[[np.random.Generator], JsonValue]:
     """Light of the lamp that comes through one well, by wavelength: power in W, as many numbers as wavelengths.
 
-    Where no plate stands the light comes through air; through a lid none does.
+    Where no plate stands the light comes through air; through a lid none does, and none between the wells.
+
+    Args:
+        well: empty where the light falls between wells.
 
     Raises:
         Impossible: no such well, or sensitivity.
     """
     piece = state.at(position)
     wells = None if piece is None else piece.wells
-    if wells is not None and well not in wells.names:
+    if wells is not None and well and well not in wells.names:
         raise Impossible(f"no light is led through {well}")
     if sensitivity not in {one.value for one in Sensitivity}:
         raise Impossible(f"there is no sensitivity {sensitivity}")
@@ -140,7 +143,9 @@ def take_spectrum(
 
     def effect(rng: np.random.Generator) -> JsonValue:
         absorbance = np.zeros_like(nm)
-        if piece is not None and wells is not None:
+        if piece is not None and not well:
+            absorbance = np.full_like(nm, np.inf)
+        elif piece is not None and wells is not None:
             state.evolve(piece, now_s)
             index = wells.index(well)
             stretch = 1.0 + rng.normal(0.0, _MENISCUS_CV)

@@ -1,8 +1,8 @@
 """What a Eurotherm 3216 with programmer answers, over the world: the far end of :mod:`devices.furnace.eurotherm`.
 
-It answers whole Modbus units in hexadecimal (see :mod:`devices.modbus`). Its registers are those listed there; others are an
-illegal address. Program, mode and registers are in the world's memory, so they outlive this object; what the programmer does by
-itself (turning the output off when the hold is over) happens at its moment, not when somebody asks.
+It answers whole Modbus units in hexadecimal (see :mod:`devices.modbus`). Its registers are those listed there; others are
+an illegal address. Program, mode and registers are in the world's memory, so they outlive this object; what the programmer
+does by itself (turning the output off when the hold is over) happens at its moment, not when somebody asks.
 """
 
 from __future__ import annotations

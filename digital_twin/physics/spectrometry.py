@@ -1,9 +1,9 @@
 """Light of a lamp through a well, and what an optical spectrum analyzer makes of it.
 
-The lamp is a tungsten halogen lamp, a grey body at 2,900 K (Planck's law), whose light is led through the well and to the
-analyzer in fibres. The analyzer shows power by wavelength at its resolution. Its floor depends on the sensitivity it is set to:
-Yokogawa states -80 dBm for the AQ6373B at its highest in the middle of the visible, and about -60 dBm at the usual one (data
-sheet, quoted from memory; 1 s to some 100 s for a sweep). It shows no more than +20 dBm.
+The lamp is a tungsten halogen lamp, a grey body at 2,900 K (Planck's law), whose light is led through the well and to
+the analyzer in fibres. The analyzer shows power by wavelength at its resolution. Its floor depends on the sensitivity it is
+set to: Yokogawa states -80 dBm for the AQ6373B at its highest in the middle of the visible, and about -60 dBm at the usual
+one (data sheet, quoted from memory; 1 s to some 100 s for a sweep). It shows no more than +20 dBm.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _PLANCK_J_S, _LIGHT_M_PER_S, _BOLTZMANN_J_PER_K = 6.62607015e-34, 2.99792458e8, 1.380649e-23
 _LAMP_K = 2900.0
-_PEAK_W = 1e-7
-"""Power at the analyzer within its resolution at the lamp's brightest wavelength, through air: -40 dBm, what a 100 W lamp
+_PEAK_W = 1e-6
+"""Power at the analyzer within its resolution at the lamp's brightest wavelength, through air: -30 dBm, what a 100 W lamp
 leaves in a fibre of 200 um. A choice."""
 
 CEILING_W = 0.1

@@ -1,8 +1,8 @@
 """What a syringe pump delivers.
 
-New Era states a dispensing accuracy of +/- 1 % for its NE-1000 series (data sheet, quoted from memory). Nearly all of it is the
-syringe: its inside diameter is not quite the one that the pump was told, which is the same at every stroke. The screw repeats
-far better.
+New Era states a dispensing accuracy of +/- 1 % for its NE-1000 series (data sheet, quoted from memory). Nearly all of it
+is the syringe: its inside diameter is not quite the one that the pump was told, which is the same at every stroke. The screw
+repeats far better.
 """
 
 from __future__ import annotations
