@@ -16,6 +16,7 @@ from lab.strict import did_you_mean
 __all__ = ["NEEDED", "PROTOCOLS", "load", "protocol", "protocol_names"]
 
 PROTOCOLS: dict[str, str] = {
+    "by_hand": "protocols.by_hand",
     "formulation_ageing": "protocols.formulation_ageing",
     "kinetic_activity": "protocols.kinetic_activity",
     "reporter_expression": "protocols.reporter_expression",
