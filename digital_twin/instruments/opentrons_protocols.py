@@ -1,7 +1,7 @@
 """Protocol files on a simulated Opentrons robot: taking them in, and their analyses.
 
-A robot analyses a file by running it on a simulated deck of its own software. That is the package ``opentrons``, which has an
-environment of its own; the twin is given a function that asks it.
+A robot analyses a file by running it on a simulated deck of its own software. That is the package ``opentrons``, which has
+an environment of its own; the twin is given a function that asks it.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 from devices.identity import TWIN_SERIAL
 from devices.opentrons_robot.kit import FLEX, RobotKit
@@ -86,7 +87,6 @@ class OpentronsTwin:
         self._hardware = Hardware(world=world, name=name, kit=kit)
         self._runs: dict[str, Run] = {}
         self._strikes: dict[str, Strike] = {}
-        self._count = 0
         self._shelf = ProtocolShelf(new_id=self._new_id, now=world.clock.now, analyser=analyser)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
@@ -378,8 +378,8 @@ class OpentronsTwin:
         return run
 
     def _new_id(self) -> str:
-        self._count += 1
-        return f"twin-{self._world.seed}-{self._count:06d}"
+        # Not from the seed: a robot that is switched on again must not give a new run the id of an old one.
+        return str(uuid4())
 
     def _strike_at(self, part: str) -> Strike | None:
         """What goes wrong with the command that is being carried out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,35 +184,17 @@ async def rig(
     kit = robot_kit(model)
     twin = OpentronsTwin(world, name=NAME, kit=kit, script=script)
     tap = Tap(twin)
-    if socket:
-        async with serve_http(tap) as port:
-            async with _driven(
-                clock, model, bench, world, twin, tap, Wire(f"http://127.0.0.1:{port}"), connect
-            ) as made:
-                yield made
-    else:
-        async with _driven(
-            clock, model, bench, world, twin, tap, Wire("http://twin", app=tap), connect
-        ) as made:
-            yield made
-
-
-@asynccontextmanager
-async def _driven(
-    clock: LabClock,
-    model: str,
-    bench: Bench,
-    world: World,
-    twin: OpentronsTwin,
-    tap: Tap,
-    wire: Wire,
-    connect: bool,
-) -> AsyncIterator[Rig]:
-    device = OpentronsRobot(NAME, wire, kit=robot_kit(model), bench=bench)
-    try:
-        if connect:
-            await device.connect()
-        yield Rig(clock, model, bench, world, twin, tap, device, wire)
-    finally:
-        await device.disconnect()
-        world.close()
+    async with AsyncExitStack() as stack:
+        if socket:
+            port = await stack.enter_async_context(serve_http(tap))
+            wire = Wire(f"http://127.0.0.1:{port}")
+        else:
+            wire = Wire("http://twin", app=tap)
+        device = OpentronsRobot(NAME, wire, kit=kit, bench=bench)
+        try:
+            if connect:
+                await device.connect()
+            yield Rig(clock, model, bench, world, twin, tap, device, wire)
+        finally:
+            await device.disconnect()
+            world.close()
