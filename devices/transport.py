@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from lab.errors import CommandTimeout, ConnectionLost, NonsenseReply
+from lab.errors import CommandTimeout, ConnectionLost, DeviceFault, NonsenseReply
 
 __all__ = ["LONGEST_LINE", "Framing", "InProcess", "LineInstrument", "Serial", "Tcp", "Transport"]
 
@@ -222,12 +222,12 @@ class _Stream(ABC):
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as reason:
             await self._drop()
             raise ConnectionLost(f"{self.where}: cannot connect ({reason!r}).") from reason
-        except BaseException:
+        except DeviceFault:
             await self._drop()
             raise
 
-    async def _greet(self) -> None:
-        """Nothing is said over a line that is only plugged in."""
+    async def _greet(self) -> None:  # noqa: B027  (a line that is only plugged in needs no login)
+        """Log in where the protocol asks for it."""
 
     async def exchange(self, request: str, *, timeout_s: float) -> str:
         """Send one line and wait for the reply."""

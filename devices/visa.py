@@ -1,8 +1,8 @@
 """VISA resources, as instruments on GPIB, USB-TMC, VXI-11, HiSLIP and sockets are called: ``TCPIP0::192.168.0.1::INSTR``.
 
-Through PyVISA, with the maker's VISA library where one is installed, else with PyVISA-py, which needs none. Its calls block, so
-they are made in a thread of the wire's own, one at a time; the loop goes on meanwhile. Never over virtual time: a twin answers
-in process or over a socket.
+Through PyVISA, with the maker's VISA library where one is installed, else with PyVISA-py, which needs none. Its calls block,
+so they are made in a thread of the wire's own, one at a time; the loop goes on meanwhile. Never over virtual time: a twin
+answers in process or over a socket.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which well the light goes through: always the same one, or one that a stage drives into the beam.
 
-The stage is an Applied Scientific Instrumentation MS-2000 over its serial line. Commands of its programming manual, as the open
-drivers of Micro-Manager and Qudi speak them: a letter, axes with values in tenths of a micrometre, a carriage return; ``:A``
-acknowledges, ``:N-`` and a number refuse, ``B`` or ``N`` says whether it moves.
+The stage is an Applied Scientific Instrumentation MS-2000 over its serial line. Commands of its programming manual, as the
+open drivers of Micro-Manager and Qudi speak them: a letter, axes with values in tenths of a micrometre, a carriage return;
+``:A`` acknowledges, ``:N-`` and a number refuse, ``B`` or ``N`` says whether it moves.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class StagePath:
         await self._link.ask(f"M X={x} Y={y}")
         try:
             async with asyncio.timeout(SLOWEST_MOVE_S):
-                while await self._link.ask("/") == "B":
+                while await self._link.ask("/") == "B":  # noqa: ASYNC110  (no events on a serial line)
                     await asyncio.sleep(0.1)
         except TimeoutError as late:
             raise CommandTimeout(f"the stage does not arrive at {well}.") from late

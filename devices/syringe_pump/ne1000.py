@@ -1,9 +1,9 @@
 """New Era NE-1000 series syringe pumps over their serial line, in safe mode.
 
 Command set of the user manual (publication 1200-01), as the open driver nesp-lib speaks it: an address, a command of three
-letters, its value; every answer is the address in two digits, a prompt that says what the pump is at, and a value. ``?`` and a
-word refuse a command; ``A?`` and a letter are an alarm, which is told once, in place of the answer, and takes no command with
-it. The pump counts what it has given (``DIS``) until it is told to forget it (``CLD``) or loses power.
+letters, its value; every answer is the address in two digits, a prompt that says what the pump is at, and a value. ``?`` and
+a word refuse a command; ``A?`` and a letter are an alarm, which is told once, in place of the answer, and takes no command
+with it. The pump counts what it has given (``DIS``) until it is told to forget it (``CLD``) or loses power.
 
 In safe mode the pump stops by itself when it hears nothing for a while (``SAF``): that is its watchdog.
 """

@@ -1,8 +1,8 @@
 """Packets of New Era's pumps in safe mode.
 
 User manual of the NE-1000 series (publication 1200-01, sections 10.2.3 and 10.2.4): start of text, the number of bytes that
-follow including this one, the data, a 16 bit CRC of the data (CCITT polynomial, begun at 0, high byte first), end of text. The
-manual's example is the packet that leaves the mode: ``02 08 SAF0 55 43 03``.
+follow including this one, the data, a 16 bit CRC of the data (CCITT polynomial, begun at 0, high byte first), end of text.
+The manual's example is the packet that leaves the mode: ``02 08 SAF0 55 43 03``.
 """
 
 from __future__ import annotations

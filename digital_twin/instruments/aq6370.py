@@ -1,4 +1,4 @@
-"""What a Yokogawa AQ6374 answers, over the world: the far end of :mod:`devices.spectrometer.aq6370`; and the stage before it.
+"""What a Yokogawa AQ6374 answers, and the stage before it: the far end of :mod:`devices.spectrometer.aq6370`.
 
 The analyzer's words are those named there. A sweep looks into the well when it ends. The trace stays in the instrument until
 the next sweep; with the instrument it is lost. Of the stage, the place is in the world's memory.
@@ -248,7 +248,8 @@ class MS2000Twin:
             case "V":
                 return ":A Version: USB-0.0 TWIN"
             case "\\":
-                moved, _ = self._move is not None, self._halt()
+                moved = self._move is not None
+                self._halt()
                 return ":N-21" if moved else ":A"
         if request.upper().startswith("W "):
             x, y = self._here_mm()

@@ -23,7 +23,17 @@ from digital_twin.thermal import ROOM_C
 from digital_twin.world import World
 from lab.errors import FaultKind as K
 
-__all__ = ["BIOSHAKE", "PRECISEFLEX", "THERMOCYCLER", "preciseflex_faults"]
+__all__ = [
+    "BIOSHAKE",
+    "PRECISEFLEX",
+    "SWITCHED",
+    "THERMOCYCLER",
+    "UNANSWERED",
+    "all_at",
+    "by_pattern",
+    "preciseflex_faults",
+    "short_of",
+]
 
 SHORT_C = 3.0
 SHORT_SHARE = 0.1
@@ -42,7 +52,8 @@ def short_of(target_c: float) -> float:
     return target_c - gap_c if target_c >= ROOM_C else target_c + gap_c
 
 
-def _all_at(kinds: frozenset[K], part: str) -> dict[K, str]:
+def all_at(kinds: frozenset[K], part: str) -> dict[K, str]:
+    """Kinds of faults of a verb, all of which strike at one part."""
     return dict.fromkeys(kinds, part)
 
 
@@ -110,9 +121,10 @@ def _cycler_short(request: str) -> Trouble:
     return _LidShort(request) if request.startswith("M140") else _BlockShort(request)
 
 
-def _by_pattern(
+def by_pattern(
     parts: tuple[tuple[re.Pattern[str], Request], ...],
 ) -> Callable[[str, World], Request | None]:
+    """Reads lines by the first pattern that they begin with."""
     return lambda line, world: next((request for form, request in parts if form.match(line)), None)
 
 
@@ -128,12 +140,12 @@ THERMOCYCLER = LineFaults(
             "ask": UNANSWERED,
         },
         verbs={
-            "open_lid": _all_at(SWITCHED | {K.BUSY, K.LID}, "open"),
-            "close_lid": _all_at(SWITCHED | {K.BUSY, K.LID}, "close"),
-            "heat": _all_at(SWITCHED | {K.TEMPERATURE}, "hold") | {K.BUSY: "close", K.LID: "close"},
+            "open_lid": all_at(SWITCHED | {K.BUSY, K.LID}, "open"),
+            "close_lid": all_at(SWITCHED | {K.BUSY, K.LID}, "close"),
+            "heat": all_at(SWITCHED | {K.TEMPERATURE}, "hold") | {K.BUSY: "close", K.LID: "close"},
         },
     ),
-    read=_by_pattern(_CYCLER_PARTS),
+    read=by_pattern(_CYCLER_PARTS),
     words={
         "open": _LID_WORDS,
         "close": _LID_WORDS,
@@ -236,11 +248,11 @@ BIOSHAKE = LineFaults(
             "ask": UNANSWERED,
         },
         verbs={
-            "incubate": _all_at(SWITCHED, "heat")
+            "incubate": all_at(SWITCHED, "heat")
             | {K.BUSY: "clamp", K.LID: "clamp", K.TEMPERATURE: "set_temperature"}
         },
     ),
-    read=_by_pattern(_SHAKER_PARTS),
+    read=by_pattern(_SHAKER_PARTS),
     words={
         "clamp": dict.fromkeys((K.BUSY, K.LID, K.INSTRUMENT_ERROR), _REFUSED),
         "release": dict.fromkeys((K.BUSY, K.LID, K.INSTRUMENT_ERROR), _REFUSED),
@@ -271,7 +283,7 @@ _ARM_WORDS = {
 
 PRECISEFLEX = Repertoire(
     parts={"pick": _ARM | {K.GRIP}, "place": _ARM},
-    verbs=dict.fromkeys(("move", "put_lid", "take_lid"), _all_at(_ARM | {K.GRIP}, "pick")),
+    verbs=dict.fromkeys(("move", "put_lid", "take_lid"), all_at(_ARM | {K.GRIP}, "pick")),
 )
 """Of a PreciseFlex arm. A verb's faults strike when it picks up; those of putting down are asked for as ``place``."""
 

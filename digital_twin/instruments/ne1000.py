@@ -2,8 +2,8 @@
 
 Its commands, prompts, refusals and alarms are those of the manual that is named there. Settings, count and the stroke under
 way are in the world's memory, so they outlive this object. What was pushed out reaches the well when the pump comes to rest;
-the pump itself counts it as it goes. A pump that is made again over a world in which one works goes on with it, as the real one
-does, and its watchdog runs from the next packet on.
+the pump itself counts it as it goes. A pump that is made again over a world in which one works goes on with it, as the real
+one does, and its watchdog runs from the next packet on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from devices.syringe_pump.ne1000 import FASTEST_MM_PER_MIN, number
@@ -69,7 +70,7 @@ class NE1000Twin:
 
     def _answer(self, request: str) -> str:
         name, value = request[:3], request[3:]
-        questions = {
+        questions: dict[str, Callable[[], str]] = {
             "": lambda: "",
             "VER": lambda: VERSION,
             "DIA": lambda: self._kept("dia", "14.43"),

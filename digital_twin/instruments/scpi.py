@@ -1,4 +1,4 @@
-"""What the twins of instruments that speak SCPI share: headers in long and short form, compound messages, the queue of errors."""
+"""What twins that speak SCPI share: headers in long and short form, compound messages, the queue of errors."""
 
 from __future__ import annotations
 

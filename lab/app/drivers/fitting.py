@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,17 @@ class Fitting:
         return names[0]
 
     def transport(
-        self, twin: Callable[[World], LineInstrument], framing: Any, faults: LineFaults
+        self,
+        twin: Callable[[World], LineInstrument],
+        framing: Any,
+        faults: LineFaults,
+        schemes: Collection[str] = ("serial", "tcp"),
     ) -> Transport:
-        """The wire to the instrument at its address, or to its twin and what goes wrong with it."""
+        """The wire to the instrument at its address, or to its twin and what goes wrong with it.
+
+        Args:
+            schemes: of the addresses that the driver speaks.
+        """
         from devices.addresses import open_transport
         from devices.transport import InProcess
         from digital_twin.instruments.faulty_line import FaultyLine
@@ -76,4 +84,4 @@ class Fitting:
                 f"{self.spec.role} has no address.",
                 "Write one, such as serial:/dev/ttyUSB0 or tcp:192.168.0.1:10100, or set twin: true.",
             )
-        return open_transport(self.spec.address, framing=framing)
+        return open_transport(self.spec.address, framing=framing, schemes=schemes)
