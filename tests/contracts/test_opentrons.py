@@ -7,24 +7,26 @@ it; or the robot loses its memory with it; or an answer is lost. The ledger of t
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
+from devices.opentrons_robot.client import RobotClient
 from devices.opentrons_robot.kit import FLEX, OT2
 from devices.opentrons_robot.robot import OpentronsRobot
 from devices.opentrons_robot.wire import Wire
 from digital_twin.instruments.opentrons_robot import OpentronsTwin
 from lab.clock import LabClock
+from lab.errors import DeviceFault
 from lab.interfaces import Answer, Reconciliation
 from tests.devices.broken_off import Tried, try_once
+from tests.devices.opentrons.api_document import document, hold_exchange
 from tests.devices.opentrons.robot_bench import NAME, Rig, commands_for, rig, robot_kit, robot_world_bench
 from tests.devices.opentrons.robot_truth import RobotTruth, hold_against
-from tests.project.source_tree import REPOSITORY
-
-DOCUMENT = REPOSITORY.parent / "shared" / "data" / "opentrons_http" / "openapi_8.1.0.json"
 
 CASES = [
     (model, n) for model in (OT2, FLEX) for n in range(len(commands_for(OT2))) if model == OT2 or n in (0, 2)
@@ -189,3 +191,124 @@ def test_with_the_first_of_each_request_or_answer_lost_everything_is_done_exactl
             hold_against(robot_world_bench(model), command, said, RobotTruth.of(made.world, since), result)
 
     clock.run(body())
+
+
+async def _all_that_the_driver_asks(made: Rig) -> None:
+    """Every verb, the safe state, and each of the client's requests, those that are refused too."""
+    device, client = made.device, made.device.client
+    for command in commands_for(made.model):
+        await made.do(command)
+    await device.look()
+    await device.safe()
+    run = await client.current_run()
+    assert run is not None
+    await client.add_offset(run.id, OFFSET)
+    await client.home()
+    await client.let_go(run.id)
+    run = await client.create_run(offsets=[OFFSET])
+    await client.recover_by(run.id, [("aspirate", "overpressure", "waitForRecovery")])
+    await client.do(
+        run.id, "loadPipette", {"pipetteName": "p20_single_gen2", "mount": "right"}, key="a", limit_s=60.0
+    )
+
+
+OFFSET: dict[str, Any] = {
+    "definitionUri": "opentrons/opentrons_96_wellplate_200ul_pcr_full_skirt/2",
+    "location": {"slotName": "5"},
+    "vector": {"x": 0.1, "y": -0.2, "z": 0.0},
+}
+
+
+async def _all_that_is_refused(client: RobotClient) -> None:
+    """Each way in which the client's requests can be turned down."""
+    run = await client.create_run()
+    for ask in (
+        client.run("nobody"),
+        client.command(run.id, "nothing"),
+        client.create_run(protocol_id="nothing"),
+        client.act(run.id, "pause"),
+        client.upload("notes.txt", b"no protocol"),
+        client.delete_protocol("nothing"),
+        client.enqueue(run.id, "home", {}, key="fixit", intent="fixit"),
+    ):
+        with pytest.raises(DeviceFault):
+            await ask
+    await client.act(run.id, "play")
+    with pytest.raises(DeviceFault):
+        await client.enqueue(run.id, "home", {}, key="late")
+    await client.enqueue(run.id, "waitForDuration", {"seconds": 3.0}, key="queued", intent="protocol")
+    with pytest.raises(DeviceFault):
+        await client.create_run()
+    await client.act(run.id, "pause")
+    await client.act(run.id, "stop")
+    with pytest.raises(DeviceFault):
+        await client.act(run.id, "play")
+    await client.commands(run.id, cursor=0, length=1)
+    await client.delete_run(run.id)
+    protocol = await client.upload("protocol.py", b"metadata = {}")
+    await client.analysis(protocol)
+    await client.delete_protocol(protocol)
+
+
+@pytest.mark.parametrize("model", [OT2, FLEX])
+def test_requests_of_the_driver_and_answers_of_the_twin_are_as_the_robots_own_document_has_them(
+    clock: LabClock, model: str
+) -> None:
+    document()
+
+    async def body() -> list[Any]:
+        async with rig(clock, model) as made:
+            with pytest.raises(DeviceFault):
+                await _all_that_the_driver_asks(made)  # the last of it names a pipette that is not there
+            await _all_that_is_refused(made.device.client)
+            return made.tap.seen
+
+    seen = clock.run(body())
+    assert len(seen) > 100
+    assert {exchange.status for exchange in seen} == {200, 201, 400, 404, 409, 422}
+    for exchange in {(e.method, e.path, e.query, e.body, e.status, e.answer): e for e in seen}.values():
+        form = exchange.body.startswith(b"--")
+        hold_exchange(
+            exchange.method,
+            exchange.path,
+            dict(parse_qsl(exchange.query)),
+            json.loads(exchange.body) if exchange.body and not form else None,
+            exchange.status,
+            json.loads(exchange.answer),
+        )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"path": "/runs/r/command"},
+        {"query": {"waitUntilDone": "true"}},
+        {"query": {"timeout": "-1"}},
+        {"body": {"data": {"commandType": "home", "params": {"axes": 3}}}},
+        {"body": {"data": {"commandType": "dance", "params": {}}}},
+        {"status": 202},
+        {"answer": {"data": {"id": "c", "commandType": "home", "key": "k", "status": "done", "params": {}}}},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_is_not_as_the_document_has_it_is_found(wrong: dict[str, Any]) -> None:
+    right = {
+        "method": "POST",
+        "path": "/runs/r/commands",
+        "query": {"timeout": "10"},
+        "body": {"data": {"commandType": "home", "params": {}}},
+        "status": 201,
+        "answer": {
+            "data": {
+                "id": "c",
+                "createdAt": "2026-11-22T00:00:00Z",
+                "commandType": "home",
+                "key": "k",
+                "status": "queued",
+                "params": {},
+            }
+        },
+    }
+    hold_exchange(**right)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError):
+        hold_exchange(**(right | wrong))  # type: ignore[arg-type]

@@ -115,6 +115,18 @@ def commands_for(model: str) -> tuple[Any, ...]:
 
 
 @dataclass
+class Exchange:
+    """One request and its answer, as they went over the wire."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes = b""
+    status: int = 0
+    answer: bytes = b""
+
+
+@dataclass
 class Tap:
     """Stands before a twin's application and sees, or spoils, each request.
 
@@ -126,12 +138,25 @@ class Tap:
     app: Any
     spoil: Callable[..., Awaitable[None]] | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
+    seen: list[Exchange] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked.append((scope["method"], scope["path"]))
+        exchange = Exchange(method=scope["method"], path=scope["path"], query=scope["query_string"].decode())
+        self.seen.append(exchange)
+
+        async def hear() -> Any:
+            message = await receive()
+            exchange.body += message.get("body", b"")
+            return message
+
+        async def say(message: Any) -> None:
+            exchange.status = message.get("status", exchange.status)
+            exchange.answer += message.get("body", b"")
+            await send(message)
 
         async def go_on() -> None:
-            await self.app(scope, receive, send)
+            await self.app(scope, hear, say)
 
         if self.spoil is None:
             await go_on()

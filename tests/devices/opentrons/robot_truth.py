@@ -1,4 +1,4 @@
-"""What the ledger of a robot's world says that a command truly did, and whether what the device says of it is never better."""
+"""What the ledger of a robot's world says that a command truly did, and whether what the device says is never better."""
 
 from __future__ import annotations
 
