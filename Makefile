@@ -87,7 +87,7 @@ $(VENV)/.installed-base: $(VENV)/.made pyproject.toml constraints.txt requiremen
 $(VENV)/.installed-all: $(VENV)/.installed-base requirements-models.txt requirements-gpl.txt
 	@echo "Installing what the tests need into $(VENV), PyTorch among it; the first time this takes several minutes."
 	@$(INSTALL) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
-	@$(INSTALL) --constraint constraints.txt --editable '.[planning,materials,excel,opentrons,epics,postgres,console,dev]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[planning,materials,excel,opentrons,buses,epics,postgres,console,dev]'
 	@$(INSTALL) --no-deps --requirement requirements-models.txt --requirement requirements-gpl.txt
 	@touch $@
 

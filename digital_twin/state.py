@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from digital_twin.atmosphere import Atmosphere
 from digital_twin.chemistry.interface import Chemistry
 from digital_twin.drying import dry
 from digital_twin.mixing import unmixed_after
@@ -176,6 +177,7 @@ class State:
             )
             for name, position in self.positions.items()
         }
+        self.atmospheres: dict[str, Atmosphere] = {}
         self.shaking_rpm: dict[str, float] = {}
         self.shaking: dict[str, Shaking] = {}
         self.holds_s: dict[str, float] = {}
@@ -244,11 +246,17 @@ class State:
         )
         if np.any(wells.volume_ul > 0.0):
             self.chemistry.expose(wells, history)
-            dry(wells, history, covered=piece.lid is not None, humidity=climate.seat.humidity)
+            humidity = self._humidity(piece, climate.seat, now_s)
+            dry(wells, history, covered=piece.lid is not None, humidity=humidity)
             rpm = self.shaking_rpm.get(piece.position or "", 0.0)
             wells.unmixed = unmixed_after(wells, duration_s=now_s - piece.time_s, shaking_rpm=rpm)
         piece.wells_c = history.temperatures_c[-1]
         piece.time_s = now_s
+
+    def _humidity(self, piece: Piece, seat: Seat, now_s: float) -> float:
+        """Relative humidity, 0 to 1, of the air above a plate since it was last followed."""
+        air = self.atmospheres.get(piece.position or "")
+        return seat.humidity if air is None else round(air.mean_humidity(piece.time_s, now_s) / 100.0, 2)
 
     def _around(self, piece: Piece) -> Climate:
         if piece.position is None:

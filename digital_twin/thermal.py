@@ -71,6 +71,10 @@ SEATS: dict[str, Seat] = {
         uniformity_c=0.5,
     ),
     "reader": Seat(uniformity_c=0.5, humidity=0.6),
+    # A small incubator or climate chamber with a fan: 1.5 C/min up, slower down since it only loses heat. Choices.
+    "chamber": Seat(
+        heating_c_per_s=0.025, cooling_c_per_s=0.01, settling_s=60.0, off_s=1800.0, uniformity_c=0.5
+    ),
     # A small anneal furnace with a metal floor, or a hot plate under a hood: 30 C/min at full power, no cooling but what it
     # loses, and air that is dry because it is warm. Choices.
     "furnace": Seat(

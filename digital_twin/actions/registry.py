@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.actions import arm, climate, instruments, mishaps, pipetting, reading
+from digital_twin.actions import arm, atmosphere, climate, instruments, mishaps, pipetting, reading
 from lab.types import JsonValue
 
 __all__ = ["ACTIONS", "BOOKKEEPING", "Effect", "Preparation"]
@@ -26,6 +26,8 @@ ACTIONS: dict[str, Preparation] = {
     "heat_lid": climate.heat_lid,
     "shake": climate.shake,
     "shut": climate.shut,
+    "set_atmosphere": atmosphere.set_atmosphere,
+    "move_door": atmosphere.move_door,
     "pick": arm.pick,
     "place": arm.place,
     "power": arm.power,

@@ -12,6 +12,7 @@ inactivation   what fraction of it survives a temperature history in the presenc
 optics         what a plate reader shows for this liquid
 evaporation    how much water leaves a well
 pipetting      how much liquid a channel really delivers
+atmosphere     how the air of a chamber follows its set carbon dioxide and humidity
 heat           how a block, a well and a plate follow a set temperature
 plate          which wells of a plate stand at its rim
 =============  ==================================================================================

@@ -42,6 +42,7 @@ DRIVERS: dict[str, Driver] = {
     "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
+    "climate_chamber/lads": Driver("chamber", f"{_HERE}.networked:lads_chamber"),
     "plate_hotel/preciseflex": Driver("storage", f"{_HERE}.plate_bench:arm"),
     "person/handler": Driver("bench", f"{_HERE}.persons:handler"),
     "person/arm": Driver("storage", f"{_HERE}.persons:arm"),

@@ -1,0 +1,88 @@
+"""Drivers of climate chambers that stand on a network: OPC UA, EPICS, SiLA 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import Field
+
+from lab.app.drivers.fitting import Fitting
+from lab.errors import BadInput, CampaignFileError
+from lab.strict import StrictModel, read_strictly
+
+if TYPE_CHECKING:
+    from devices.transport import LineInstrument, Transport
+    from digital_twin.world import World
+
+__all__ = ["lads_chamber"]
+
+Model = TypeVar("Model", bound=StrictModel)
+
+
+class _Lads(StrictModel):
+    """Where in a server's address space the chamber stands, and what its functions are called there."""
+
+    device: str = Field(default="", max_length=200)
+    unit: str = Field(default="", max_length=200)
+    functions: dict[str, str] = Field(default_factory=dict)
+
+
+def lads_chamber(fitting: Fitting) -> Any:
+    """An incubator or climate chamber over OPC UA in the shape of LADS."""
+    from devices.climate_chamber.lads import FUNCTIONS, LadsChamber
+    from digital_twin.instruments.lads_chamber import LadsChamberTwin
+
+    settings = _settings(fitting, _Lads)
+    for name in settings.functions:
+        if name not in FUNCTIONS:
+            raise BadInput(
+                f"The chamber has no function {name!r}.",
+                way_out=f"They are {', '.join(FUNCTIONS)}.",
+                field="settings.functions",
+            )
+
+    def client(address: str) -> Transport:
+        from devices.opcua import OpcUa
+
+        for name, value in (("device", settings.device), ("unit", settings.unit)):
+            if not value:
+                raise BadInput(
+                    f"The {name} is not said.",
+                    way_out="Write the browse name that the server has for it; a client such as UaExpert shows it.",
+                    field=f"settings.{name}",
+                )
+        places = {
+            name: f"FunctionalUnitSet/{settings.unit}/FunctionSet/{settings.functions.get(name, name)}"
+            for name in FUNCTIONS
+        }
+        return OpcUa(address, device=settings.device, names=places)
+
+    role = fitting.spec.role
+    wire = _wire(fitting, lambda world: LadsChamberTwin(world, name=role, position=fitting.position), client)
+    return LadsChamber(role, wire, limits=fitting.spec.limits)
+
+
+def _wire(
+    fitting: Fitting, twin: Callable[[World], LineInstrument], client: Callable[[str], Transport]
+) -> Transport:
+    """The twin in process, or the client of the server at the address."""
+    from devices.transport import InProcess
+
+    if fitting.world is not None:
+        return InProcess(twin(fitting.world))
+    if not fitting.spec.address:
+        raise BadInput(
+            f"{fitting.spec.role} has no address.",
+            way_out="Write one, or set twin: true.",
+            field="address",
+        )
+    return client(fitting.spec.address)
+
+
+def _settings(fitting: Fitting, model: type[Model]) -> Model:
+    try:
+        return read_strictly(model, fitting.settings, within="settings")
+    except CampaignFileError as wrong:
+        # It knows no file; whoever called has it.
+        raise BadInput(wrong.reason, way_out=wrong.way_out, field=wrong.field) from wrong
