@@ -60,16 +60,23 @@ def _used(before: Bench, after: Bench, rehearsal: ScriptRehearsal) -> Iterator[L
 
 
 def _places(bench: Bench, plates: set[str]) -> Iterator[DeckPlace]:
-    """Places that hold something or are worked at; of a hotel only those with plates that are used."""
+    """Places that hold something, and free ones beside them; of a hotel only those with plates that are used."""
+    loaded = {place.device for place in bench.positions.values() if not place.home and bench.at(place.name)}
     for place in bench.positions.values():
         item = bench.at(place.name)
-        if place.home and (item is None or item.id not in plates):
+        if (item is None and (place.home or place.device not in loaded)) or (
+            place.home and item is not None and item.id not in plates
+        ):
             continue
         yield DeckPlace(
             name=place.name,
             device=place.device,
             holds="" if item is None else item.id,
-            what=place.name if item is None else _what(item),
+            what=place.name
+            if item is None
+            else f"{_what(item)}, {place.name}"
+            if place.home
+            else _what(item),
         )
 
 

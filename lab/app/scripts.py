@@ -143,7 +143,7 @@ def _is_number(text: str) -> bool:
 def prepare_script(
     named: str,
     workcell: Path,
-    settings: Mapping[str, str],
+    settings: Mapping[str, JsonValue],
     *,
     seed: int = 1,
     library: Path | None = None,
@@ -152,7 +152,7 @@ def prepare_script(
 
     Args:
         named: ``FILE`` or ``FILE:function``.
-        settings: parameter -> what a person wrote for it.
+        settings: parameter -> what a person wrote for it, or a value that is read already.
         seed: of what it chooses at random, and of a twin's noise.
         library: table of ``variant,plate,well`` that says what the plates of candidates hold.
 
@@ -305,7 +305,7 @@ def write_readings(store: Store, record: CampaignRecord, path: Path) -> int:
     return lines
 
 
-def _read_settings(script: Script, settings: Mapping[str, str]) -> tuple[Any, dict[str, JsonValue]]:
+def _read_settings(script: Script, settings: Mapping[str, JsonValue]) -> tuple[Any, dict[str, JsonValue]]:
     """The parameters, and the same as the store keeps them.
 
     Raises:
@@ -319,7 +319,10 @@ def _read_settings(script: Script, settings: Mapping[str, str]) -> tuple[Any, di
                 way_out=did_you_mean(name, entries, what="It has:") or "It takes none.",
                 field=name,
             )
-    values = {name: read_setting(entries[name], text) for name, text in settings.items()}
+    values = {
+        name: read_setting(entries[name], value) if isinstance(value, str) else value
+        for name, value in settings.items()
+    }
     parameters = parameters_of(script, values)
     return parameters, parameters.model_dump(mode="json")
 

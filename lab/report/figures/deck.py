@@ -166,7 +166,7 @@ def _plate(axes: Axes, plate: PlatePicture, colours: Mapping[str, str]) -> None:
     axes.set_aspect("equal")
     axes.set_xlim(-1.0, plate.columns - 0.4)
     axes.set_ylim(plate.rows - 0.4, -1.0)
-    size = 150.0 * (12 / plate.columns) ** 2
+    size = 230.0 * (12 / plate.columns) ** 2
     for well, (row, column) in _places(plate).items():
         parts = {content: ul for content, ul in plate.wells.get(well, {}).items() if ul > 0}
         axes.scatter(
