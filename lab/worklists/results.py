@@ -25,7 +25,7 @@ from lab.bench import well_names
 from lab.errors import CampaignFileError
 from lab.worklists.cells import Row, rows_of
 
-__all__ = ["OVER", "Expected", "Handed", "read_results"]
+__all__ = ["OVER", "Expected", "Handed", "Measured", "check_values", "read_results"]
 
 OVER = "over"
 """In place of a number: the reader could not tell one, for there was too much."""
@@ -85,13 +85,23 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
-    line: int
+class Measured:
+    """What a file says of one well.
+
+    Args:
+        line: of the file; None where it has no lines.
+        value: as written.
+        barcode: of the plate; None where the file names none.
+        unit: the same.
+        decimal_comma: whether a comma in ``value`` is its decimal point.
+    """
+
+    line: int | None
     well: str
     value: str | float
-    barcode: str | None
-    unit: str | None
-    decimal_comma: bool
+    barcode: str | None = None
+    unit: str | None = None
+    decimal_comma: bool = False
 
 
 @dataclass(slots=True)
@@ -135,13 +145,19 @@ def read_results(path: Path, expected: Expected, *, barcode: str = "", sheet: st
     problems = _Problems(path)
     values = list(_listed(rows, problems) or _grid(rows, expected, problems))
     problems.raise_if_any()
+    return check_values(values, expected, barcode=barcode, file=path)
+
+
+def check_values(values: Sequence[Measured], expected: Expected, *, barcode: str, file: Path) -> Handed:
+    """Values of a file, where they are all that was asked for; arguments and errors as of :func:`read_results`."""
+    problems = _Problems(file)
     taken, left_out = _check(values, expected, barcode, problems)
     problems.raise_if_any()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return Handed(values=taken, left_out=left_out, sha256=digest)
 
 
-def _listed(rows: Sequence[Row], problems: _Problems) -> list[_Value] | None:
+def _listed(rows: Sequence[Row], problems: _Problems) -> list[Measured] | None:
     """Values of a list; None where the file has no heading of one."""
     for number, row in enumerate(rows):
         at = _heading(row)
@@ -164,12 +180,12 @@ def _heading(row: Row) -> dict[str, int]:
     }
 
 
-def _value(row: Row, at: Mapping[str, int]) -> _Value:
+def _value(row: Row, at: Mapping[str, int]) -> Measured:
     def cell(name: str) -> str | float:
         where = at.get(name)
         return "" if where is None or where >= len(row.cells) else row.cells[where]
 
-    return _Value(
+    return Measured(
         line=row.line,
         well=str(cell("well")),
         value=cell("value"),
@@ -184,7 +200,7 @@ def _code(cell: str | float) -> str:
     return f"{cell:.0f}" if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Iterator[_Value]:
+def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Iterator[Measured]:
     """Values of the one grid that a file holds; cells that are empty stand for wells that were not read."""
     found = False
     for number, row in enumerate(rows):
@@ -203,7 +219,7 @@ def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Itera
                 break
             for where, column in columns.items():
                 if where < len(below.cells) and below.cells[where] != "":
-                    yield _Value(
+                    yield Measured(
                         below.line,
                         f"{letter}{column}",
                         below.cells[where],
@@ -231,13 +247,13 @@ def _is_number(text: str) -> bool:
 
 
 def _check(
-    values: Sequence[_Value], expected: Expected, barcode: str, problems: _Problems
+    values: Sequence[Measured], expected: Expected, barcode: str, problems: _Problems
 ) -> tuple[dict[str, float | str], tuple[str, ...]]:
     """The values of the wells that were asked for, and the wells that nobody asked for."""
     _check_plate(values, expected, barcode, problems)
     on_plate = frozenset(well_names(expected.rows, expected.columns))
     asked = frozenset(expected.wells)
-    seen: dict[str, int] = {}
+    seen: dict[str, int | None] = {}
     taken: dict[str, float | str] = {}
     for one in values:
         if one.barcode is not None and one.barcode != expected.barcode:
@@ -250,9 +266,7 @@ def _check(
                 one.line,
             )
         elif well in seen:
-            problems.add(
-                f"{well} stands here twice; the first time in line {seen[well]}.", "Keep one.", one.line
-            )
+            problems.add(f"{well} stands here twice{_first_time(seen[well])}.", "Keep one.", one.line)
         else:
             seen[well] = one.line
             if well in asked:
@@ -263,7 +277,11 @@ def _check(
     return taken, tuple(well for well in seen if well not in asked)
 
 
-def _check_plate(values: Sequence[_Value], expected: Expected, barcode: str, problems: _Problems) -> None:
+def _first_time(line: int | None) -> str:
+    return "" if line is None else f"; the first time in line {line}"
+
+
+def _check_plate(values: Sequence[Measured], expected: Expected, barcode: str, problems: _Problems) -> None:
     named = {one.barcode for one in values}
     if barcode and barcode != expected.barcode:
         problems.add(
@@ -284,7 +302,7 @@ def _check_plate(values: Sequence[_Value], expected: Expected, barcode: str, pro
 
 
 def _take(
-    one: _Value, well: str, expected: Expected, taken: dict[str, float | str], problems: _Problems
+    one: Measured, well: str, expected: Expected, taken: dict[str, float | str], problems: _Problems
 ) -> None:
     if one.unit is not None and _unit(one.unit) != _unit(expected.unit):
         problems.add(
@@ -318,7 +336,7 @@ def _within(value: float, expected: Expected) -> bool:
     )
 
 
-def _number(one: _Value) -> float | str | None:
+def _number(one: Measured) -> float | str | None:
     """A finite number, OVER, or None for what is neither."""
     if isinstance(one.value, float):
         return one.value if math.isfinite(one.value) else None

@@ -95,7 +95,7 @@ def _folder(spec: WorkcellSpec, role: str, address: str) -> Path:
             f"{address!r} is no folder for worklists." if address else f"{role} has no folder for worklists.",
             "Write folder:NAME, seen from the workcell file; all persons of a bench may share one.",
         )
-    return spec.folder / address.removeprefix(SCHEME)
+    return (spec.folder / address.removeprefix(SCHEME)).resolve()
 
 
 def _desk(fitting: Fitting, model: type[_Settings]) -> Desk:

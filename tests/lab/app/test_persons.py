@@ -1,0 +1,149 @@
+"""Whole campaigns on a bench without robots: worklists out, results in, and nothing asked for twice."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from devices.person.folder import SheetFolder
+from devices.person.sheet import HandIn, Sheet
+from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.types import CampaignStatus, Origin, StepStatus
+from tests.devices.person.bench import STRENGTH, Worker, handed, write_bench
+
+
+def run(folder: Path) -> Outcome:
+    with Laboratory.open(Settings(store=str(folder / "lab.db"))) as laboratory:
+        (outcome,) = laboratory.run([prepare(folder / "campaign.yaml")])
+    return outcome
+
+
+def test_a_lab_without_robots_runs_a_campaign_from_worklists(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    with Worker(folder) as worker:
+        outcome = run(tmp_path)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [sheet.verb for sheet in worker.done] == ["work", "measure"] * 2
+    assert all(folder.taken(sheet.id) for sheet in folder.sheets())
+    assert len(outcome.results) == 6
+    for experiment, observation in outcome.results:
+        assert observation.usable
+        assert observation.origin is Origin.MANUAL
+        expected = STRENGTH[experiment.candidate.id] / STRENGTH["WT"]
+        assert observation.value == pytest.approx(expected, rel=0.05)
+
+
+def test_the_papers_name_barcodes_wells_and_volumes_and_draw_the_plate(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    with Worker(folder):
+        run(tmp_path)
+    work, measure = folder.sheets()[:2]
+    papers = tmp_path / "worklists" / work.id
+    rows = (papers / "worklist.csv").read_text().splitlines()
+    assert rows[0].startswith("line,action,source_barcode,source_labware,source_well,holds,target_barcode")
+    assert len(rows) == 1 + len(work.lines)
+    assert rows[1].startswith("1,pipette,L0001,library,")
+    assert rows[-1] == "25,then,,,,,,,,,Shake for 10 min."
+    page = (papers / "worklist.html").read_text()
+    assert "L0001" in page
+    assert page.count('<table class="map">') == 2
+    asked = (tmp_path / "worklists" / measure.id / "results.csv").read_text().splitlines()
+    assert asked[0] == "barcode,well,value,unit"
+    assert len(asked) == 1 + 12
+    assert asked[1].startswith("P1,")
+    assert asked[1].endswith(",,OD")
+
+
+def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not_handed_out_twice(
+    tmp_path: Path,
+) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    out = threading.Event()
+
+    def leave_out(sheet: Sheet) -> HandIn | None:
+        out.set()
+        return None
+
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory, Worker(folder, leave_out):
+        running = threading.Thread(target=laboratory.run, args=([prepare(tmp_path / "campaign.yaml")],))
+        running.start()
+        assert out.wait(60)
+        laboratory.stop_now("Going home.")
+        running.join(60)
+    (sheet,) = folder.sheets()
+    assert folder.answer(sheet.id) is None
+    with Worker(folder) as worker, Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        (outcome,) = laboratory.resume()
+        steps = [
+            s
+            for one in laboratory.store.runs(outcome.campaign.id)
+            for s in laboratory.store.steps(one.run.id)
+        ]
+    assert outcome.status is CampaignStatus.FINISHED
+    assert worker.done[0].id == sheet.id
+    assert [one.verb for one in folder.sheets()] == ["work", "measure"] * 2
+    assert {step.status for step in steps} == {StepStatus.DONE}
+
+
+def test_what_was_handed_in_while_nobody_ran_counts_once_the_run_goes_on(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    out = threading.Event()
+
+    def leave_out(sheet: Sheet) -> HandIn | None:
+        out.set()
+        return None
+
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory, Worker(folder, leave_out):
+        running = threading.Thread(target=laboratory.run, args=([prepare(tmp_path / "campaign.yaml")],))
+        running.start()
+        assert out.wait(60)
+        laboratory.stop_now("Going home.")
+        running.join(60)
+    (sheet,) = folder.sheets()
+    with Worker(folder) as meanwhile:
+        while folder.answer(sheet.id) is None:
+            threading.Event().wait(0.005)
+    assert [one.id for one in meanwhile.done] == [sheet.id]
+    with (
+        Worker(folder, meanwhile.honest),
+        Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+    ):
+        (outcome,) = laboratory.resume()
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [one.verb for one in folder.sheets()] == ["work", "measure"] * 2
+
+
+def test_work_that_may_or_may_not_be_done_holds_the_run_for_a_person(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    with Worker(folder, lambda sheet: handed(sheet, said="unsure")):
+        outcome = run(tmp_path)
+    assert outcome.status is CampaignStatus.HELD
+    assert "Ada says that sheet_0001 may or may not be done." in str(outcome.error)
+    assert "drywet resolve" in str(outcome.error)
+
+
+def test_work_that_was_not_done_is_asked_for_again_on_a_new_worklist(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    first = True
+    worker: Worker
+
+    def not_at_first(sheet: Sheet) -> HandIn:
+        nonlocal first
+        if first:
+            first = False
+            return handed(sheet, said="not-done")
+        return worker.honest(sheet)
+
+    worker = Worker(folder, not_at_first)
+    with worker:
+        outcome = run(tmp_path)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [one.verb for one in folder.sheets()] == ["work", "work", "measure", "work", "measure"]
