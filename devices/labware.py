@@ -62,6 +62,8 @@ LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
         "trough_60ml": LabwareType(
             name="hamilton_1_trough_60mL_Vb", kind="trough", max_volume_ul=60_000.0, dead_volume_ul=3_000.0
         ),
+        # Of any maker, in a syringe pump; what its tube holds is not in it.
+        "syringe_10ml": LabwareType(name="syringe_10ml", kind="trough", max_volume_ul=10_000.0),
         # What Opentrons' robots know, by the load names of Opentrons' labware library. Dead volumes are estimates.
         "opentrons_pcr_plate_96": LabwareType(
             name="opentrons_96_wellplate_200ul_pcr_full_skirt",

@@ -21,6 +21,8 @@ SUFFIXES: dict[str, dict[str, float]] = {
     "_ul": {"ul": 1.0, "µl": 1.0, "ml": 1e3, "nl": 1e-3},
     "_c": {"c": 1.0, "°c": 1.0},
     "_s": {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "_c_per_min": {"c/min": 1.0, "°c/min": 1.0, "c/s": 60.0, "°c/s": 60.0},
+    "_ul_per_min": {"ul/min": 1.0, "µl/min": 1.0, "ml/min": 1e3, "ul/s": 60.0},
     "_nm": {"nm": 1.0},
     "_rpm": {"rpm": 1.0},
     "_umol_l": {"umol/l": 1.0, "µmol/l": 1.0, "um": 1.0, "mmol/l": 1e3, "nmol/l": 1e-3},

@@ -67,6 +67,8 @@ _UNITS = {
     "_ul": "µl",
     "_c": "°C",
     "_nm": "nm",
+    "_c_per_min": "°C/min",
+    "_ul_per_min": "µl/min",
     "_rpm": "rpm",
     "_umol_l": "µmol/l",
     "_mmol_l": "mmol/l",
