@@ -14,6 +14,7 @@ from lab.cli.protocol import protocol
 from lab.cli.stopping import go_on, pause, safe, stop
 from lab.cli.surgery import inventory, results, samples
 from lab.cli.workcells import workcell_commands
+from lab.cli.worklists import worklist
 from lab.errors import DrywetError
 
 __all__ = ["app", "main"]
@@ -206,6 +207,7 @@ def doctor(
 
 
 app.add_typer(workcell_commands, name="workcell")
+app.add_typer(worklist, name="worklist")
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")
