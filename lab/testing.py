@@ -32,7 +32,8 @@ import pytest
 
 from lab.app import Laboratory, Outcome, Settings
 from lab.app.belief import read_bench
-from lab.app.scripts import ScriptRehearsal, prepare_script, rehearse_script, script_readings
+from lab.app.script_records import script_readings
+from lab.app.scripts import ScriptRehearsal, prepare_script, rehearse_script
 from lab.dry_run import DryRun
 from lab.engine.progress import Progress, StepEnded
 from lab.errors import DrywetError, Infeasible

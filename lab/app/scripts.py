@@ -20,11 +20,9 @@ from lab.dry_run import DryRun, commands_of, dry_run
 from lab.errors import BadInput, CampaignFileError
 from lab.files import CampaignFile, Material, SourceFile, load_workcell
 from lab.interfaces import Command
-from lab.store import CampaignRecord, Store
 from lab.strict import did_you_mean
 from lab.types import (
     Batch,
-    CampaignStatus,
     Candidate,
     Experiment,
     Goal,
@@ -35,35 +33,24 @@ from lab.types import (
     Reason,
     new_id,
 )
-from protocols import protocol, protocol_names
-from protocols.registry import NEEDED
 from protocols.scripts import (
     Plate,
     PlateMap,
-    Reading,
     Reagent,
     Script,
     Wells,
     load_script,
     read_plate_map,
-    read_scripts,
-    readings_of,
 )
-from protocols.scripts.form import Entry, Form, form_of_model
+from protocols.scripts.form import Entry
 from protocols.scripts.script import IMAGINED, parameters_of
 
 __all__ = [
-    "ListedProtocol",
     "ScriptRehearsal",
     "Tried",
-    "finished_before",
-    "list_protocols",
     "prepare_script",
     "read_setting",
     "rehearse_script",
-    "script_form",
-    "script_readings",
-    "write_readings",
 ]
 
 _NOTHING = Candidate(id="none")
@@ -248,63 +235,6 @@ def rehearse_script(prepared: Prepared) -> ScriptRehearsal:
     )
 
 
-def script_readings(store: Store, record: CampaignRecord) -> tuple[tuple[str, Reading], ...]:
-    """What a campaign's runs have read, with the run that each reading is of, in order."""
-    return tuple(
-        (one.run.id, reading)
-        for one in store.runs(record.campaign.id)
-        for reading in readings_of(store.documents(one.run.id))
-    )
-
-
-def write_readings(store: Store, record: CampaignRecord, path: Path) -> int:
-    """Every well of every reading as a line of a CSV file; gives the number of lines.
-
-    Raises:
-        BadInput: it can't be written.
-    """
-    uses = {
-        (one.run.id, use.labware, use.well): use.content
-        for one in store.runs(record.campaign.id)
-        for use in one.run.layout.wells
-    }
-    written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow(
-        ["reading", "run", "plate", "well", "content", "mode", "cycle", "value", "saturated", "lab_time_s"]
-    )
-    lines = 0
-    for number, (run, reading) in enumerate(script_readings(store, record), start=1):
-        for well, trace in reading.traces.items():
-            content = uses.get((run, reading.plate, well), "")
-            for cycle, value in enumerate(trace, start=1):
-                lines += 1
-                table.writerow(
-                    [
-                        number,
-                        run,
-                        reading.plate,
-                        well,
-                        content,
-                        reading.mode,
-                        cycle,
-                        "" if value != value else value,
-                        "yes" if well in reading.saturated else "no",
-                        reading.lab_time_s,
-                    ]
-                )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(written.getvalue(), encoding="utf-8")
-    except OSError as error:
-        raise BadInput(
-            f"The readings can't be written: {error.strerror}.",
-            way_out="Name another file: --csv FILE",
-            file=path,
-        ) from error
-    return lines
-
-
 def _read_settings(script: Script, settings: Mapping[str, JsonValue]) -> tuple[Any, dict[str, JsonValue]]:
     """The parameters, and the same as the store keeps them.
 
@@ -401,75 +331,3 @@ def _after(before: Bench, commands: Sequence[Command]) -> Bench:
         except (KeyError, ValueError):
             break  # the dry run says so, as one of its problems
     return bench
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedProtocol:
-    """A protocol that there is.
-
-    Args:
-        where: ``drywet``, or the file that it stands in.
-        wrong: why it can't be used; None where it can.
-    """
-
-    name: str
-    where: str
-    summary: str
-    wrong: BadInput | None = None
-
-
-def list_protocols(folder: Path | None) -> tuple[ListedProtocol, ...]:
-    """Ours, then those of a folder: functions, and modules with the five names of a campaign's protocol.
-
-    Raises:
-        BadInput: there is no such folder.
-    """
-    found = [
-        ListedProtocol(name=name, where="drywet", summary=_first_line(protocol(name).__doc__))
-        for name in protocol_names()
-    ]
-    for file in () if folder is None else read_scripts(folder):
-        where = str(file.path)
-        if file.wrong is not None:
-            found.append(
-                ListedProtocol(name=file.path.stem, where=where, summary="can't be used", wrong=file.wrong)
-            )
-        found += [
-            ListedProtocol(name=name, where=where, summary=script.form.summary)
-            for name, script in file.scripts.items()
-        ]
-        if file.module is not None and all(hasattr(file.module, name) for name in NEEDED):
-            found.append(
-                ListedProtocol(name=file.path.stem, where=where, summary=_first_line(file.module.__doc__))
-            )
-    return tuple(found)
-
-
-def script_form(named: str) -> tuple[Form, str]:
-    """The form of a protocol, one of ours by its name too, and what it is called.
-
-    Raises:
-        BadInput: no such protocol.
-    """
-    if named in protocol_names():
-        module = protocol(named)
-        return form_of_model(module.Parameters, _first_line(module.__doc__)), named
-    script = load_script(named)
-    return script.form, script.name
-
-
-def finished_before(where: str, prepared: Prepared) -> bool:
-    """Whether the last run of this protocol came to its end, so that the next one begins afresh.
-
-    Args:
-        where: the store, which need not be there.
-    """
-    if "://" not in where and not Path(where).exists():
-        return False
-    with Store.open(where, read_only=True) as store:
-        records = [record for record in store.campaigns() if record.campaign.name == prepared.file.name]
-    return bool(records) and records[-1].status in (CampaignStatus.FINISHED, CampaignStatus.ABORTED)
-
-
-def _first_line(docstring: str | None) -> str:
-    return (docstring or "").strip().split("\n\n")[0].replace("\n", " ")

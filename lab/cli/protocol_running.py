@@ -11,7 +11,8 @@ from rich.table import Table
 
 from lab.app import Outcome, Settings
 from lab.app.replay import Replayed, replay
-from lab.app.scripts import finished_before, rehearse_script, script_readings, write_readings
+from lab.app.script_records import finished_before, script_readings, write_readings
+from lab.app.scripts import rehearse_script
 from lab.cli import text
 from lab.cli.choosing import chosen, open_to_read
 from lab.cli.protocol_telling import Asked

@@ -13,15 +13,8 @@ from rich.table import Table
 
 from lab.app.pictures import draw_deck
 from lab.app.prepare import Prepared
-from lab.app.scripts import (
-    ListedProtocol,
-    ScriptRehearsal,
-    Tried,
-    list_protocols,
-    prepare_script,
-    rehearse_script,
-    script_form,
-)
+from lab.app.script_listing import ListedProtocol, list_protocols, script_form
+from lab.app.scripts import ScriptRehearsal, Tried, prepare_script, rehearse_script
 from lab.cli import text
 from lab.cli.dry_running import arguments_words
 from lab.errors import BadInput

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, overload
 
 import bluesky.plan_stubs as bps
@@ -14,23 +13,21 @@ import numpy as np
 from bluesky.utils import Msg
 
 from lab.bench import Bench
-from lab.errors import ActionOutsideStep, BadInput, DrywetError, Infeasible
+from lab.errors import BadInput, DrywetError
 from lab.interfaces import RunRecord, StepEnd, Ticket, Workcell
 from lab.types import Batch, Campaign, JsonValue, Layout, Observation, WellUse, new_id
 from protocols.parameters import read_parameters
-from protocols.scripts.bench import TURN, ScriptBench
+from protocols.scripts.bench import ScriptBench
 from protocols.scripts.form import Form, form_of
+from protocols.scripts.guarding import Guard
 from protocols.scripts.kinds import Plate, PlateMap, Reagent, Sample, Samples, Well, Wells
 from protocols.scripts.readings import RETURNED, Returned, readings_of, returned_of
 from protocols.scripts.results import READINGS, Recorded, flat_results, observations_of, results_to_json
 
-__all__ = ["IMAGINED", "MOST_STEPS", "Script", "protocol"]
+__all__ = ["IMAGINED", "Script", "parameters_of", "protocol"]
 
 IMAGINED = (0.0, 1.0)
 """What readings show while a run is laid out and tried dry: a protocol that asks what it read goes both ways."""
-
-MOST_STEPS = 5000
-"""Of one run. A loop that waits for a reading, and never gets one in a dry run, ends here."""
 
 Function = Callable[..., Generator[Msg, Any, Any]]
 Analysis = Callable[..., Any]
@@ -81,6 +78,7 @@ class Script:
         self.line = code.co_firstlineno
         self.text = ""
         self._analysis: Analysis | None = None
+        self._guard = Guard(self.name, self.file, self.line)
 
     def __call__(self, bench: ScriptBench, *values: Any, **named: Any) -> Plan:
         """The steps, for another protocol: ``yield from dilute(bench, plate)``."""
@@ -207,12 +205,12 @@ class Script:
         except DrywetError:
             raise
         except Exception as error:
-            raise self._failed(error, "analysis") from error
+            raise self._guard.failed(error, "analysis") from error
 
     def _steps(
         self, bench: ScriptBench, batch: Batch, campaign: Campaign, parameters: Any, lines: list[int] | None
     ) -> Plan:
-        returned = yield from self._guarded(
+        returned = yield from self._guard.walk(
             bench, self._bound(bench, batch, campaign, parameters), [] if lines is None else lines
         )
         yield from bps.create(name=RETURNED)
@@ -234,7 +232,7 @@ class Script:
         final = Bench.from_json(snapshot)
         bench = ScriptBench(final, workcell, plates=None, seed=seed, imagined=imagined, file=self.file)
         walk = _Walk(bench, final)
-        plan = self._guarded(bench, self._bound(bench, batch, campaign, parameters), [])
+        plan = self._guard.walk(bench, self._bound(bench, batch, campaign, parameters), [])
         answer: Any = None
         try:
             while True:
@@ -258,101 +256,6 @@ class Script:
             return self.function(bench, **values)
 
         return start
-
-    def _guarded(self, bench: ScriptBench, start: Callable[[], Plan], lines: list[int]) -> Plan:
-        """The protocol's messages, less the turns between actions; what goes wrong in it names its line.
-
-        Returns:
-            JSON of what it gives back.
-
-        Raises:
-            BadInput: the protocol itself fails.
-            ActionOutsideStep: it acts outside a step; names the line.
-        """
-        answer: Any = None
-        thrown: Exception | None = None
-        steps = 0
-        plan = None
-        try:
-            plan = self._whole(bench, start())
-        except DrywetError:
-            raise
-        except Exception as error:
-            raise self._failed(error) from error
-        while True:
-            try:
-                msg = plan.send(answer) if thrown is None else plan.throw(thrown)
-            except StopIteration as end:
-                return end.value
-            except ActionOutsideStep as refused:
-                raise self._with_line(refused) from refused
-            except Infeasible as wrong:
-                raise self._located(wrong) from wrong
-            except DrywetError:
-                raise
-            except Exception as error:
-                if error is thrown:
-                    raise
-                raise self._failed(error) from error
-            if isinstance(thrown, DrywetError):
-                # The protocol has caught it and would go on, which is not for it to decide.
-                raise self._with_line(thrown) if isinstance(thrown, ActionOutsideStep) else thrown
-            answer, thrown = None, None
-            if msg is TURN:
-                continue
-            if msg.command == "step_begin":
-                steps += 1
-                lines.append(bench.line_under_way)
-                if steps > MOST_STEPS:
-                    raise Infeasible(
-                        (
-                            f"{self.name} asks for more than {MOST_STEPS:,} steps (line {bench.line_under_way}).",
-                        ),
-                        way_out="Let each loop end by itself: for _ in range(20): ... and break on a reading.",
-                    )
-            try:
-                answer = yield msg
-            except GeneratorExit:
-                plan.close()
-                raise
-            except Exception as error:  # noqa: BLE001  whatever the run engine throws belongs to the plan
-                thrown = error
-
-    def _whole(self, bench: ScriptBench, body: Plan) -> Plan:
-        """The protocol, and everything home after it."""
-        returned = results_to_json((yield from body))
-        yield from bench.finish()
-        return returned
-
-    def _line_of(self, error: BaseException) -> int | None:
-        """The line of the protocol's file that an error comes from."""
-        line, frames = None, error.__traceback__
-        while frames is not None:
-            if frames.tb_frame.f_code.co_filename == self.file:
-                line = frames.tb_lineno
-            frames = frames.tb_next
-        return line
-
-    def _failed(self, error: Exception, what: str = "protocol") -> BadInput:
-        return BadInput(
-            f"This {what} failed: {type(error).__name__}: {error}.",
-            way_out="Mend the file.",
-            file=self.file,
-            line=self._line_of(error),
-        )
-
-    def _with_line(self, refused: ActionOutsideStep) -> ActionOutsideStep:
-        line = self._line_of(refused)
-        words = f"{str(refused).rstrip('.')} ({Path(self.file).name}, line {line or self.line})."
-        return refused if f"line {line}" in str(refused) else ActionOutsideStep(words)
-
-    def _located(self, wrong: Infeasible) -> Infeasible:
-        line = self._line_of(wrong)
-        if line is None:
-            return wrong
-        return Infeasible(
-            tuple(f"Line {line}: {problem}" for problem in wrong.problems), way_out=wrong.way_out
-        )
 
 
 @overload
