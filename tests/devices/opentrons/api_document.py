@@ -50,7 +50,7 @@ def hold_exchange(method: str, path: str, query: dict[str, str], body: Any, stat
     told = operation(method, path)
     known = {parameter["name"]: parameter for parameter in told.get("parameters", ())}
     for name, text in query.items():
-        assert known[name]["in"] == "query", f"{method} {path} takes no {name}"
+        assert known.get(name, {}).get("in") == "query", f"{method} {path} takes no {name}"
         value = text if known[name]["schema"]["type"] == "string" else json.loads(text)
         hold(known[name]["schema"], value, f"{name} of {method} {path}")
     content = told.get("requestBody", {}).get("content", {})
