@@ -334,6 +334,7 @@ def repertoires() -> dict[str, Repertoire]:
         "liquid_handler/opentrons": OPENTRONS_FAULTS,
         "plate_reader/infinite": READER_FAULTS,
         "plate_reader/clariostar": READER_FAULTS,
+        "plate_reader/synergy": READER_FAULTS,
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
         "plate_hotel/preciseflex": PRECISEFLEX,

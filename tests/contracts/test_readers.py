@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
+from devices.plate_reader.biotek_wire import BioTekRefuses
 from devices.plate_reader.clariostar import clariostar
 from devices.plate_reader.held import HeldReading
 from devices.plate_reader.infinite import infinite
 from devices.plate_reader.reader import Reader
+from devices.plate_reader.synergy import synergy
 from digital_twin.chemistry import chemistry
 from digital_twin.faults import BEFORE_OR_AFTER, NO_FAULTS, FaultRule, FaultScript, Moment
 from digital_twin.instruments.plate_reader import READER_FAULTS, ReaderRefuses, clariostar_twin, infinite_twin
+from digital_twin.instruments.synergy import synergy_twin
 from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import ConnectionLost, DeviceFault, FaultKind, LidFault
@@ -31,15 +34,24 @@ READINGS = (
 
 READER_CALLS = ("close", "read_fluorescence", "read_absorbance", "open")
 
+
+class Refused(ReaderRefuses, BioTekRefuses):
+    """A refusal, as every make tells it."""
+
+
 READER_HOW = (
     How("killed before it acted"),
     How("killed after it acted", acted=True),
     How("wire lost", acted=True, error=lambda channels: ConnectionResetError("gone")),
-    How("refused", error=lambda channels: ReaderRefuses("not now")),
+    How("refused", error=lambda channels: Refused("not now")),
 )
 
 
-MAKES = {"clariostar": (clariostar, clariostar_twin), "infinite": (infinite, infinite_twin)}
+MAKES = {
+    "clariostar": (clariostar, clariostar_twin),
+    "infinite": (infinite, infinite_twin),
+    "synergy": (synergy, synergy_twin),
+}
 
 
 class ReaderRig:
@@ -89,7 +101,7 @@ def clock() -> Iterator[LabClock]:
 def reading_of(command: Any, make: str) -> tuple[int, Any]:
     """How many calls of the backend a reading takes, and what it gives back, undisturbed."""
     with LabClock(virtual=True) as clock:
-        rig, whole = ReaderRig(clock, remembers=True, make=make), Breaker(at=None)
+        rig, whole = ReaderRig(clock, remembers=make != "synergy", make=make), Breaker(at=None)
 
         async def body() -> Any:
             device = await rig.reader(whole)
@@ -101,8 +113,8 @@ def reading_of(command: Any, make: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize(
     ("make", "remembers"),
-    [("clariostar", True), ("infinite", True), ("clariostar", False)],
-    ids=["clariostar", "infinite", "one_that_forgets"],
+    [("clariostar", True), ("infinite", True), ("clariostar", False), ("synergy", False)],
+    ids=["clariostar", "infinite", "one_that_forgets", "synergy"],
 )
 @pytest.mark.parametrize("how", READER_HOW, ids=lambda how: how.name)
 @pytest.mark.parametrize("command", READINGS, ids=lambda command: command.verb)
@@ -187,7 +199,8 @@ def test_a_reading_made_before_the_step_is_not_taken_for_its_own(clock: LabClock
 
 
 SCRIPTED = [
-    (command, FaultRule(instrument="reader", kind=kind, where=command.verb, at=(1,), moment=moment))
+    (make, command, FaultRule(instrument="reader", kind=kind, where=command.verb, at=(1,), moment=moment))
+    for make in ("clariostar", "synergy")
     for command in READINGS
     for kind in sorted(READER_FAULTS.verbs[command.verb])
     for moment in ((Moment.BEFORE, Moment.AFTER) if kind in BEFORE_OR_AFTER else (Moment.BEFORE,))
@@ -195,12 +208,15 @@ SCRIPTED = [
 
 
 @pytest.mark.parametrize(
-    ("command", "rule"), SCRIPTED, ids=lambda value: getattr(value, "key", "") or value.verb
+    ("make", "command", "rule"),
+    SCRIPTED,
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "key", "") or value.verb,
 )
 def test_a_fault_of_the_reader_is_told_by_its_kind_and_the_reading_is_there_or_made_again(
-    clock: LabClock, command: Any, rule: FaultRule
+    clock: LabClock, make: str, command: Any, rule: FaultRule
 ) -> None:
-    rig, unbroken = ReaderRig(clock, remembers=True), Breaker(at=None)
+    remembers = make == "clariostar"
+    rig, unbroken = ReaderRig(clock, remembers=remembers, make=make), Breaker(at=None)
 
     async def body() -> None:
         device = await rig.reader(unbroken, FaultScript(rules=(rule,)))
@@ -217,7 +233,7 @@ def test_a_fault_of_the_reader_is_told_by_its_kind_and_the_reading_is_there_or_m
         await device.look()
         await device.safe()
         said = await verb.reconcile(command, tried.marks)
-        assert (said.answer is Answer.DONE) == (made == command.cycles)
+        assert (said.answer is Answer.DONE) == (remembers and made == command.cycles)
         assert not rig.world.is_shut("reader")
 
     clock.run(body())

@@ -9,7 +9,7 @@ from lab.app.drivers.fitting import Fitting
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 
-__all__ = ["evo_handler"]
+__all__ = ["evo_handler", "synergy_reader"]
 
 
 def evo_handler(fitting: Fitting) -> Any:
@@ -24,6 +24,35 @@ def evo_handler(fitting: Fitting) -> Any:
 
         driver = evo_twin(fitting.world, name=fitting.spec.role, script=fitting.script)
     return evo(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def synergy_reader(fitting: Fitting) -> Any:
+    """Agilent BioTek Synergy H1; its setting ``device_id`` says which, where there are several FTDI chips."""
+    from devices.plate_reader.synergy import real_synergy, synergy
+
+    device_id = _text(fitting.settings, "device_id", known=("device_id",))
+    if fitting.world is None:
+        driver = real_synergy(device_id=device_id)
+    else:
+        from digital_twin.instruments.synergy import synergy_twin
+
+        driver = synergy_twin(
+            fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
+        )
+    return synergy(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def _text(settings: Mapping[str, Any], name: str, *, known: tuple[str, ...]) -> str | None:
+    """A setting that is a text; None where the file does not say.
+
+    Raises:
+        BadInput: it is none; or there is a setting that this driver does not have.
+    """
+    _only(settings, known)
+    value = settings.get(name)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise BadInput(f"{value!r} is no {name}.", way_out="Write a text.", field=f"settings.{name}")
+    return value
 
 
 def _number(

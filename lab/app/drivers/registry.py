@@ -40,6 +40,7 @@ DRIVERS: dict[str, Driver] = {
     "liquid_handler/evo": Driver("bench", f"{_HERE}.pylabrobot_machines:evo_handler"),
     "plate_reader/infinite": Driver("reader", f"{_HERE}.plate_bench:infinite_reader"),
     "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
+    "plate_reader/synergy": Driver("reader", f"{_HERE}.pylabrobot_machines:synergy_reader"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
     "climate_chamber/lads": Driver("chamber", f"{_HERE}.networked:lads_chamber"),
