@@ -76,7 +76,7 @@ def test_the_protocols_are_those_that_pylabrobot_was_tried_with_on_an_instrument
         assert b"004701010108120001200100001100100000106000080580113\x03" in port.sent
         await device.fluorescence.set(FLUORESCENCE)
         expected = (
-            b"0084010101081200012000011000001000001350001002002000485000052800000000000000000021001119\x03"
+            b"0084010101081200012001000011001000001350001002002000485000052800000000000000000021001119\x03"
         )
         assert expected in port.sent
         assert b"621220\x03" in port.sent
