@@ -334,14 +334,22 @@ class OpentronsRobot(StandardReadable):
             yield began
         except DeviceFault as failure:
             failure.nothing_done = not began
-            try:
-                check_lease()
-                await self.safe()
-            except StaleLease:
-                pass  # it is another's by now, who may be at work with it
-            except DeviceFault as second:
-                failure.add_note(f"The safe state was not reached either: {second}")
+            if began:
+                await self._clear_after(failure)
             raise
+
+    async def _clear_after(self, failure: DeviceFault) -> None:
+        """Throw tips away because a command failed in its midst, and keep both errors if that fails too.
+
+        Not where the robot is another's by now, who may be at work with it.
+        """
+        try:
+            check_lease()
+            await self.safe()
+        except StaleLease:
+            return
+        except DeviceFault as second:
+            failure.add_note(f"The safe state was not reached either: {second}")
 
     # afterwards
 

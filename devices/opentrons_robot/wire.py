@@ -35,6 +35,9 @@ REPLY_S = 10.0
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes after which an answer is none. The analysis of a long protocol has some megabytes."""
 
+_ENDED = ("disconnected", "peer closed")
+"""Of httpx's words for a protocol error: those that say that the other side hung up."""
+
 WAY_OUT = "Write http://HOST:31950, with the robot's address from the Opentrons App."
 
 
@@ -140,7 +143,7 @@ class Wire:
                 f"{self.where}: nobody answers ({_said(nobody)}).", nothing_done=True
             ) from nobody
         except (httpx.DecodingError, httpx.RemoteProtocolError) as bad:
-            if isinstance(bad, httpx.RemoteProtocolError) and "disconnected" in str(bad):
+            if isinstance(bad, httpx.RemoteProtocolError) and any(word in str(bad) for word in _ENDED):
                 raise ConnectionLost(
                     f"{self.where}: the connection ended during {asked} ({_said(bad)})."
                 ) from bad

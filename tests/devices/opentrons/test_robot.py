@@ -29,7 +29,7 @@ from lab.errors import (
     StaleLease,
 )
 from lab.interfaces import Answer
-from lab.types import Origin
+from lab.types import Mark, Origin
 from tests.devices.broken_off import Breaker, try_once
 from tests.devices.opentrons.robot_bench import (
     NAME,
@@ -236,7 +236,7 @@ def test_while_somebody_else_is_at_a_run_a_command_is_refused_and_nothing_of_it_
             assert isinstance(tried.fault, InstrumentBusy)
             assert tried.fault.nothing_done
             assert not tried.marks
-            assert (await client.run(run.id)).status == "stopped"
+            assert (await client.run(run.id)).status == "running"
 
     clock.run(body())
 
@@ -323,8 +323,6 @@ def test_a_command_that_is_broken_off_ends_and_the_safe_state_after_it_leaves_no
             marks: list[Any] = []
 
             async def note(name: str, details: Any) -> None:
-                from lab.types import Mark
-
                 marks.append(Mark(name=name, details=details, lab_time_s=clock.now()))
 
             verb.engage(token=1, limit_s=1000.0, mark=note)
