@@ -24,7 +24,7 @@ from devices.person.paper import papers_of
 from devices.person.sheet import HandIn, Said, Sheet
 from devices.verb import Limits, Verb, faults_of
 from lab.bench import Bench
-from lab.errors import BadInput, ConnectionLost, InstrumentError, NonsenseReply
+from lab.errors import BadInput, ConnectionLost, DeviceFault, InstrumentError, NonsenseReply
 from lab.interfaces import Answer, Command, Reconciliation
 from lab.types import JsonValue, Mark, Origin
 
@@ -135,14 +135,16 @@ class Person(StandardReadable):
         result: Result[C] | None = None,
         *,
         limits: Limits | None = None,
-        **more: Any,
+        show: Callable[[JsonValue], Awaitable[None]] | None = None,
+        remark: Callable[[JsonValue], DeviceFault | None] | None = None,
     ) -> Verb[C]:
         """A verb that is a worklist.
 
         Args:
             result: what the journal keeps, from the command and what was handed in; by default who did it, and when.
             limits: of the workcell file.
-            more: further arguments of :class:`Verb`.
+            show: puts a journaled result into the device's signals.
+            remark: as of :class:`Verb`.
         """
         made: Result[C] = result or _signed
 
@@ -152,13 +154,19 @@ class Person(StandardReadable):
         async def reconcile(command: C, marks: Sequence[Mark]) -> Reconciliation:
             return await self._reconcile(command, marks, made)
 
+        async def restore(value: JsonValue) -> None:
+            await self._restored(value)
+            if show is not None:
+                await show(value)
+
         return Verb(
             run,
             command=command,
             limits=limits,
+            restore=restore,
             reconcile=reconcile,
+            remark=remark,
             watchdog_floor_s=self._desk.patience_s,
-            **more,
         )
 
     async def _answered(self, command: Command) -> HandIn:
@@ -185,7 +193,10 @@ class Person(StandardReadable):
         return answer
 
     def _out_for(self, command: Command) -> Sheet | None:
-        """The worklist of this very command that no run has the answer of; None where there is none."""
+        """The worklist of this very command that no run has the answer of; None where there is none.
+
+        One that was handed in as not done is over: the next try is a new one.
+        """
         arguments = _plain(command.to_json())
         folder = self._desk.folder
         try:
@@ -200,9 +211,17 @@ class Person(StandardReadable):
                 and sheet.verb == command.verb
                 and sheet.arguments == arguments
                 and not folder.taken(sheet.id)
+                and not self._refused(sheet)
             ),
             None,
         )
+
+    def _refused(self, sheet: Sheet) -> bool:
+        try:
+            answer = self._desk.folder.answer(sheet.id)
+        except BadInput:
+            return False  # Whoever reads it says what is wrong with it.
+        return answer is not None and answer.said is Said.NOT_DONE
 
     async def _hand_out(self, command: Command) -> Sheet:
         sheet_id = await asyncio.to_thread(self._desk.folder.reserve)
@@ -281,8 +300,12 @@ class Person(StandardReadable):
         if answer is None:
             sentence = f"{last} is still out, and the run waits for it again."
             return Reconciliation(answer=Answer.NOT_DONE, sentence=sentence, amid=True)
-        self._desk.folder.take(last)
+        # Nothing is taken: whoever only asks may be asking about a step that is sent again, and then finds the answer.
         return answer
+
+    async def _restored(self, result: JsonValue) -> None:
+        """A step counts as done: what was handed in for it is its own, and no later one's."""
+        await asyncio.to_thread(self._desk.folder.take, result["sheet"])
 
 
 def _plain(arguments: Any) -> Any:

@@ -171,7 +171,7 @@ class PersonReader(Person):
         self.set_name(name)
 
     def _reading(self, command: type[R], limits: Limits | None) -> Verb[R]:
-        return self.verb(command, self._result, limits=limits, restore=self._show, remark=saturation)
+        return self.verb(command, self._result, limits=limits, show=self._show, remark=saturation)
 
     async def _result(self, command: Reading, answer: HandIn) -> JsonValue:
         """What the journal keeps of a reading, and the signals show."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -58,18 +60,12 @@ def test_the_papers_name_barcodes_wells_and_volumes_and_draw_the_plate(tmp_path:
     assert asked[1].endswith(",,OD")
 
 
-def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not_handed_out_twice(
-    tmp_path: Path,
-) -> None:
+def stopped_with_a_worklist_out(tmp_path: Path, folder: SheetFolder) -> Sheet:
+    """A campaign whose first worklist is out when somebody has it stopped at once."""
     write_bench(tmp_path)
-    folder = SheetFolder(tmp_path / "worklists")
     out = threading.Event()
-
-    def leave_out(sheet: Sheet) -> HandIn | None:
-        out.set()
-        return None
-
-    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory, Worker(folder, leave_out):
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    with Laboratory.open(settings) as laboratory, Worker(folder, lambda sheet: out.set()):
         running = threading.Thread(target=laboratory.run, args=([prepare(tmp_path / "campaign.yaml")],))
         running.start()
         assert out.wait(60)
@@ -77,46 +73,61 @@ def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not
         running.join(60)
     (sheet,) = folder.sheets()
     assert folder.answer(sheet.id) is None
+    return sheet
+
+
+def done_steps(laboratory: Laboratory, campaign_id: str) -> list[str]:
+    runs = laboratory.store.runs(campaign_id)
+    steps = [step for one in runs for step in laboratory.store.steps(one.run.id)]
+    return [step.action for step in steps if step.status is StepStatus.DONE]
+
+
+def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not_handed_out_twice(
+    tmp_path: Path,
+) -> None:
+    folder = SheetFolder(tmp_path / "worklists")
+    sheet = stopped_with_a_worklist_out(tmp_path, folder)
     with Worker(folder) as worker, Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
         (outcome,) = laboratory.resume()
-        steps = [
-            s
-            for one in laboratory.store.runs(outcome.campaign.id)
-            for s in laboratory.store.steps(one.run.id)
-        ]
+        done = done_steps(laboratory, outcome.campaign.id)
     assert outcome.status is CampaignStatus.FINISHED
     assert worker.done[0].id == sheet.id
-    assert [one.verb for one in folder.sheets()] == ["work", "measure"] * 2
-    assert {step.status for step in steps} == {StepStatus.DONE}
+    assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
 
 
 def test_what_was_handed_in_while_nobody_ran_counts_once_the_run_goes_on(tmp_path: Path) -> None:
-    write_bench(tmp_path)
     folder = SheetFolder(tmp_path / "worklists")
-    out = threading.Event()
-
-    def leave_out(sheet: Sheet) -> HandIn | None:
-        out.set()
-        return None
-
-    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory, Worker(folder, leave_out):
-        running = threading.Thread(target=laboratory.run, args=([prepare(tmp_path / "campaign.yaml")],))
-        running.start()
-        assert out.wait(60)
-        laboratory.stop_now("Going home.")
-        running.join(60)
-    (sheet,) = folder.sheets()
-    with Worker(folder) as meanwhile:
-        while folder.answer(sheet.id) is None:
-            threading.Event().wait(0.005)
-    assert [one.id for one in meanwhile.done] == [sheet.id]
+    sheet = stopped_with_a_worklist_out(tmp_path, folder)
+    meanwhile = Worker(folder)
+    folder.hand_in(meanwhile.honest(sheet))
     with (
         Worker(folder, meanwhile.honest),
         Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
     ):
         (outcome,) = laboratory.resume()
+        done = done_steps(laboratory, outcome.campaign.id)
     assert outcome.status is CampaignStatus.FINISHED
-    assert [one.verb for one in folder.sheets()] == ["work", "measure"] * 2
+    assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
+
+
+def test_after_the_program_was_killed_the_same_worklist_is_asked_about(tmp_path: Path) -> None:
+    path = write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    store = str(tmp_path / "lab.db")
+    command = [sys.executable, "-m", "lab.cli", "run", str(path), "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as killed:
+        while not folder.sheets():
+            assert killed.poll() is None, killed.stderr and killed.stderr.read()
+            threading.Event().wait(0.02)
+        killed.kill()
+    (sheet,) = folder.sheets()
+    meanwhile = Worker(folder)
+    folder.hand_in(meanwhile.honest(sheet))
+    with Worker(folder, meanwhile.honest), Laboratory.open(Settings(store=store)) as laboratory:
+        (outcome,) = laboratory.resume()
+        done = done_steps(laboratory, outcome.campaign.id)
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
 
 
 def test_work_that_may_or_may_not_be_done_holds_the_run_for_a_person(tmp_path: Path) -> None:
