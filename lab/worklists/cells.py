@@ -73,8 +73,7 @@ def _text(path: Path, raw: bytes) -> list[Row]:
         raise BadInput("It is no UTF-8 text.", way_out="Save it as CSV in UTF-8.", file=path) from wrong
     if "\0" in text:
         raise BadInput("It is no text.", way_out="Save it as CSV in UTF-8, or as .xlsx.", file=path)
-    head = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max("\t;,", key=head.count)
+    separator = max("\t;,", key=text.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[Row] = []
     try:

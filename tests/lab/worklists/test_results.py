@@ -153,7 +153,7 @@ def test_what_is_no_table_is_refused_by_name(tmp_path: Path, raw: bytes, sentenc
 def test_what_is_no_workbook_is_refused(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "results.xlsx"
     path.write_bytes(raw)
-    with pytest.raises(BadInput, match="It is no Excel workbook, or a damaged one."):
+    with pytest.raises(BadInput, match="no Excel workbook"):
         read_results(path, EXPECTED)
 
 
@@ -165,8 +165,7 @@ def test_whatever_is_in_a_file_it_gives_all_numbers_or_a_sentence(
     path.write_bytes(raw)
     try:
         handed = read_results(path, EXPECTED, barcode="P0042")
-    except BadInput as refused:
-        assert refused.reason
-    else:
-        assert set(handed.values) == set(EXPECTED.wells)
-        assert all(value == OVER or math.isfinite(float(value)) for value in handed.values.values())
+    except BadInput:
+        return  # Anything else that it raises fails the test.
+    assert set(handed.values) == set(EXPECTED.wells)
+    assert all(value == OVER or math.isfinite(float(value)) for value in handed.values.values())
