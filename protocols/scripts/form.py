@@ -119,13 +119,11 @@ def form_of(function: Callable[..., Any]) -> Form:
     kinds: dict[str, tuple[Any, bool]] = {}
     for parameter in parameters[1:]:
         try:
-            kind, annotation, info = _read(parameter)
+            kind, annotation, info = _read(parameter, told.get(parameter.name))
         except BadInput as wrong:
             raise BadInput(
                 wrong.reason, way_out=wrong.way_out, file=code.co_filename, line=code.co_firstlineno
             ) from wrong
-        if info.description is None:
-            info.description = told.get(parameter.name)
         fields[parameter.name] = (annotation, info)
         kinds[parameter.name] = (kind, info.is_required())
     try:
@@ -161,7 +159,7 @@ _PASSED_AS: dict[Any, Any] = {
 """What stands in files and stores for the kinds that only a protocol knows."""
 
 
-def _read(parameter: inspect.Parameter) -> tuple[Any, Any, FieldInfo]:
+def _read(parameter: inspect.Parameter, told: str | None) -> tuple[Any, Any, FieldInfo]:
     """Kind, the annotation for the model, and the field."""
     if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
         raise BadInput(
@@ -184,10 +182,11 @@ def _read(parameter: inspect.Parameter) -> tuple[Any, Any, FieldInfo]:
     if default is parameter.empty and kind is Samples:
         default = ()
     annotation = Annotated[(plain, *metadata)] if metadata else plain
-    field: FieldInfo = Field() if default is parameter.empty else Field(default=_as_text(kind, default))
-    for one in metadata:
-        if isinstance(one, FieldInfo) and one.description:
-            field.description = one.description
+    described = (one.description for one in metadata if isinstance(one, FieldInfo) and one.description)
+    about: dict[str, Any] = {"description": next(described, told)}
+    if default is not parameter.empty:
+        about["default"] = _as_text(kind, default)
+    field: FieldInfo = Field(**about)
     return kind, annotation, field
 
 
