@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from digital_twin.physics.evaporation import Cover, evaporation_rate_ul_per_h
 from digital_twin.physics.plate import edge_exposure
-from digital_twin.thermal import ROOM_C, History
+from digital_twin.thermal import ROOM_C, History, cumulative
 from digital_twin.wells import Wells
 
-__all__ = ["dry"]
+__all__ = ["dry", "volumes_ul"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,26 +21,35 @@ _LAST_UL = 0.05
 """What a well keeps: a film of salt and protein that no longer counts as liquid."""
 
 
-def dry(wells: Wells, history: History, *, covered: bool, humidity: float) -> None:
-    """Take out the water that left the wells over a temperature history; solutes stay.
-
-    Args:
-        covered: by an auto-sealing lid.
-        humidity: relative, of the air outside, 0 to 1.
-    """
-    kind = wells.kind
-    exposure = _exposure(kind.rows, kind.columns)
+def dry(wells: Wells, history: History) -> None:
+    """Take out the water that left the wells over a history of temperature, air and cover; solutes stay."""
     steps_h = np.diff(history.times_s) / 3600.0
-    lost = np.zeros_like(wells.volume_ul)
+    rates = _rates_ul_per_h(wells, history)
+    lost = steps_h @ (0.5 * (rates[1:] + rates[:-1]))
+    left = np.maximum(wells.volume_ul - lost, np.minimum(wells.volume_ul, _LAST_UL))
+    wells.volume_ul = np.where(wells.volume_ul > 0.0, left, 0.0)
+
+
+def volumes_ul(wells: Wells, history: History) -> FloatArray:
+    """Volumes of n wells at the m times of a history that :func:`dry` has not seen yet: m x n, never below 0."""
+    lost = cumulative(_rates_ul_per_h(wells, history) / 3600.0, history.times_s)
+    left: FloatArray = np.maximum(wells.volume_ul[None, :] - lost, 0.0)
+    return left
+
+
+def _rates_ul_per_h(wells: Wells, history: History) -> FloatArray:
+    """m x n, of wells that are not dry."""
+    kind, around = wells.kind, history.around
+    exposure = _exposure(kind.rows, kind.columns)
+    rates = np.zeros_like(history.temperatures_c)
     for edges in range(3):
         here = exposure == edges
         if not np.any(here):
             continue
-        table = _rates(edges, "seal" if covered else "open", wells.shape.diameter_mm, humidity)
-        rates = np.interp(history.temperatures_c[:, here], _TABLE_C, table)
-        lost[here] = steps_h @ (0.5 * (rates[1:] + rates[:-1]))
-    left = np.maximum(wells.volume_ul - lost, np.minimum(wells.volume_ul, _LAST_UL))
-    wells.volume_ul = np.where(wells.volume_ul > 0.0, left, 0.0)
+        cover: Cover = "seal" if around.covered else "open"
+        table = _rates(edges, cover, wells.shape.diameter_mm, around.humidity)
+        rates[:, here] = np.interp(history.temperatures_c[:, here], _TABLE_C, table)
+    return rates
 
 
 @lru_cache(maxsize=64)

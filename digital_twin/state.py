@@ -18,7 +18,7 @@ from digital_twin.chemistry.interface import Chemistry
 from digital_twin.drying import dry
 from digital_twin.mixing import unmixed_after
 from digital_twin.physics.pipetting import channel_calibration
-from digital_twin.thermal import ROOM_C, SEATS, Climate, Seat, follow, lag_s, seat_pattern
+from digital_twin.thermal import ROOM_C, SEATS, Climate, Seat, Surroundings, follow, lag_s, seat_pattern
 from digital_twin.wells import Liquid, Wells
 from lab.bench import Bench, LabwareType, Position
 from lab.errors import BadInput
@@ -236,6 +236,12 @@ class State:
             return
         climate = self._around(piece)
         kind = piece.kind
+        covered = piece.lid is not None
+        around = Surroundings(
+            covered=covered,
+            humidity=self._humidity(piece, climate.seat, now_s),
+            light_suns=0.0 if covered else climate.seat.light_suns,
+        )
         history = follow(
             climate,
             begin_s=piece.time_s,
@@ -243,11 +249,11 @@ class State:
             wells_c=piece.wells_c,
             lag_s=lag_s(climate.seat, rows=kind.rows, columns=kind.columns, volume_ul=wells.volume_ul),
             pattern=self._pattern(piece.position, kind, climate.seat),
+            around=around,
         )
         if np.any(wells.volume_ul > 0.0):
             self.chemistry.expose(wells, history)
-            humidity = self._humidity(piece, climate.seat, now_s)
-            dry(wells, history, covered=piece.lid is not None, humidity=humidity)
+            dry(wells, history)
             rpm = self.shaking_rpm.get(piece.position or "", 0.0)
             wells.unmixed = unmixed_after(wells, duration_s=now_s - piece.time_s, shaking_rpm=rpm)
         piece.wells_c = history.temperatures_c[-1]

@@ -15,7 +15,17 @@ import numpy.typing as npt
 from digital_twin.physics import heat
 from digital_twin.physics.plate import edge_exposure
 
-__all__ = ["ROOM_C", "SEATS", "Climate", "History", "Seat", "cumulative", "follow", "seat_pattern"]
+__all__ = [
+    "ROOM_C",
+    "SEATS",
+    "Climate",
+    "History",
+    "Seat",
+    "Surroundings",
+    "cumulative",
+    "follow",
+    "seat_pattern",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,6 +47,7 @@ class Seat:
         off_s: time constant of the return to room temperature when it is off.
         uniformity_c: highest less lowest well at 95 C (block), or at 37 C in a 22 C room (adapter, air).
         humidity: relative, of the air above the plate, 0 to 1.
+        light_suns: irradiance on the plate by lamps that always burn; 1 is AM 1.5G, 1,000 W/m2.
     """
 
     contact: Literal["block", "adapter", "air"] = "air"
@@ -46,6 +57,7 @@ class Seat:
     off_s: float = 900.0
     uniformity_c: float = 0.0
     humidity: float = 0.4
+    light_suns: float = 0.0
 
 
 SEATS: dict[str, Seat] = {
@@ -74,6 +86,15 @@ SEATS: dict[str, Seat] = {
     # A small incubator or climate chamber with a fan: 1.5 C/min up, slower down since it only loses heat. Choices.
     "chamber": Seat(
         heating_c_per_s=0.025, cooling_c_per_s=0.01, settling_s=60.0, off_s=1800.0, uniformity_c=0.5
+    ),
+    # The same with lamps in it, for tests of photostability and light soaking (ISOS-L at one sun: Reese et al. 2011).
+    "light_chamber": Seat(
+        heating_c_per_s=0.025,
+        cooling_c_per_s=0.01,
+        settling_s=60.0,
+        off_s=1800.0,
+        uniformity_c=0.5,
+        light_suns=1.0,
     ),
     # A small anneal furnace with a metal floor, or a hot plate under a hood: 30 C/min at full power, no cooling but what it
     # loses, and air that is dry because it is warm. Choices.
@@ -152,16 +173,33 @@ class Climate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is around the wells of a plate besides warmth, the same all the while.
+
+    Args:
+        covered: by an auto-sealing lid, through which no light comes.
+        humidity: relative, of the air outside, 0 to 1.
+        light_suns: irradiance on open wells, as of :class:`Seat`.
+    """
+
+    covered: bool = False
+    humidity: float = 0.4
+    light_suns: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Temperatures of n wells at m times, linear between them.
 
     Args:
         times_s: m, increasing.
         temperatures_c: m x n.
+        around: what else they were exposed to.
     """
 
     times_s: FloatArray
     temperatures_c: FloatArray
+    around: Surroundings = Surroundings()
 
 
 def cumulative(rates_per_s: FloatArray, times_s: FloatArray) -> FloatArray:
@@ -210,6 +248,7 @@ def follow(
     wells_c: FloatArray,
     lag_s: FloatArray,
     pattern: FloatArray,
+    around: Surroundings = Surroundings(),
 ) -> History:
     """How n wells that stand in a place from one time to another warm or cool.
 
@@ -217,6 +256,7 @@ def follow(
         wells_c: n, at the beginning.
         lag_s: n time constants.
         pattern: n offsets per degree away from the room's temperature (:func:`seat_pattern`).
+        around: what else they are exposed to; kept in the history.
     """
 
     def seat_c(time_s: FloatArray) -> FloatArray:
@@ -228,7 +268,9 @@ def follow(
     if steady:
         here = seat_c(np.array([begin_s]))[0]
         if float(np.max(np.abs(wells_c - here))) < _SETTLED_C:
-            return History(times_s=np.array([begin_s, end_s]), temperatures_c=np.stack([wells_c, here]))
+            return History(
+                times_s=np.array([begin_s, end_s]), temperatures_c=np.stack([wells_c, here]), around=around
+            )
     times = _mesh(climate, begin_s, end_s)
     seats = seat_c(times)
     temperatures = np.empty_like(seats)
@@ -238,7 +280,7 @@ def follow(
         elapsed = (times[k] - times[k - 1]) / lag_s
         left = (temperatures[k - 1] - seats[k - 1]) * np.exp(-elapsed)
         temperatures[k] = seats[k] + left + (seats[k] - seats[k - 1]) * np.expm1(-elapsed) / elapsed
-    return History(times_s=times, temperatures_c=temperatures)
+    return History(times_s=times, temperatures_c=temperatures, around=around)
 
 
 def _mesh(climate: Climate, begin_s: float, end_s: float) -> FloatArray:

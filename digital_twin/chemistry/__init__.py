@@ -28,6 +28,12 @@ def _photovoltaic_blends() -> Chemistry:
     return PhotovoltaicBlends()
 
 
+def _blend_films() -> Chemistry:
+    from digital_twin.chemistry.blend_films import BlendFilms
+
+    return BlendFilms()
+
+
 def _tem1() -> Chemistry:
     from digital_twin.chemistry.tem1 import Tem1
 
@@ -39,6 +45,7 @@ CHEMISTRIES: dict[str, Callable[[], Chemistry]] = {
     "tem1": _tem1,
     "cell_free": _cell_free,
     "photovoltaic_blends": _photovoltaic_blends,
+    "blend_films": _blend_films,
 }
 """By the name that a workcell file gives."""
 

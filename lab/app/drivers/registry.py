@@ -44,6 +44,7 @@ DRIVERS: dict[str, Driver] = {
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
     "climate_chamber/lads": Driver("chamber", f"{_HERE}.networked:lads_chamber"),
+    "climate_chamber/lads_light": Driver("light_chamber", f"{_HERE}.networked:lads_chamber"),
     "plate_hotel/preciseflex": Driver("storage", f"{_HERE}.plate_bench:arm"),
     "furnace/eurotherm": Driver("furnace", f"{_HERE}.buses:eurotherm_furnace"),
     "syringe_pump/ne1000": Driver("bench", f"{_HERE}.buses:ne1000_pump"),
