@@ -321,6 +321,7 @@ class Faults:
 def repertoires() -> dict[str, Repertoire]:
     """Name of a driver, as workcell files use it -> what can go wrong with its twin."""
     # Instruments import this module.
+    from digital_twin.instruments.balance import METTLER_TOLEDO
     from digital_twin.instruments.bus_faults import AQ6370_FAULTS, EUROTHERM_FAULTS, NE1000_FAULTS
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
@@ -338,6 +339,7 @@ def repertoires() -> dict[str, Repertoire]:
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
         "plate_hotel/preciseflex": PRECISEFLEX,
+        "balance/mettler_toledo": METTLER_TOLEDO.repertoire,
         "furnace/eurotherm": EUROTHERM_FAULTS.repertoire,
         "syringe_pump/ne1000": NE1000_FAULTS.repertoire,
         "spectrometer/aq6370": AQ6370_FAULTS.repertoire,

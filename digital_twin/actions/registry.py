@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.actions import arm, atmosphere, climate, instruments, mishaps, pipetting, reading
+from digital_twin.actions import arm, atmosphere, climate, instruments, machines, mishaps, pipetting, reading
 from lab.types import JsonValue
 
 __all__ = ["ACTIONS", "BOOKKEEPING", "Effect", "Preparation"]
@@ -41,6 +41,8 @@ ACTIONS: dict[str, Preparation] = {
     "control": instruments.control,
     "infuse": instruments.infuse,
     "take_spectrum": instruments.take_spectrum,
+    "zero_balance": machines.zero_balance,
+    "weigh": machines.weigh,
     "clog": mishaps.clog,
     "lose_tips": mishaps.lose_tips,
     "drop": mishaps.drop,

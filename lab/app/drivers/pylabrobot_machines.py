@@ -9,7 +9,7 @@ from lab.app.drivers.fitting import Fitting
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 
-__all__ = ["evo_handler", "synergy_reader"]
+__all__ = ["evo_handler", "mettler_toledo_balance", "synergy_reader"]
 
 
 def evo_handler(fitting: Fitting) -> Any:
@@ -40,6 +40,38 @@ def synergy_reader(fitting: Fitting) -> Any:
             fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
         )
     return synergy(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def mettler_toledo_balance(fitting: Fitting) -> Any:
+    """Mettler Toledo balance or weigh module on a serial line."""
+    from devices.balance.mettler_toledo import mettler_toledo, real_mettler_toledo
+
+    _only(fitting.settings, ())
+    if fitting.world is None:
+        driver = real_mettler_toledo(_serial_port(fitting))
+    else:
+        from digital_twin.instruments.balance import mettler_toledo_twin
+
+        driver = mettler_toledo_twin(
+            fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
+        )
+    return mettler_toledo(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def _serial_port(fitting: Fitting) -> str:
+    """Path of the serial port that the address names.
+
+    Raises:
+        BadInput: it names none.
+    """
+    scheme, _, path = fitting.spec.address.partition(":")
+    if scheme != "serial" or not path:
+        raise BadInput(
+            f"{fitting.spec.address!r} is no serial port.",
+            way_out="Write serial:/dev/ttyUSB0, or set twin: true.",
+            field="address",
+        )
+    return path
 
 
 def _text(settings: Mapping[str, Any], name: str, *, known: tuple[str, ...]) -> str | None:

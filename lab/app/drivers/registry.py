@@ -41,6 +41,7 @@ DRIVERS: dict[str, Driver] = {
     "plate_reader/infinite": Driver("reader", f"{_HERE}.plate_bench:infinite_reader"),
     "plate_reader/clariostar": Driver("reader", f"{_HERE}.plate_bench:clariostar_reader"),
     "plate_reader/synergy": Driver("reader", f"{_HERE}.pylabrobot_machines:synergy_reader"),
+    "balance/mettler_toledo": Driver("bench", f"{_HERE}.pylabrobot_machines:mettler_toledo_balance"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
     "climate_chamber/lads": Driver("chamber", f"{_HERE}.networked:lads_chamber"),
