@@ -75,6 +75,9 @@ DIALECT = ServiceDialect(
 FAREWELL_S = 2.0
 """Longest time that saying goodbye to a server may take."""
 
+LIFE = 0.75
+"""Share of what a server grants a channel or an idle session after which the next request makes a new one."""
+
 _CLIENT_PATIENCE_S = 3600.0
 """asyncua's own limit of a request. Each exchange has one of ours, which is shorter."""
 
@@ -110,6 +113,7 @@ class OpcUa(ServiceTransport):
         self._device = device
         self._names = dict(names or {})
         self._client: Client | None = None
+        self._good_until_s = 0.0
         self._nodes: dict[str, Node] = {}
 
     @property
@@ -120,7 +124,9 @@ class OpcUa(ServiceTransport):
     def _connected(self) -> bool:
         from asyncua.client.ua_client import UaClientState
 
-        return self._client is not None and self._client.state is UaClientState.CONNECTED
+        if self._client is None or asyncio.get_running_loop().time() > self._good_until_s:
+            return False
+        return self._client.state is UaClientState.CONNECTED
 
     async def _connect(self) -> None:
         client_type = _client_type()
@@ -128,11 +134,19 @@ class OpcUa(ServiceTransport):
 
         # asyncua tells of each loss as an error with a traceback; here it is a fault of the device.
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)
-        self._client = client_type(self._url, timeout=_CLIENT_PATIENCE_S)
+        self._client = client = client_type(self._url, timeout=_CLIENT_PATIENCE_S)
         try:
-            await self._client.connect()
+            # The steps of asyncua's connect(), without its tasks that watch, reconnect and renew: here a request finds out
+            # by itself, and makes a new connection before the channel's lifetime is over.
+            await client.connect_socket()
+            await client.send_hello()
+            await client.open_secure_channel()
+            await client.create_session()
+            await client.activate_session()
         except UaError as refused:
             raise ConnectionRefusedError(f"the server refuses: {refused}") from refused
+        lifetime_s = min(client.secure_channel_timeout, client.session_timeout) / 1000.0
+        self._good_until_s = asyncio.get_running_loop().time() + LIFE * lifetime_s
 
     async def _drop(self) -> None:
         client, self._client = self._client, None
@@ -164,7 +178,8 @@ class OpcUa(ServiceTransport):
                     return await self._call(request)
         except UaStatusCodeError as refusal:
             name, meaning = ua.status_codes.get_name_and_doc(refusal.code)
-            if name in LOST:
+            # A server that ends the connection may say why, in codes of the layer beneath.
+            if name in LOST or not self._connected():
                 raise _Lost(name) from refusal
             return bad(name, meaning)
 

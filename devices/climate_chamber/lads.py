@@ -56,7 +56,7 @@ ARRIVED = {"Temperature": 0.3, "CO2": 0.2, "Humidity": 3.0}
 TICK_S = 0.5
 """A timer that stopped so close to its end has run out; servers count in steps."""
 
-POLL_S = 5.0
+POLL_S = 10.0
 SAFE_DOOR_S = 20.0
 """Longest wait for the door on the way to the safe state."""
 
@@ -239,9 +239,8 @@ class LadsChamber(DooredChamber):
             try:
                 await self._link.ask(call(f"{function}/ControlFunctionState/Stop"))
             except InstrumentBusy:
-                if await self._link.read(_state(function)) not in (State.STOPPED, State.STOPPING):
-                    raise
-        for function in ("Temperature", "CO2", "Humidity"):
+                if await self._link.read(_state(function)) == State.STOPPED:
+                    continue
             await self._until_stopped(function)
 
     async def _until_stopped(self, function: str) -> None:
@@ -277,7 +276,7 @@ class LadsChamber(DooredChamber):
         async def left_s() -> float:
             if (state := await self._link.read(DOOR)) == DoorState.ERROR:
                 raise LidFault("the door is in error; it is blocked or does not know where it is.")
-            return 0.0 if state == wanted else 1.0
+            return 0.0 if state == wanted else 2.0
 
         def stuck() -> DeviceFault:
             return LidFault(f"the door does not come to {wanted}.")

@@ -122,6 +122,8 @@ class _Tree:
 
             def write(_node: Any, _attribute: Any, shown: ua.DataValue) -> None:
                 assert shown.Value is not None
+                if shown.Value.VariantType is not getattr(ua.VariantType, settable[0]):
+                    raise _error(Refused("BadTypeMismatch"))
                 try:
                     take(shown.Value.Value)
                 except Refused as refusal:
