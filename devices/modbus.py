@@ -175,9 +175,10 @@ class _Modbus(ABC):
             for task in (asking, losing):
                 task.cancel()
             await asyncio.gather(asking, losing, return_exceptions=True)
-        if self._lost.is_set():
+        if self._lost.is_set() and not self._came:
             raise ConnectionLost(f"{self.where}: the connection ended during {request!r}.")
         if self._came:
+            # pymodbus hangs up on what it can't read at all, and waits for more of what it can.
             raise NonsenseReply(
                 f"{self.where}: {self._came[:40].hex()} is no answer to {request!r} (within {timeout_s:g} s)."
             )

@@ -224,7 +224,10 @@ class EurothermTwin:
             # At its end, by hand at no output, or with nothing to do: there is no other way to heat by hand here.
             target = None
         if target == told:
-            self._world.act(self._name, "remember", values=kept)
+            # What is written as it was leaves no trace.
+            changed = {key: value for key, value in kept.items() if value != self._kept(int(key))}
+            if changed:
+                self._world.act(self._name, "remember", values=changed)
         else:
             self._control(target, kept)
         if status != RUN:

@@ -218,7 +218,9 @@ class NE1000Twin:
         return self._world.state.memory.get(self._name, {}).get(name, default)
 
     def _remember(self, **values: Any) -> None:
-        self._world.act(self._name, "remember", values=values)
+        kept = self._world.state.memory.get(self._name, {})
+        if any(name not in kept or kept[name] != value for name, value in values.items()):
+            self._world.act(self._name, "remember", values=values)
 
     def _prompt(self) -> str:
         if self._stroke() is not None:

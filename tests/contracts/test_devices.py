@@ -23,6 +23,7 @@ from lab.errors import (
 )
 from lab.interfaces import Command, Verb
 from lab.types import Origin
+from tests.devices.bus_bench import BUS_CASES
 from tests.devices.line_bench import CASES, Case, Rig, make_bench, rig
 
 PACE = 100.0
@@ -36,7 +37,7 @@ def socket(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+@pytest.fixture(params=(*CASES, *BUS_CASES), ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
@@ -143,7 +144,7 @@ def test_the_safe_state_may_be_asked_for_twice(on_rig: Callable[[Body], None]) -
     async def body(made: Rig) -> None:
         await made.device.safe()
         await made.device.safe()
-        for position in ("thermocycler", "shaker"):
+        for position in ("thermocycler", "shaker", "furnace"):
             assert made.world.state.climates[position].set_c is None
 
     on_rig(body)

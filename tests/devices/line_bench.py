@@ -1,10 +1,10 @@
-"""A small bench with the three instruments that speak in lines, its twins, and wires that misbehave on demand."""
+"""A small bench with instruments that speak in lines, its twins, and wires that misbehave on demand."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +30,11 @@ from lab.clock import LabClock
 from lab.interfaces import Command
 
 STATIONS = {"thermocycler": 4, "shaker": 5, "hotel_1": 11, "hotel_2": 12, "hotel_3": 13, "lids_1": 81}
-SEATS = {"thermocycler": "cycler", "shaker": "shaker"}
+SEATS = {"thermocycler": "cycler", "shaker": "shaker", "chamber": "chamber", "furnace": "furnace"}
 
 PLATE = LabwareType(name="plate", kind="plate", rows=8, columns=12, max_volume_ul=200.0)
 LID = LabwareType(name="lid", kind="lid")
+SYRINGE = LabwareType(name="syringe_10ml", kind="trough", max_volume_ul=10_000.0)
 
 
 class Water:
@@ -53,13 +54,18 @@ class Water:
 
 
 def make_bench(*, plate_at: str = "hotel_1") -> Bench:
-    """One plate of water and one lid."""
+    """One plate of water, one lid, and a syringe of water."""
     positions = [
         Position(name="thermocycler", device="thermocycler"),
         Position(name="shaker", device="shaker"),
+        Position(name="chamber", device="chamber"),
         *(Position(name=f"hotel_{n}", device="arm", home=True) for n in (1, 2, 3)),
         Position(name="lids_1", device="arm", home=True),
         Position(name="deck_tips_1", device="handler"),
+        Position(name="furnace", device="furnace"),
+        Position(name="pump_syringe", device="pump"),
+        Position(name="pump_outlet", device="pump"),
+        Position(name="spectrometer", device="spectrometer"),
     ]
     wells = {name: WellContents(volume_ul=50.0, parts={"water": 50.0}) for name in well_names(8, 12)}
     return Bench(
@@ -67,6 +73,13 @@ def make_bench(*, plate_at: str = "hotel_1") -> Bench:
         [
             Labware(id="assay_1", type=PLATE, position=plate_at, home="hotel_1", wells=wells),
             Labware(id="lid_1", type=LID, position="lids_1", home="lids_1"),
+            Labware(
+                id="syringe",
+                type=SYRINGE,
+                position="pump_syringe",
+                home="pump_syringe",
+                wells={"A1": WellContents(volume_ul=9000.0, parts={"water": 9000.0})},
+            ),
         ],
     )
 
@@ -120,6 +133,7 @@ class Case:
         harmless: verb and command that may be given twice.
         past_limit: verb and command that the driver must refuse.
         complaint: an error in the instrument's own words.
+        over_socket: the wire to a model over a real socket; None: over lines, as the framing says.
     """
 
     name: str
@@ -130,6 +144,17 @@ class Case:
     harmless: tuple[str, Command]
     past_limit: tuple[str, Command]
     complaint: str
+    over_socket: Callable[[LineInstrument], AbstractAsyncContextManager[Transport]] | None = None
+
+    @asynccontextmanager
+    async def socket(self, model: LineInstrument) -> AsyncIterator[Transport]:
+        """A wire to a model that is served on a loopback port."""
+        if self.over_socket is not None:
+            async with self.over_socket(model) as transport:
+                yield transport
+            return
+        async with serve(model, framing=self.framing) as port:
+            yield Tcp("127.0.0.1", port, framing=self.framing)
 
 
 CASES = (
@@ -194,10 +219,11 @@ async def rig(case: Case, clock: LabClock, *, socket: bool = False) -> AsyncIter
     world = World(clock=clock, seed=1, ledger=None, bench=bench, chemistry=Water(), seats=SEATS)
     wire = Wire(case.twin(world))
     if socket:
-        async with serve(wire, framing=case.framing) as port:
-            transport = Tcp("127.0.0.1", port, framing=case.framing)
-            async with _connected(case, clock, bench, world, wire, transport) as made:
-                yield made
+        async with (
+            case.socket(wire) as transport,
+            _connected(case, clock, bench, world, wire, transport) as made,
+        ):
+            yield made
     else:
         async with _connected(case, clock, bench, world, wire, InProcess(wire)) as made:
             yield made

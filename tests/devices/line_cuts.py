@@ -11,9 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from devices.transport import InProcess, Tcp, Transport
+from devices.transport import InProcess, Transport
 from digital_twin.ledger import Action
-from digital_twin.serve import serve
 from digital_twin.world import World
 from lab.bench import Bench
 from lab.clock import LabClock
@@ -178,8 +177,7 @@ async def connected(
     async with AsyncExitStack() as stack:
         transport: Transport = InProcess(wire)
         if socket:
-            port = await stack.enter_async_context(serve(wire, framing=trial.case.framing))
-            transport = Tcp("127.0.0.1", port, framing=trial.case.framing)
+            transport = await stack.enter_async_context(trial.case.socket(wire))
         made = Broken(trial, clock, world, wire, trial.case.device(transport, belief), belief)
         stack.push_async_callback(made.device.disconnect)
         await made.device.connect()

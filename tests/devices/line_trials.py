@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from devices.climate_chamber import CloseDoor, Keep, OpenDoor
 from devices.incubator import Incubate
 from devices.plate_hotel import Move, PutLid, TakeLid
 from devices.thermocycler import CloseLid, Heat, OpenLid
 from digital_twin.ledger import Action
 from digital_twin.world import World
 from lab.interfaces import Command
+from tests.devices import chamber_bench as chambers
 from tests.devices.line_bench import CASES, Case
 
 CYCLER, SHAKER, ARM = CASES
@@ -43,6 +45,8 @@ class Trial:
         answers: all that may come of it, each of which does at some cut.
         happened: whether the ledger says that the whole command was carried out, once.
         begun: whether the ledger says that the material has seen any of it.
+        late: all that may come of it where nobody asks before ten minutes; empty: the same.
+        questions: how the instrument's lines begin that change nothing for any material.
     """
 
     case: Case
@@ -52,6 +56,8 @@ class Trial:
     answers: str
     happened: Callable[[World, Sequence[Action]], bool]
     begun: Callable[[World, Sequence[Action]], bool]
+    questions: tuple[str, ...] = QUESTIONS
+    late: str = ""
 
     @property
     def name(self) -> str:
@@ -230,6 +236,31 @@ TRIALS = (
         answers="done not_done",
         happened=carried("lid_1", "hotel_3"),
         begun=put_down,
+    ),
+    Trial(
+        case=chambers.LADS,
+        command=Keep(plate="assay_1", temperature_c=37.0, hold_s=60.0),
+        parts=chambers.LADS_PARTS,
+        answers="done not_done unknown",
+        happened=chambers.kept(37.0, 60.0),
+        begun=chambers.warmed,
+    ),
+    Trial(
+        case=chambers.LADS,
+        command=CloseDoor(),
+        parts={"close_door": "call Door/CoverState/Close"},
+        answers="not_done",
+        happened=chambers.door_is(shut=True),
+        begun=never,
+    ),
+    Trial(
+        case=chambers.LADS,
+        command=OpenDoor(),
+        first=(CloseDoor(),),
+        parts={"open_door": "call Door/CoverState/Open"},
+        answers="done",
+        happened=chambers.door_is(shut=False),
+        begun=never,
     ),
 )
 
