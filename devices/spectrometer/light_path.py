@@ -48,8 +48,10 @@ PLATE = frozenset(well_names(8, 12))
 class LightPath(Protocol):
     """Leads the light through a well."""
 
-    move_s: float
-    """Expected time to a well."""
+    @property
+    def move_s(self) -> float:
+        """Expected time to a well."""
+        ...
 
     def objection(self, well: str) -> str:
         """Why no light can be led through a well, in a sentence; empty where it can."""
