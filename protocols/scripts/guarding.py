@@ -13,10 +13,12 @@ from protocols.scripts.actions import TURN
 from protocols.scripts.bench import ScriptBench
 from protocols.scripts.results import results_to_json
 
-__all__ = ["MOST_STEPS", "Guard"]
+__all__ = ["MOST_ACTIONS", "Guard"]
 
-MOST_STEPS = 5000
-"""Of one run. A loop that waits for a reading, and never gets one in a dry run, ends here."""
+MOST_ACTIONS = 5000
+"""Of one run. A loop that waits for a reading, and never gets it in a dry run, ends here."""
+
+_MOST_MESSAGES = 100 * MOST_ACTIONS
 
 Plan = Generator[Msg, Any, Any]
 
@@ -47,7 +49,7 @@ class Guard:
         """
         answer: Any = None
         thrown: Exception | None = None
-        steps = 0
+        actions = messages = 0
         plan = None
         try:
             plan = self._whole(bench, start())
@@ -74,18 +76,19 @@ class Guard:
                 # The protocol has caught it and would go on, which is not for it to decide.
                 raise self._with_line(thrown) if isinstance(thrown, ActionOutsideStep) else thrown
             answer, thrown = None, None
+            messages += 1
+            actions += msg is TURN
+            if actions > MOST_ACTIONS or messages > _MOST_MESSAGES:
+                raise Infeasible(
+                    (
+                        f"{self._name} asks for more than {MOST_ACTIONS:,} actions (line {bench.line_under_way}).",
+                    ),
+                    way_out="Let each loop end by itself: for _ in range(20): ... and break on a reading.",
+                )
             if msg is TURN:
                 continue
             if msg.command == "step_begin":
-                steps += 1
                 lines.append(bench.line_under_way)
-                if steps > MOST_STEPS:
-                    raise Infeasible(
-                        (
-                            f"{self._name} asks for more than {MOST_STEPS:,} steps (line {bench.line_under_way}).",
-                        ),
-                        way_out="Let each loop end by itself: for _ in range(20): ... and break on a reading.",
-                    )
             try:
                 answer = yield msg
             except GeneratorExit:

@@ -132,11 +132,12 @@ def readings_of(documents: Iterable[Document]) -> tuple[Reading, ...]:
 
 def _reading(data: Mapping[str, Any], device: str, shape: tuple[int, int]) -> Reading:
     wells = well_names(*shape)
-    passes = np.asarray(data[f"{device}-cycles"], dtype=float).reshape(-1, len(wells))
+    shown = data.get(f"{device}-cycles", data[f"{device}-value"])  # of one cycle, some show the value alone
+    passes = np.asarray(shown, dtype=float).reshape(-1, len(wells))
     saturated = np.asarray(data[f"{device}-saturated"], dtype=bool).ravel()
     return Reading(
         plate=str(data[f"{device}-plate"]),
-        mode=str(data[f"{device}-mode"]),
+        mode=str(data.get(f"{device}-mode", "")),
         traces={well: tuple(float(v) for v in passes[:, n]) for n, well in enumerate(wells)},
         saturated=frozenset(well for n, well in enumerate(wells) if saturated[n]),
         lab_time_s=float(data[f"{device}-lab_time_s"]),
