@@ -17,17 +17,14 @@ than a thousandth in an hour at 85 C.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from devices.plate_reader import ReadAbsorbance
 from lab.bench import Bench
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import RunRecord, Workcell
-from lab.strict import StrictModel, refuse
-from lab.types import Batch, Campaign, Candidate, JsonValue, Layout, Observation, new_id
+from lab.types import Batch, Campaign, JsonValue, Layout, Observation, new_id
 from protocols import steps
 from protocols.hit_picking import well_uses
 from protocols.paired_wells import PairedWells
@@ -36,7 +33,14 @@ from protocols.plate_ratio import PlateRatio, Share, Thresholds
 from protocols.plate_work import a_lid, fresh_plates, heat_sealed, home, last_read_s, shake, work_place
 from protocols.readings import PlateReading, plate_readings, without_reading
 from protocols.stock import Pick, Stock
-from protocols.stock_mixing import mixing_picks, portions_ul, refuse_unmakeable
+from protocols.stock_mixing import (
+    MixingParameters,
+    all_candidates,
+    mixing_picks,
+    portions_ul,
+    refuse_past_limits,
+    refuse_unmakeable,
+)
 from protocols.well_groups import REFERENCE, or_none
 
 __all__ = ["TARGET", "Parameters", "analyse", "layout", "method", "plan", "targets"]
@@ -61,24 +65,9 @@ NEEDS = (
 )
 
 
-class Parameters(StrictModel):
+class Parameters(MixingParameters):
     """What can be set in the campaign file. Quantities are in the unit of their name, or written out: ``"10 min"``."""
 
-    stocks: dict[str, str] = Field(
-        default_factory=dict,
-        description="Value of a candidate -> what the trough of that stock holds; by default both have one name.",
-    )
-    solvent: str = Field(default="solvent", min_length=1, description="What the trough for blanks holds.")
-    total_volume_ul: float = Field(default=150.0, ge=20.0, le=300.0, description="Of the blend in each well.")
-    least_volume_ul: float = Field(
-        default=1.0, ge=0.1, le=50.0, description="Least portion of a stock; the handler's limits hold too."
-    )
-    replicates: int = Field(default=3, ge=2, le=12, description="Wells of each blend.")
-    reference_wells: int = Field(default=4, ge=3, le=24, description="Wells of the reference blend.")
-    blank_wells: int = Field(default=4, ge=3, le=24, description="Wells of solvent.")
-    mixing_temperature_c: float = Field(default=25.0, ge=4.0, le=70.0, description="While the plate shakes.")
-    mixing_duration_s: float = Field(default=300.0, ge=10.0, le=7200.0, description="While the plate shakes.")
-    shaking_rpm: float = Field(default=1000.0, ge=100.0, le=3000.0, description="While the plate shakes.")
     wavelength_nm: float = Field(
         default=400.0, ge=200.0, le=1000.0, description="At which all stocks absorb."
     )
@@ -103,22 +92,6 @@ class Parameters(StrictModel):
     max_blank_shift: float = Field(
         default=0.5, gt=0.0, le=10.0, description="Difference of blanks between the two readings."
     )
-
-    @field_validator("stocks")
-    @classmethod
-    def _one_each(cls, stocks: dict[str, str]) -> dict[str, str]:
-        first: dict[str, str] = {}
-        for name, content in stocks.items():
-            if first.setdefault(content, name) != name:
-                raise refuse(
-                    f"{first[content]} and {name} are both said to come from the stock {content}.",
-                    "Give each a stock of its own.",
-                )
-        return stocks
-
-    def stocks_for(self, candidate: Candidate) -> Mapping[str, str]:
-        """Value -> content of its stock."""
-        return self.stocks or {name: name for name in candidate.values}
 
 
 def targets(parameters: Parameters) -> tuple[str, ...]:
@@ -152,7 +125,7 @@ def layout(
     stocks = parameters.stocks_for(campaign.reference)
     least_ul = parameters.least_volume_ul
     refuse_unmakeable(
-        _all_candidates(batch, campaign),
+        all_candidates(batch, campaign),
         stocks,
         total_ul=parameters.total_volume_ul,
         objections=lambda ul: "" if ul >= least_ul else f"least_volume_ul is {least_ul:g}",
@@ -191,12 +164,6 @@ def layout(
     )
 
 
-def _all_candidates(batch: Batch, campaign: Campaign) -> tuple[Candidate, ...]:
-    """The reference, the pool, and what is in the batch but not in the pool, each once."""
-    every = (campaign.reference, *campaign.candidates, *(e.candidate for e in batch.experiments))
-    return tuple({candidate.id: candidate for candidate in every}.values())
-
-
 # ----------------------------------------------------------------------------------------------------------------- plan
 
 
@@ -209,7 +176,7 @@ def plan(
         Infeasible: the workcell lacks a device, or a place to work at; the handler can't give a portion of a candidate.
     """
     steps.require(workcell, NEEDS)
-    _refuse_past_limits(batch, campaign, workcell, parameters)
+    refuse_past_limits(batch, campaign, workcell, parameters)
     bench, plate = workcell.bench, layout.labware[PLATE]
     deck = work_place(bench, "handler")
     picks = [Pick.from_json(pick) for pick in layout.choices["picks"]]
@@ -238,20 +205,6 @@ def plan(
     )
     yield from steps.claimed((block, lid.home), ageing)
     yield from steps.claimed((reader,), _read(workcell, reader, plate, parameters, AGED))
-
-
-def _refuse_past_limits(batch: Batch, campaign: Campaign, workcell: Workcell, parameters: Parameters) -> None:
-    """What the handler of this workcell can't give is refused by the candidate's name, before anything moves."""
-    limits = steps.verb_of(workcell, "handler", "distribute").limits
-    lowest, highest = limits.get("volume_ul", (0.0, float("inf")))
-    refuse_unmakeable(
-        _all_candidates(batch, campaign),
-        parameters.stocks_for(campaign.reference),
-        total_ul=parameters.total_volume_ul,
-        objections=lambda ul: (
-            "" if lowest <= ul <= highest else f"the handler gives {lowest:g} to {highest:g} ul"
-        ),
-    )
 
 
 def _fill(workcell: Workcell, deck: str, plate: str, picks: list[Pick]) -> steps.Plan[None]:

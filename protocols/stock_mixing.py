@@ -5,16 +5,90 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from pydantic import Field, field_validator
+
 from lab.errors import Infeasible
-from lab.types import Candidate
+from lab.interfaces import Workcell
+from lab.strict import StrictModel, refuse
+from lab.types import Batch, Campaign, Candidate
+from protocols import steps
 from protocols.plate_layout import column_major
 from protocols.stock import Pick, Stock
 
-__all__ = ["mixing_picks", "portions_ul", "refuse_unmakeable"]
+__all__ = [
+    "MixingParameters",
+    "all_candidates",
+    "mixing_picks",
+    "portions_ul",
+    "refuse_past_limits",
+    "refuse_unmakeable",
+]
 
 _SHOWN = 4
 _SUM_TOLERANCE = 1e-3
 """How far from 1 the shares may sum: what rounding to three decimals leaves."""
+
+
+class MixingParameters(StrictModel):
+    """What can be set about how blends are mixed in the wells of one plate."""
+
+    stocks: dict[str, str] = Field(
+        default_factory=dict,
+        description="Value of a candidate -> what the trough of that stock holds; by default both have one name.",
+    )
+    solvent: str = Field(default="solvent", min_length=1, description="What the trough for blanks holds.")
+    total_volume_ul: float = Field(default=150.0, ge=20.0, le=300.0, description="Of the blend in each well.")
+    least_volume_ul: float = Field(
+        default=1.0, ge=0.1, le=50.0, description="Least portion of a stock; the handler's limits hold too."
+    )
+    replicates: int = Field(default=3, ge=2, le=12, description="Wells of each blend.")
+    reference_wells: int = Field(default=4, ge=3, le=24, description="Wells of the reference blend.")
+    blank_wells: int = Field(default=4, ge=3, le=24, description="Wells of solvent.")
+    mixing_temperature_c: float = Field(default=25.0, ge=4.0, le=70.0, description="While the plate shakes.")
+    mixing_duration_s: float = Field(default=300.0, ge=10.0, le=7200.0, description="While the plate shakes.")
+    shaking_rpm: float = Field(default=1000.0, ge=100.0, le=3000.0, description="While the plate shakes.")
+
+    @field_validator("stocks")
+    @classmethod
+    def _one_each(cls, stocks: dict[str, str]) -> dict[str, str]:
+        first: dict[str, str] = {}
+        for name, content in stocks.items():
+            if first.setdefault(content, name) != name:
+                raise refuse(
+                    f"{first[content]} and {name} are both said to come from the stock {content}.",
+                    "Give each a stock of its own.",
+                )
+        return stocks
+
+    def stocks_for(self, candidate: Candidate) -> Mapping[str, str]:
+        """Value -> content of its stock."""
+        return self.stocks or {name: name for name in candidate.values}
+
+
+def all_candidates(batch: Batch, campaign: Campaign) -> tuple[Candidate, ...]:
+    """The reference, the pool, and what is in the batch but not in the pool, each once."""
+    every = (campaign.reference, *campaign.candidates, *(e.candidate for e in batch.experiments))
+    return tuple({candidate.id: candidate for candidate in every}.values())
+
+
+def refuse_past_limits(
+    batch: Batch, campaign: Campaign, workcell: Workcell, parameters: MixingParameters
+) -> None:
+    """What the handler of this workcell can't give is refused by the candidate's name, before anything moves.
+
+    Raises:
+        Infeasible: as :func:`refuse_unmakeable`.
+    """
+    limits = steps.verb_of(workcell, "handler", "distribute").limits
+    lowest, highest = limits.get("volume_ul", (0.0, float("inf")))
+    refuse_unmakeable(
+        all_candidates(batch, campaign),
+        parameters.stocks_for(campaign.reference),
+        total_ul=parameters.total_volume_ul,
+        objections=lambda ul: (
+            "" if lowest <= ul <= highest else f"the handler gives {lowest:g} to {highest:g} ul"
+        ),
+    )
 
 
 def portions_ul(candidate: Candidate, stocks: Mapping[str, str], total_ul: float) -> dict[str, float]:
