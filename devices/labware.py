@@ -44,6 +44,15 @@ LABWARE_TYPES: Mapping[str, LabwareType] = MappingProxyType(
             max_volume_ul=360.0,
             dead_volume_ul=10.0,
         ),
+        # Of quartz glass, such as Hellma's: films can be annealed in it. The dead volume is an estimate.
+        "quartz_plate_96": LabwareType(
+            name="quartz_96_wellplate_300ul",
+            kind="plate",
+            rows=8,
+            columns=12,
+            max_volume_ul=300.0,
+            dead_volume_ul=10.0,
+        ),
         "auto_sealing_lid": LabwareType(name="auto_sealing_pcr_lid", kind="lid"),
         "tips_50ul": LabwareType(
             name="hamilton_96_tiprack_50uL_filter", kind="tip_rack", rows=8, columns=12, tip_volume_ul=50.0
@@ -178,6 +187,15 @@ def _auto_sealing_pcr_lid(name: str) -> Resource:
     )
 
 
+def _quartz_plate(name: str) -> Resource:
+    """A plate of quartz glass by the standard of such plates: for lack of a definition, Corning's 3603 stands in for it."""
+    from pylabrobot.resources import cor_96_wellplate_360uL_Fb
+
+    plate = cor_96_wellplate_360uL_Fb(name)
+    plate.model = "quartz_96_wellplate_300ul"
+    return plate
+
+
 _BY_THE_STANDARD = frozenset(
     {
         "opentrons_96_wellplate_200ul_pcr_full_skirt",
@@ -190,5 +208,5 @@ _BY_THE_STANDARD = frozenset(
 """What PyLabRobot has no definition of and :mod:`devices.sbs` makes."""
 
 _OWN: Mapping[str, Callable[[str], Resource]] = MappingProxyType(
-    {"auto_sealing_pcr_lid": _auto_sealing_pcr_lid}
+    {"auto_sealing_pcr_lid": _auto_sealing_pcr_lid, "quartz_96_wellplate_300ul": _quartz_plate}
 )
