@@ -69,7 +69,7 @@ class Reading(Mapping[str, float]):
         Raises:
             BadInput: they are no wells of this plate.
         """
-        names = Wells.read(wells, 16, 24)
+        names = tuple(self.traces) if wells == "all" else Wells.read(wells, 16, 24)
         missing = [well for well in names if well not in self.traces]
         if missing:
             raise BadInput(f"The reading of {self.plate} has no well {missing[0]}.")
