@@ -5,6 +5,7 @@
 # make faults  every fault that an instrument of the twin can have, three cases each; SEEDS and JOBS change that
 # make peers   an environment for each peer that planners are compared with, under .venv-peers; several GB
 # make planning  planners against peers on the development sets (SEEDS=10, JOBS=1); goes on where it stopped
+# make opentrons-env  an environment with Opentrons' own software, under .venv-opentrons, which analyses their protocol files
 # make soak    two campaigns on one bench for 72 hours of lab time, with faults of all kinds and one kill
 #
 # Everything is installed into .venv, which is made once and used again. PYTHON chooses the Python it is made with.
@@ -21,7 +22,7 @@ DEMO   := build/demo
 PYTEST_ARGS ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crash faults soak peers planning system lock clean
+.PHONY: help demo test lint crash faults soak peers planning system lock clean opentrons-env
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -32,7 +33,7 @@ demo: $(VENV)/.installed-base
 	@echo
 	@echo "The report is one file; open it in a browser: $(CURDIR)/$(DEMO)/report.html"
 
-test: $(VENV)/.installed-all system lint
+test: $(VENV)/.installed-all .venv-opentrons/.installed system lint
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-all
@@ -46,6 +47,14 @@ faults: $(VENV)/.installed-all
 
 soak: $(VENV)/.installed-all
 	@$(BIN)/python -m benchmarks.soak --keep
+
+opentrons-env: .venv-opentrons/.installed
+
+.venv-opentrons/.installed: requirements-opentrons.txt
+	@echo "Installing Opentrons' software into .venv-opentrons; this takes a minute or two."
+	@test -x .venv-opentrons/bin/python || $(PYTHON) -m venv .venv-opentrons
+	@.venv-opentrons/bin/python -m pip --disable-pip-version-check install --quiet --quiet --requirement $<
+	@touch $@
 
 PEERS := forest physbo gpcam botorch baybe ax
 peers: $(PEERS:%=.venv-peers/%/.installed)

@@ -64,6 +64,7 @@ _DATA: tuple[tuple[str, str, str, str, Level], ...] = (
 _OPTIONAL = (
     ("psycopg", "a store on a PostgreSQL server", "pip install 'drywet[postgres]'"),
     ("botorch", "planners that use BoTorch", "pip install 'drywet[planning]'"),
+    ("httpx", "Opentrons robots", "pip install 'drywet[opentrons]'"),
 )
 
 
@@ -203,6 +204,11 @@ def _optional() -> Iterator[Finding]:
         else:
             found = f"{_installed(module) or 'found'}: {purpose}"
         yield Finding(topic=f"optional: {module}", found=found)
+    from devices.opentrons_robot.analysis import analyser_python
+
+    python, purpose = analyser_python(), "analysing Opentrons protocol files"
+    found = f"not there; only for {purpose}: make opentrons-env" if python is None else f"{python}: {purpose}"
+    yield Finding(topic="optional: Opentrons' software", found=found)
 
 
 def _models() -> Iterator[Finding]:

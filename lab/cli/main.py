@@ -11,6 +11,7 @@ import typer
 
 from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
 from lab.cli.protocol import protocol
+from lab.cli.protocol_export import export_protocol
 from lab.cli.stopping import go_on, pause, safe, stop
 from lab.cli.surgery import inventory, results, samples
 from lab.cli.workcells import workcell_commands
@@ -211,6 +212,7 @@ app.add_typer(worklist, name="worklist")
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")
+protocol.command("export")(export_protocol)
 app.add_typer(protocol, name="protocol")
 
 
