@@ -17,6 +17,7 @@ __all__ = ["NEEDED", "PROTOCOLS", "load", "protocol", "protocol_names"]
 
 PROTOCOLS: dict[str, str] = {
     "by_hand": "protocols.by_hand",
+    "film_ageing": "protocols.film_ageing",
     "formulation_ageing": "protocols.formulation_ageing",
     "kinetic_activity": "protocols.kinetic_activity",
     "reporter_expression": "protocols.reporter_expression",
