@@ -326,6 +326,7 @@ def repertoires() -> dict[str, Repertoire]:
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
     from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
+    from digital_twin.instruments.microspin import MICROSPIN_FAULTS
     from digital_twin.instruments.plate_reader import READER_FAULTS
     from digital_twin.instruments.star_faults import STAR_FAULTS
 
@@ -339,6 +340,7 @@ def repertoires() -> dict[str, Repertoire]:
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
         "plate_hotel/preciseflex": PRECISEFLEX,
+        "centrifuge/microspin": MICROSPIN_FAULTS,
         "balance/mettler_toledo": METTLER_TOLEDO.repertoire,
         "furnace/eurotherm": EUROTHERM_FAULTS.repertoire,
         "syringe_pump/ne1000": NE1000_FAULTS.repertoire,

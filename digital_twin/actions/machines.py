@@ -1,4 +1,4 @@
-"""What further machines do: a balance is set to zero and weighs."""
+"""What further machines do: a balance is set to zero and weighs, a centrifuge presents its buckets and spins."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from digital_twin.physics.weighing import (
     true_load_g,
     zero_drift_g_per_h,
 )
-from digital_twin.state import Piece, State
+from digital_twin.state import Impossible, Piece, State
 from lab.types import JsonValue
 
-__all__ = ["load_g", "weigh", "zero_balance"]
+__all__ = ["load_g", "present_bucket", "spin_down", "spin_up", "weigh", "zero_balance"]
+
+
+IMBALANCE_G = 10.0
+"""By which the loads of a small plate rotor may differ before it trips; a round figure of such machines."""
 
 
 def zero_balance(
@@ -55,6 +59,67 @@ def weigh(
         )
 
     return effect
+
+
+def present_bucket(
+    state: State, now_s: float, instrument: str, *, positions: list[str], bucket: int
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Open a centrifuge's door with one of its buckets in it; 0 shuts the door. The others are out of reach."""
+    for position in positions:
+        state.at(position)
+    _stands_still(state, instrument)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        for number, position in enumerate(positions, start=1):
+            if number == bucket:
+                state.shut.discard(position)
+            else:
+                state.shut.add(position)
+        state.memory.setdefault(instrument, {})["homed"] = True
+        return None
+
+    return effect
+
+
+def spin_up(
+    state: State, now_s: float, instrument: str, *, positions: list[str], rcf_g: float, ends_s: float
+) -> Callable[[np.random.Generator], JsonValue]:
+    """The rotor begins to turn; it stands again at ``ends_s`` unless it is stopped before."""
+    pieces = [state.at(position) for position in positions]
+    _stands_still(state, instrument)
+    loads_g = [load_g(state, piece) for piece in pieces]
+    if max(loads_g) - min(loads_g) > IMBALANCE_G:
+        raise Impossible(f"the rotor is out of balance by {max(loads_g) - min(loads_g):.1f} g")
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.shut.update(positions)
+        state.memory.setdefault(instrument, {})["spin"] = {"rcf_g": rcf_g, "begun_s": now_s, "ends_s": ends_s}
+        return None
+
+    return effect
+
+
+def spin_down(
+    state: State, now_s: float, instrument: str, *, positions: list[str]
+) -> Callable[[np.random.Generator], JsonValue]:
+    """The rotor stands; gives back whether it turned for as long as it was told."""
+    spin = state.memory.get(instrument, {}).get("spin")
+    if spin is None:
+        raise Impossible(f"the rotor of {instrument} does not turn")
+    pieces = [piece for piece in map(state.at, positions) if piece is not None]
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        for piece in pieces:
+            state.evolve(piece, now_s)
+        del state.memory[instrument]["spin"]
+        return bool(now_s >= float(spin["ends_s"]) - 1e-6)
+
+    return effect
+
+
+def _stands_still(state: State, instrument: str) -> None:
+    if "spin" in state.memory.get(instrument, {}):
+        raise Impossible(f"the rotor of {instrument} turns")
 
 
 def load_g(state: State, piece: Piece | None) -> float:

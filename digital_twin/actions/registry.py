@@ -10,7 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from digital_twin.actions import arm, atmosphere, climate, instruments, machines, mishaps, pipetting, reading
+from digital_twin.actions import (
+    arm,
+    atmosphere,
+    climate,
+    instruments,
+    machines,
+    mishaps,
+    pipetting,
+    reading,
+    supplies,
+)
 from lab.types import JsonValue
 
 __all__ = ["ACTIONS", "BOOKKEEPING", "Effect", "Preparation"]
@@ -43,6 +53,10 @@ ACTIONS: dict[str, Preparation] = {
     "take_spectrum": instruments.take_spectrum,
     "zero_balance": machines.zero_balance,
     "weigh": machines.weigh,
+    "present_bucket": machines.present_bucket,
+    "spin_up": machines.spin_up,
+    "spin_down": machines.spin_down,
+    "deliver": supplies.deliver,
     "clog": mishaps.clog,
     "lose_tips": mishaps.lose_tips,
     "drop": mishaps.drop,

@@ -9,7 +9,7 @@ from lab.app.drivers.fitting import Fitting
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 
-__all__ = ["evo_handler", "mettler_toledo_balance", "synergy_reader"]
+__all__ = ["evo_handler", "mettler_toledo_balance", "microspin_centrifuge", "synergy_reader"]
 
 
 def evo_handler(fitting: Fitting) -> Any:
@@ -56,6 +56,44 @@ def mettler_toledo_balance(fitting: Fitting) -> Any:
             fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
         )
     return mettler_toledo(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def microspin_centrifuge(fitting: Fitting) -> Any:
+    """HighRes MicroSpin over TCP, with the positions of its two buckets."""
+    from devices.centrifuge.microspin import microspin, real_microspin
+
+    _only(fitting.settings, ())
+    role = fitting.spec.role
+    buckets = [p.name for p in fitting.workcell.positions if p.device == role]
+    if len(buckets) != 2:
+        raise BadInput(
+            f"{role} has two buckets, but {len(buckets)} positions belong to it.",
+            way_out="Give it two entries under positions, of bucket 1 and of bucket 2.",
+        )
+    if fitting.world is None:
+        driver = real_microspin(*_tcp_port(fitting))
+    else:
+        from digital_twin.instruments.microspin import microspin_twin
+
+        driver = microspin_twin(fitting.world, name=role, positions=buckets, script=fitting.script)
+    return microspin(role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def _tcp_port(fitting: Fitting) -> tuple[str, int]:
+    """Host and port that the address names.
+
+    Raises:
+        BadInput: it names none.
+    """
+    scheme, _, rest = fitting.spec.address.partition(":")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadInput(
+            f"{fitting.spec.address!r} is no TCP address.",
+            way_out="Write tcp:192.168.0.1:1000, or set twin: true.",
+            field="address",
+        )
+    return host, int(port)
 
 
 def _serial_port(fitting: Fitting) -> str:
