@@ -33,9 +33,9 @@ from tests.devices.line_cuts import When
 from tests.devices.line_trials import Trial
 
 
-@pytest.fixture(params=CHAMBERS, ids=lambda case: case.name)
+@pytest.fixture(params=list(CHAMBERS))
 def case(request: pytest.FixtureRequest) -> Case:
-    return request.param
+    return CHAMBERS[request.param]
 
 
 @pytest.fixture

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from devices.climate_chamber import Keep
+from devices.climate_chamber.ioc import IocChamber, IocSettings
 from devices.climate_chamber.lads import LadsChamber
 from devices.services import FRAMING
+from digital_twin.instruments.ioc_chamber import IocChamberTwin
 from digital_twin.instruments.lads_chamber import LadsChamberTwin
 from digital_twin.ledger import Action
 from digital_twin.world import World
 from tests.devices.line_bench import Case
 
-__all__ = ["CHAMBERS", "LADS", "LADS_PARTS", "door_is", "kept", "warmed"]
+__all__ = ["CHAMBERS", "IOC", "LADS", "LADS_PARTS", "door_is", "kept", "warmed"]
 
 LADS = Case(
     name="chamber",
@@ -25,7 +27,23 @@ LADS = Case(
     complaint="bad BadDeviceFailure the fan stands still",
 )
 
-CHAMBERS = (LADS,)
+IOC_SETTINGS = IocSettings(vendor="drywet", model="Controller", serial="TWIN-TC-0001", shows_serial=True)
+
+IOC = Case(
+    name="chamber",
+    plate_at="chamber",
+    framing=FRAMING,
+    device=lambda wire, bench: IocChamber(
+        "chamber", wire, settings=IOC_SETTINGS, limits={"temperature_c": (10.0, 45.0)}
+    ),
+    twin=lambda world: IocChamberTwin(world, name="chamber", position="chamber"),
+    harmless=("keep", Keep(plate="assay_1", temperature_c=22.0, hold_s=3.0)),
+    past_limit=("keep", Keep(plate="assay_1", temperature_c=50.0, hold_s=1.0)),
+    complaint="bad ECA_REFUSED channel write request failed",
+)
+
+CHAMBERS = {"lads": LADS, "epics": IOC}
+"""By protocol."""
 
 LADS_PARTS = {
     "close_door": "call Door/CoverState/Close",
@@ -42,7 +60,7 @@ def _told_c(actions: Sequence[Action]) -> list[tuple[float, float | None]]:
 
 
 def kept(
-    temperature_c: float, hold_s: float, rate_c_per_s: float = 0.025
+    temperature_c: float, hold_s: float, *, rest_c: float | None = None
 ) -> Callable[[World, Sequence[Action]], bool]:
     """Told the temperature once, kept it for the time and no longer than the way takes, off, and free.
 
@@ -52,10 +70,13 @@ def kept(
 
     def check(world: World, actions: Sequence[Action]) -> bool:
         told = _told_c(actions)[-2:] if cool else _told_c(actions)
-        if [c for _, c in told] != [temperature_c, None] or world.is_shut("chamber"):
+        # Made safe before it was begun, a controller that is never off was told its rest.
+        while len(told) > 2 and told[0][1] == rest_c:
+            told = told[1:]
+        if [c for _, c in told] != [temperature_c, rest_c] or world.is_shut("chamber"):
             return False
         (on_s, _), (off_s, _) = told
-        way_s = abs(temperature_c - 22.0) / rate_c_per_s + 300.0
+        way_s = abs(temperature_c - 22.0) / 0.025 + 300.0
         return hold_s - 0.1 <= off_s - on_s <= way_s + hold_s
 
     return check

@@ -246,6 +246,16 @@ TRIALS = (
         begun=chambers.warmed,
     ),
     Trial(
+        case=chambers.IOC,
+        command=Keep(plate="assay_1", temperature_c=37.0, hold_s=60.0),
+        parts={"reach": "set setpoint double 37.0", "off": "set setpoint double 22.0"},
+        answers="done not_done unknown",
+        # Nobody knows for how long it lay in a chamber that was cooling.
+        late="not_done unknown",
+        happened=chambers.kept(37.0, 60.0, rest_c=22.0),
+        begun=chambers.warmed,
+    ),
+    Trial(
         case=chambers.LADS,
         command=CloseDoor(),
         parts={"close_door": "call Door/CoverState/Close"},

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from devices.transport import LineInstrument, Transport
     from digital_twin.world import World
 
-__all__ = ["lads_chamber"]
+__all__ = ["ioc_chamber", "lads_chamber"]
 
 Model = TypeVar("Model", bound=StrictModel)
 
@@ -61,6 +61,69 @@ def lads_chamber(fitting: Fitting) -> Any:
     role = fitting.spec.role
     wire = _wire(fitting, lambda world: LadsChamberTwin(world, name=role, position=fitting.position), client)
     return LadsChamber(role, wire, limits=fitting.spec.limits)
+
+
+class _Ioc(StrictModel):
+    """Who a controller is, and what its process variables are called below the prefix."""
+
+    vendor: str = Field(default="unknown", max_length=200)
+    model: str = Field(default="unknown", max_length=200)
+    serial: str = Field(default="unknown", max_length=200)
+    readback: str = Field(default="I", min_length=1, max_length=60)
+    setpoint: str = Field(default="SP", min_length=1, max_length=60)
+    serial_variable: str = Field(default="", max_length=60)
+    rest_c: float = Field(default=22.0, ge=-200.0, le=60.0)
+    arrived_c: float = Field(default=0.5, gt=0.0, le=50.0)
+    steady_s: float = Field(default=10.0, ge=0.0, le=60.0)
+    rate_c_per_s: float = Field(default=0.02, gt=0.0, le=1000.0)
+
+
+def ioc_chamber(fitting: Fitting) -> Any:
+    """A chamber or temperature controller behind an EPICS input/output controller."""
+    from devices.climate_chamber.ioc import READBACK, SERIAL, SETPOINT, IocChamber, IocSettings
+    from digital_twin.instruments.ioc_chamber import IocChamberTwin
+
+    written = _settings(fitting, _Ioc)
+
+    def client(address: str) -> Transport:
+        from devices.epics import Epics
+
+        scheme, _, prefix = address.partition(":")
+        if scheme != "epics":
+            raise BadInput(
+                f"{address!r} is no prefix of process variables.",
+                way_out="Write epics:PREFIX, such as epics:lab3:chamber:",
+                field="address",
+            )
+        if "unknown" in (written.vendor, written.model, written.serial):
+            raise BadInput(
+                "Who the controller is is not said.",
+                way_out="Write its vendor, model and serial; the serial of a simulation begins with TWIN.",
+                field="settings.serial",
+            )
+        places: dict[str, tuple[str, type]] = {
+            READBACK: (written.readback, float),
+            SETPOINT: (written.setpoint, float),
+        }
+        if written.serial_variable:
+            places[SERIAL] = (written.serial_variable, str)
+        return Epics(prefix, places)
+
+    role, serial = fitting.spec.role, written.serial
+    if fitting.world is not None:
+        serial = "TWIN-TC-0001"
+    settings = IocSettings(
+        vendor=written.vendor,
+        model=written.model,
+        serial=serial,
+        shows_serial=bool(written.serial_variable) or fitting.world is not None,
+        rest_c=written.rest_c,
+        arrived_c=written.arrived_c,
+        steady_s=written.steady_s,
+        rate_c_per_s=written.rate_c_per_s,
+    )
+    wire = _wire(fitting, lambda world: IocChamberTwin(world, name=role, position=fitting.position), client)
+    return IocChamber(role, wire, settings=settings, limits=fitting.spec.limits)
 
 
 def _wire(
