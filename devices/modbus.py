@@ -166,7 +166,8 @@ class _Modbus(ABC):
             await asyncio.wait({asking, losing}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if asking.done():
                 answer = asking.result()
-                return (bytes([answer.function_code]) + answer.encode()).hex()
+                if answer.function_code & ~REFUSAL == int(request[:2], 16):
+                    return (bytes([answer.function_code]) + answer.encode()).hex()
         except ConnectionException as gone:
             raise ConnectionLost(f"{self.where}: {gone}") from gone
         except ModbusException as odd:

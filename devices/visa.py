@@ -71,7 +71,6 @@ class Visa:
         self._name = resource
         self._framing = framing
         self._library = library
-        self._manager: Any = None
         self._resource: MessageBasedResource | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._turn = asyncio.Lock()
@@ -191,8 +190,9 @@ class Visa:
         """In the thread."""
         import pyvisa
 
-        self._manager = _manager(self._library)
-        resource: Any = self._manager.open_resource(self._name, open_timeout=round(OPEN_TIMEOUT_S * 1000.0))
+        resource: Any = _manager(self._library).open_resource(
+            self._name, open_timeout=round(OPEN_TIMEOUT_S * 1000.0)
+        )
         resource.read_termination = resource.write_termination = None
         # The last character of a line's end tells the library where to stop reading.
         resource.set_visa_attribute(
@@ -205,15 +205,14 @@ class Visa:
 
     async def _drop(self) -> None:
         resource, self._resource = self._resource, None
-        manager, self._manager = self._manager, None
         thread, self._thread = self._thread, None
         if thread is None:
             return
 
         def let_go() -> None:
-            for held in (resource, manager):
-                if held is not None:
-                    held.close()
+            # The manager is one for all resources of a library; to close it would close theirs.
+            if resource is not None:
+                resource.close()
 
         # Behind whatever the thread is still at; nobody waits for that.
         thread.submit(let_go).add_done_callback(_note)
