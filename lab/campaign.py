@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from itertools import takewhile
@@ -25,6 +25,7 @@ from lab.engine.progress import (
     Watcher,
 )
 from lab.engine.session import BenchSession
+from lab.engine.supply import Supply
 from lab.errors import (
     BatchRedone,
     CampaignAborted,
@@ -45,6 +46,7 @@ from lab.types import (
     History,
     JsonValue,
     Observation,
+    Proposal,
     Run,
     RunStatus,
     StepStatus,
@@ -106,6 +108,7 @@ class CampaignLoop:
         session: the bench.
         lane: on that bench, entered.
         watch: told what happens.
+        supply: of candidates that are not in stock; None where all that is chosen must be there.
     """
 
     def __init__(
@@ -119,7 +122,9 @@ class CampaignLoop:
         session: BenchSession,
         lane: Lane,
         watch: Watcher,
+        supply: Supply | None = None,
     ) -> None:
+        self._supply = supply
         self._campaign = campaign
         self._planner = planner
         self._protocol = protocol
@@ -154,7 +159,7 @@ class CampaignLoop:
         try:
             self._refuse_aborted()
             while True:
-                batch = self._store.open_batch(self._campaign.id) or self._choose()
+                batch = self._next()
                 run = self._carry_out(batch)
                 self._record(batch, run)
         except _Finished as end:
@@ -167,8 +172,34 @@ class CampaignLoop:
             self._end(CampaignStatus.HELD, str(error))
             raise
 
-    def _choose(self) -> Batch:
-        """The next batch, durable before anything moves.
+    def _next(self) -> Batch:
+        """A batch that was proposed and can be carried out, or a new one; while material is on its way, the wait for it.
+
+        Raises:
+            _Finished: there is none; says why.
+            RunStopped: a stop was asked for, or all that is left waits for material that people receive.
+        """
+        while True:
+            if self._supply is None:
+                return self._store.open_batch(self._campaign.id) or self._choose(())
+            waiting = self._store.open_batches(self._campaign.id)
+            ready = self._supply.ready(waiting)
+            if ready is not None:
+                return ready
+            try:
+                self._choose(waiting)
+            except _Finished:
+                # Asked anew: what was proposed just now may be all that is left to wait for.
+                waiting = self._store.open_batches(self._campaign.id)
+                if not waiting:
+                    raise
+                self._supply.wait(waiting)
+
+    def _choose(self, waiting: Sequence[Batch]) -> Batch:
+        """The next batch, durable before anything moves; with material to be ordered, one of it and one of what is there.
+
+        Args:
+            waiting: batches that wait for material.
 
         Raises:
             _Finished: there is none; says why.
@@ -183,12 +214,56 @@ class CampaignLoop:
             raise RunStopped(self._lane.stopping)
         number = self._store.batches_asked(campaign.id) + 1
         rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, number])
-        proposal = self._planner.ask(min(campaign.batch_size, left), campaign, history, (), rng)
+        n = min(campaign.batch_size, left)
+        if self._supply is None:
+            proposal = self._planner.ask(n, campaign, history, (), rng)
+        else:
+            proposal = self._ask_with_material(n, self._supply, history, waiting, rng)
         if proposal.advice is not None and proposal.advice.stop and campaign.policies.stop_when_advised:
             raise _Finished(proposal.advice.sentence)
         if not proposal.experiments:
             raise _Finished("Every candidate of the pool has been measured.")
-        batch = self._store.propose(campaign.id, proposal)
+        return self._propose(proposal)
+
+    def _ask_with_material(
+        self,
+        n: int,
+        supply: Supply,
+        history: History,
+        waiting: Sequence[Batch],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Ask for a batch. What of it is not in stock is proposed and ordered as a batch of its own, and its place is filled
+        from what is there.
+
+        Returns:
+            What is there of the proposal; what was ordered where nothing is.
+        """
+        pending = [experiment for batch in waiting for experiment in batch.experiments]
+        taken = {experiment.id for experiment in pending}
+        known = replace(history, experiments=tuple(e for e in history.experiments if e.id not in taken))
+        ordering = supply.may_order(waiting)
+        proposal = self._planner.ask(n, supply.pool(waiting, ordering=ordering), known, pending, rng)
+        missing = supply.missing(proposal.experiments)
+        if not missing:
+            return proposal
+        gone = {experiment.id for experiment in missing}
+        there = [experiment for experiment in proposal.experiments if experiment.id not in gone]
+        on_order = self._propose(replace(proposal, experiments=tuple(missing)))
+        supply.order(on_order)
+        left = self._campaign.budget - len(history.experiments) - len(missing)
+        more = min(n, left) - len(there)
+        if more > 0:
+            batches = (*waiting, on_order)
+            pool = supply.pool(batches, ordering=False)
+            asked = self._planner.ask(more, pool, known, [*pending, *missing, *there], rng)
+            there += [e for e in asked.experiments if not supply.missing([e])]
+        if not there:
+            raise _Finished("All that may be chosen waits for material.")
+        return replace(proposal, experiments=tuple(there))
+
+    def _propose(self, proposal: Proposal) -> Batch:
+        batch = self._store.propose(self._campaign.id, proposal)
         self._log("batch", f"Batch {batch.number} proposed: {len(batch.experiments)} experiments.")
         self._watch(BatchProposed(**self._stamp(), batch=batch, advice=proposal.advice))
         return batch
@@ -227,7 +302,7 @@ class CampaignLoop:
             except BatchRedone:
                 continue
             except CampaignAborted:
-                if batch := self._store.open_batch(self._campaign.id):
+                for batch in self._store.open_batches(self._campaign.id):
                     self._abandon(batch)
                 raise
 

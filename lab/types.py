@@ -14,6 +14,7 @@ from typing import Literal
 from ulid import ULID
 
 from lab.goals import Direction, Goal, Limit, Objective
+from lab.orders import MaterialPolicy
 from lab.recovery import RecoveryPolicy
 from lab.spaces import AMINO_ACIDS, DNA, Candidate, JsonValue, SearchSpace
 
@@ -59,7 +60,7 @@ __all__ = [
 INFEASIBLE = "infeasible"
 """Quality flag of a candidate that can't be had: it does not express, does not dissolve, falls apart."""
 
-Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch", "amd"]
+Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch", "amd", "ord"]
 
 
 def new_id(prefix: Prefix) -> str:
@@ -198,6 +199,7 @@ class Campaign:
         shared: names of values that all experiments of one batch have in common (the one temperature of a plate).
         fixed: values that whatever is chosen next must have; other candidates stay known and are not chosen. What
             ``shared`` asks for becomes this, batch by batch.
+        material: what is done about candidates that are not in stock; None where all that is chosen must be there.
     """
 
     id: str
@@ -220,6 +222,7 @@ class Campaign:
     past: tuple[PastResult, ...] = ()
     shared: tuple[str, ...] = ()
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
+    material: MaterialPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

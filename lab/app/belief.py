@@ -9,7 +9,7 @@ from lab.app.benches import commands_of_devices, sketch_over
 from lab.app.prepare import stored_protocol, stored_workcell
 from lab.bench import Bench
 from lab.dry_run import commands_of
-from lab.engine.belief import believe_step
+from lab.engine.belief import believe_orders, believe_step
 from lab.engine.journal import MAIN
 from lab.errors import BadInput
 from lab.interfaces import Command, Workcell
@@ -80,6 +80,7 @@ def read_bench(store: Store, bench_id: str) -> BelievedBench:
         )
     spec = stored_workcell(campaigns[0])
     bench = Bench.from_json(record.first_snapshot)
+    believe_orders(bench, store.received(bench_id))
     workcell = sketch_over(spec, bench)
     commands = commands_of_devices(workcell)
     settled = []

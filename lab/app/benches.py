@@ -18,6 +18,7 @@ from lab.engine.interlocks import InterlockKeeper
 from lab.errors import BadInput, DeviceFault
 from lab.files import CANDIDATES, CampaignFile, Material, WorkcellSpec
 from lab.interfaces import Clock, Command, Workcell
+from lab.orders import Order
 from lab.recovery import SAFE_BOUND_S
 from lab.store import Store
 from lab.types import Origin, new_id
@@ -129,6 +130,20 @@ class OpenBench:
             self._check_origin(role, await device.identify())
         if self._used:
             await self.session.come_back()
+
+    def deliver(self, order: Order, labware: str, well: str) -> tuple[str, str]:
+        """Put what was ordered into a well of the twin's world; says where it is. Loop thread only."""
+        assert self._world is not None  # on a real bench people do it
+        where = self._world.act(
+            "supplier",
+            "deliver",
+            order=order.id,
+            labware=labware,
+            well=well,
+            content=order.candidate_id,
+            volume_ul=order.volume_ul,
+        )
+        return str(where[0]), str(where[1])
 
     def __enter__(self) -> Self:
         return self

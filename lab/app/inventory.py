@@ -117,13 +117,10 @@ def _claim(store: Store, record: CampaignRecord) -> Claim:
     campaign = record.campaign
     batches = store.batches(campaign.id)
     asked = sum(len(batch.experiments) for batch in batches)
-    waiting = store.open_batch(campaign.id)
-    run = None if waiting is None else store.last_run(waiting.id)
-    # A batch whose run was given up is laid out once more.
-    begun = waiting is None or (run is not None and run.status is not RunStatus.ABANDONED)
-    return Claim(
-        campaign=campaign.name, needs=record.needs, batches=batches_left(campaign, asked, 0 if begun else 1)
-    )
+    # A batch whose run was given up is laid out once more; one that waits for material was not laid out yet.
+    runs = [store.last_run(batch.id) for batch in store.open_batches(campaign.id)]
+    waiting = sum(run is None or run.status is RunStatus.ABANDONED for run in runs)
+    return Claim(campaign=campaign.name, needs=record.needs, batches=batches_left(campaign, asked, waiting))
 
 
 def _unknown(believed: BelievedBench) -> dict[str, float]:

@@ -20,7 +20,7 @@ from lab.clock import LabClock
 from lab.engine.progress import Progress, Watcher
 from lab.errors import BadInput, DeviceFault, RunHeld, StoreUnusable
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, RunStatus
+from lab.types import Campaign, CampaignStatus
 
 __all__ = ["Laboratory", "Outcome", "Standing"]
 
@@ -245,9 +245,7 @@ class Laboratory:
     def _stopped_amid_a_run(self, record: CampaignRecord) -> bool:
         if record.status not in (CampaignStatus.RUNNING, CampaignStatus.STOPPED):
             return False  # What is held waits for a person.
-        batch = self.store.open_batch(record.campaign.id)
-        run = None if batch is None else self.store.last_run(batch.id)
-        return run is not None and run.status not in (RunStatus.DONE, RunStatus.ABANDONED)
+        return self.store.batch_at_work(record.campaign.id) is not None
 
     def _newest_unfinished(self) -> CampaignRecord:
         waiting = [r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of]

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ import numpy as np
 
 from lab.app.benches import sketch
 from lab.app.stock import Amounts, Claim, batches_left, needs_of, refuse_shortages, shortages, stock_of
+from lab.bench import Bench
 from lab.campaign import Streams
 from lab.dry_run import DryRun, dry_run
+from lab.engine.supply import free_wells, in_stock
 from lab.errors import BadInput, CampaignFileError, Infeasible
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
 from lab.interfaces import Planner, ProtocolModule
@@ -193,6 +196,7 @@ def rehearse(prepared: Prepared) -> Rehearsal:
     workcell = sketch(prepared.file.workcell, prepared.file.material)
     rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, 1])
     proposal = prepared.planner.ask(campaign.batch_size, campaign, History(), (), rng)
+    _as_if_delivered(workcell.bench, prepared.file.workcell.library, campaign, proposal.experiments)
     batch = Batch(id=new_id("bat"), campaign_id=campaign.id, number=1, experiments=proposal.experiments)
     rng = np.random.default_rng([campaign.seed, Streams.LAYOUT, 1])
     layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
@@ -212,6 +216,34 @@ def rehearse(prepared: Prepared) -> Rehearsal:
         stock=stock,
         needs=needs,
     )
+
+
+def _as_if_delivered(
+    bench: Bench, library: Sequence[str], campaign: Campaign, experiments: Sequence[Experiment]
+) -> None:
+    """Fill what a first batch would have to order into free wells of the library, where the campaign orders at all.
+
+    Raises:
+        Infeasible: there are too few free wells.
+    """
+    policy = campaign.material
+    if policy is None:
+        return
+    missing = [
+        experiment.candidate.id
+        for experiment in experiments
+        if not in_stock(bench, experiment.candidate.id, policy.least_ul)
+    ]
+    free = list(islice(free_wells(bench, library), len(missing)))
+    if len(free) < len(missing):
+        raise Infeasible(
+            (
+                f"{len(missing)} candidates of the first batch have to come, and {len(free)} library wells are free.",
+            ),
+            way_out="Add library plates to the workcell file.",
+        )
+    for content, (labware, well) in zip(missing, free, strict=True):
+        bench.fill(labware, well, {content: policy.volume_ul})
 
 
 _SHOWN = 4

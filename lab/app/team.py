@@ -22,10 +22,11 @@ from lab.engine import Lane
 from lab.engine.progress import Watcher
 from lab.engine.session import BenchSession
 from lab.engine.standstill import Breaking
+from lab.engine.supply import Supply
 from lab.errors import DrywetError
 from lab.interfaces import Planner
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus, PlannerChoice, RunStatus, new_id
+from lab.types import Campaign, CampaignStatus, PlannerChoice, new_id
 
 __all__ = ["Assignment", "Team"]
 
@@ -141,6 +142,15 @@ class Team:
         from protocols.steps import clear_away
 
         lane = Lane(bench.session, loaded.campaign, self._tell)
+        supply = None
+        if loaded.campaign.material is not None:
+            supply = Supply(
+                campaign=loaded.campaign,
+                session=bench.session,
+                lane=lane,
+                library=loaded.workcell.library,
+                deliver=bench.deliver if loaded.workcell.twin else None,
+            )
         loop = CampaignLoop(
             campaign=loaded.campaign,
             planner=loaded.planner,
@@ -150,6 +160,7 @@ class Team:
             session=bench.session,
             lane=lane,
             watch=self._tell,
+            supply=supply,
         )
         begun = self._begun(loaded.campaign)
         for run_id in begun:
@@ -167,9 +178,8 @@ class Team:
 
     def _begun(self, campaign: Campaign) -> tuple[str, ...]:
         """The run that a stopped campaign is in the middle of, if it is."""
-        batch = self._store.open_batch(campaign.id)
-        run = None if batch is None else self._store.last_run(batch.id)
-        return () if run is None or run.status in (RunStatus.DONE, RunStatus.ABANDONED) else (run.id,)
+        found = self._store.batch_at_work(campaign.id)
+        return () if found is None else (found[1].id,)
 
     def work(self) -> None:
         """Connect all benches, then run all campaigns side by side until the last one ends."""

@@ -1,12 +1,23 @@
-"""How one settled step changes what is believed of a bench."""
+"""How one settled step, and what was delivered, change what is believed of a bench."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lab.bench import Bench
 from lab.interfaces import Command
+from lab.orders import Order
 from lab.types import JsonValue, StepStatus
 
-__all__ = ["believe_step"]
+__all__ = ["believe_orders", "believe_step"]
+
+
+def believe_orders(bench: Bench, received: Iterable[Order]) -> None:
+    """Change a belief by what was delivered. Ahead of every step, whenever it came: a well that an order was received into
+    was empty until then, and no step had to do with it.
+    """
+    for order in received:
+        bench.fill(order.labware, order.well, {order.candidate_id: order.volume_ul})
 
 
 def believe_step(bench: Bench, command: Command, status: StepStatus, part: JsonValue) -> None:

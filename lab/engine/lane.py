@@ -232,6 +232,11 @@ class Lane:
             self._clock.release_hold(self._hold)
             self._hold = None
 
+    def hold_time(self) -> None:
+        """Keep lab time from passing again, after :meth:`let_time_pass`. Loop thread only; safe to repeat."""
+        if self._hold is None:
+            self._hold = self._clock.take_hold(f"{self._campaign_id} between runs")
+
     def _in_flight(self) -> Flight:
         if self._flight is None:
             raise RuntimeError("a step message came outside a run of this lane")

@@ -8,12 +8,13 @@ from dataclasses import replace
 from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine.arbiter import Arbiter, Lease
-from lab.engine.belief import believe_step
+from lab.engine.belief import believe_orders, believe_step
 from lab.engine.interlocks import InterlockKeeper
 from lab.engine.safety import make_safe
 from lab.engine.settle import STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
 from lab.errors import DeviceFault, FaultKind
 from lab.interfaces import Answer, Command, Place, Reconciliation, Verb, Workcell
+from lab.orders import Order
 from lab.store import Store
 from lab.types import JsonValue, Step, StepStatus
 
@@ -70,6 +71,7 @@ class BenchSession:
         )
         self._kept: dict[tuple[str, str], Lease] = {}
         self._last_sent_s: dict[str, float] = {}
+        believe_orders(workcell.bench, store.received(bench_id))
         for step in store.settled_steps_since(bench_id, 0):
             self._last_sent_s[step.device] = max(_begun_s(step), self._last_sent_s.get(step.device, 0.0))
             self._believe(step.run_id, self.command_of(step), step.status, step.part)
@@ -163,6 +165,10 @@ class BenchSession:
     def take_kept(self, run_id: str, device: str) -> Lease | None:
         """The lease of a device that was kept for a run since it came back, once; None where none was. Loop thread only."""
         return self._kept.pop((run_id, device), None)
+
+    def receive(self, order: Order) -> None:
+        """Believe what was delivered just now. Loop thread only."""
+        believe_orders(self.bench, [order])
 
     async def settle(
         self,

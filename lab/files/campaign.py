@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -28,6 +28,7 @@ from lab.files.source import Problems, SourceFile, read_source
 from lab.files.space import SpaceFields
 from lab.files.workcell import WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
+from lab.orders import MaterialPolicy, OrderKind
 from lab.strict import StrictModel, refuse
 from lab.types import (
     Campaign,
@@ -64,6 +65,7 @@ class CampaignFile:
         sha256: of all files together; changes when any of them does.
         space: what may be chosen, where that is no pool; ``candidates`` is empty then.
         shared: names of values that all experiments of one batch have in common.
+        ordering: what is done about candidates that are not in stock; None where all must stand in a well.
     """
 
     source: SourceFile
@@ -87,6 +89,7 @@ class CampaignFile:
     models: tuple[ModelChoice, ...] = ()
     past: tuple[PastResult, ...] = ()
     shared: tuple[str, ...] = ()
+    ordering: MaterialPolicy | None = None
 
     @property
     def path(self) -> Path:
@@ -136,6 +139,7 @@ class CampaignFile:
             models=self.models,
             past=self.past,
             shared=self.shared,
+            material=self.ordering,
         )
 
 
@@ -152,6 +156,20 @@ class _Planner(StrictModel):
 class _Model(StrictModel):
     name: str = Field(min_length=1, examples=["protein_mpnn"])
     settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Material(StrictModel):
+    source: Literal["order", "build"] = Field(examples=["order"])
+    lead_time_s: float = Field(ge=0.0, le=3.2e7, examples=["5 d"])
+    supplier: str = Field(default="", max_length=200)
+    volume_ul: float = Field(default=100.0, gt=0.0, le=1e6)
+    least_ul: float = Field(default=1.0, gt=0.0, le=1e6)
+    finish_within_s: float | None = Field(default=None, gt=0.0)
+    batches_on_order: int = Field(default=1, ge=1, le=100)
+
+    @property
+    def policy(self) -> MaterialPolicy:
+        return MaterialPolicy(**{**self.model_dump(), "source": OrderKind(self.source)})
 
 
 class _Policies(StrictModel):
@@ -188,6 +206,7 @@ class _Campaign(StrictModel):
     batch_size: int = Field(ge=1, examples=[12])
     seed: int = Field(ge=0, lt=2**32, examples=[7])
     policies: _Policies = _Policies()
+    material: _Material | None = None
 
     @field_validator("name")
     @classmethod
@@ -242,7 +261,19 @@ def load_campaign(path: Path | str) -> CampaignFile:
             "Take the line out.",
         )
     if written.candidates is not None:
-        choice = read_pool(source, written.candidates, workcell, by_name=bool(written.models))
+        choice = read_pool(
+            source,
+            written.candidates,
+            workcell,
+            by_name=bool(written.models),
+            may_lack=written.material is not None,
+        )
+    elif written.material is not None:
+        raise source.error(
+            "material",
+            "Only candidates of a list can be ordered, and this campaign has a space.",
+            "Take `material` out, or write the candidates into a file.",
+        )
     else:
         assert written.space is not None  # else there were problems
         choice = read_chosen_space(source, written.space)
@@ -275,6 +306,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         ),
         past=tuple(result for results, _ in past for result in results),
         shared=written.shared,
+        ordering=None if written.material is None else written.material.policy,
     )
 
 

@@ -111,6 +111,7 @@ def read_candidates(
     wells: Sequence[str],
     alphabet: Alphabet = PROTEIN,
     by_name: bool = False,
+    may_lack: bool = False,
 ) -> CandidateTable:
     """Read a candidate file.
 
@@ -119,13 +120,14 @@ def read_candidates(
         reference: name of the row that is the control.
         plates: ids of the library plates, in order; ``plate`` 1 is the first. Without any, candidates stand in no wells.
         wells: names of the wells that such a plate has.
+        may_lack: a row may name no plate and no well: that candidate is not in stock.
         by_name: a name is enough, and values may be alike, because a model of the campaign knows more of each candidate.
 
     Raises:
         CampaignFileError: all that is wrong in the file.
     """
     source = read_source(path, "candidate file")
-    reader = _Reader(source, parent, reference, plates, wells, alphabet, by_name)
+    reader = _Reader(source, parent, reference, plates, wells, alphabet, by_name, may_lack)
     named = by_name or parent is not None
     rows = _Rows(
         source, reader.problems, has_parent=parent is not None, named=named, has_library=bool(plates)
@@ -253,7 +255,9 @@ class _Reader:
         wells: Sequence[str],
         alphabet: Alphabet,
         by_name: bool,
+        may_lack: bool,
     ) -> None:
+        self._may_lack = may_lack
         self._alphabet = alphabet
         self._by_name = by_name
         self.problems = Problems(source)
@@ -276,7 +280,8 @@ class _Reader:
                 "variant", "This row has no variant.", "Name it, or take the row out.", line=line
             )
             return
-        place = self._place(line, row) if self._plates else None
+        lacks = self._may_lack and not row["plate"] and not row["well"]
+        place = self._place(line, row) if self._plates and not lacks else None
         if name == self._reference and name in self.lines and (self._plates or values is None):
             pass  # the control needs more material than any other, so it may stand in several wells
         elif name in self.lines:

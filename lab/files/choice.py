@@ -17,7 +17,7 @@ from lab.files.source import Problems, SourceFile
 from lab.files.space import SpaceFields, read_space
 from lab.files.workcell import CANDIDATES, WorkcellSpec
 from lab.strict import StrictModel, did_you_mean, refuse
-from lab.types import Candidate, Goal, PastResult, SearchSpace
+from lab.types import DNA, Candidate, Goal, PastResult, SearchSpace
 
 __all__ = ["CandidateFields", "Choice", "beside", "read_chosen_space", "read_past_tables", "read_pool"]
 
@@ -79,12 +79,18 @@ class Choice:
 
 
 def read_pool(
-    source: SourceFile, written: CandidateFields, workcell: WorkcellSpec, *, by_name: bool
+    source: SourceFile,
+    written: CandidateFields,
+    workcell: WorkcellSpec,
+    *,
+    by_name: bool,
+    may_lack: bool = False,
 ) -> Choice:
     """The pool of a candidate file.
 
     Args:
         by_name: the campaign has models, so that candidates may be known by their names alone.
+        may_lack: candidates need not be in stock, so that their rows may name no well.
 
     Raises:
         CampaignFileError: all that is wrong in it, or no row for the reference, or nowhere for candidates to stand.
@@ -97,7 +103,22 @@ def read_pool(
         plates=workcell.library,
         wells=workcell.library_wells,
         by_name=by_name,
+        may_lack=may_lack,
     )
+    if may_lack and not workcell.library:
+        raise workcell.error(
+            "labware",
+            "Material that comes needs a plate to go to, and no labware here holds candidates.",
+            f"Add `holds: {CANDIDATES}` to the plates.",
+        )
+    if may_lack and all(one.content != written.reference for one in table.material):
+        raise source.error(
+            "candidates.reference",
+            f"The reference {written.reference} stands in no well, and every plate needs it.",
+            "Give its row a plate and a well.",
+        )
+    if "alphabet" not in written.model_fields_set:
+        _check_letters(source, table)
     if not workcell.library and not table.values:
         raise workcell.error(
             "labware", "No labware here holds candidates.", f"Add `holds: {CANDIDATES}` to the plates."
@@ -150,6 +171,26 @@ def read_past_tables(
 def beside(source: SourceFile, name: str) -> Path:
     """A file named in another, from that one's folder."""
     return Path(os.path.normpath(source.path.parent / Path(name).expanduser()))
+
+
+_CHANCE = 12
+"""Letters up to which a protein may well be of A, C, G and T only: of random ones of 12, one in a hundred million is."""
+
+
+def _check_letters(source: SourceFile, table: CandidateTable) -> None:
+    """Refuse a table that nobody said to be of proteins, and that looks like DNA.
+
+    Raises:
+        CampaignFileError: its sequences are long and of bases only.
+    """
+    known = (*table.candidates, *(() if table.reference is None else (table.reference,)))
+    sequences = [candidate.sequence for candidate in known if candidate.sequence]
+    if sequences and all(len(s) > _CHANCE and set(s) <= set(DNA) for s in sequences):
+        raise source.error(
+            "candidates.alphabet",
+            f"All sequences of {table.source.path} are of the letters A, C, G and T only: this looks like DNA.",
+            "Write `alphabet: dna` under `candidates:`, or `alphabet: protein` where they are proteins after all.",
+        )
 
 
 def _reference(source: SourceFile, table: CandidateTable, name: str) -> Candidate:

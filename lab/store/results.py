@@ -18,6 +18,7 @@ from lab.store.tables import (
     CampaignTable,
     ExperimentTable,
     ObservationTable,
+    RunTable,
 )
 from lab.types import (
     Batch,
@@ -25,6 +26,8 @@ from lab.types import (
     History,
     Observation,
     Proposal,
+    Run,
+    RunStatus,
     new_id,
 )
 
@@ -100,6 +103,25 @@ class Results(Part):
         with self._database.read_session() as session:
             batch_id = session.exec(waiting).first()
             return None if batch_id is None else batch_of(session, session.get_one(BatchTable, batch_id))
+
+    def open_batches(self, campaign_id: str) -> tuple[Batch, ...]:
+        """All batches with an experiment that is proposed, approved or running, oldest first."""
+        return tuple(
+            batch
+            for batch in self.batches(campaign_id)
+            if any(experiment.status in _OPEN for experiment in batch.experiments)
+        )
+
+    def batch_at_work(self, campaign_id: str) -> tuple[Batch, Run] | None:
+        """The oldest open batch whose run was begun and is neither done nor given up, with that run; None where none is."""
+        for batch in self.open_batches(campaign_id):
+            with self._database.read_session() as session:
+                query = select(RunTable).where(RunTable.batch_id == batch.id)
+                row = session.exec(query.order_by(col(RunTable.number).desc()).limit(1)).first()
+                run = None if row is None else values.run(row)
+            if run is not None and run.status not in (RunStatus.DONE, RunStatus.ABANDONED):
+                return batch, run
+        return None
 
     def set_experiment_status(self, experiment_ids: Collection[str], status: ExperimentStatus) -> None:
         """Say how experiments stand; all of them or, on an error, none.

@@ -12,6 +12,7 @@ from lab.store.database import Database
 from lab.store.engines import read_url
 from lab.store.journal import Journal
 from lab.store.material import Material
+from lab.store.orders import Orders
 from lab.store.quarantine import Quarantine
 from lab.store.records import Fact
 from lab.store.results import Results
@@ -20,7 +21,7 @@ from lab.store.runs import Runs
 __all__ = ["Store"]
 
 
-class Store(Campaigns, Results, Amendments, Runs, Material, Quarantine, Journal):
+class Store(Campaigns, Results, Amendments, Runs, Material, Orders, Quarantine, Journal):
     """Campaigns, batches, runs, samples, the step journal, results and documents, in SQLite or PostgreSQL.
 
     What a call has written is on the disk when it returns, all of it or nothing. Calls may come from any thread. One

@@ -34,6 +34,7 @@ __all__ = [
     "ExperimentTable",
     "MarkTable",
     "ObservationTable",
+    "OrderTable",
     "RunTable",
     "SampleTable",
     "StepTable",
@@ -309,6 +310,41 @@ class AmendmentTable(_Table, table=True):
     who: str = Field(sa_type=Sentence)
     why: str = Field(sa_type=Sentence)
     utc: datetime = Field(sa_type=Utc, default_factory=now)
+
+
+class OrderTable(_Table, table=True):
+    """Material that one experiment waits for; ``number`` is the order of wanting.
+
+    Once it is received, ``labware`` and ``well`` say where it is; a well receives once.
+    """
+
+    __tablename__ = "material_order"
+    __table_args__: ClassVar[Any] = (
+        _one_of("kind", "order", "build"),
+        _one_of("status", "wanted", "placed", "received"),
+        UniqueConstraint("bench_id", "labware", "well"),
+    )
+
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    campaign_id: str = Field(foreign_key="campaign.id", index=True)
+    experiment_id: str = Field(foreign_key="experiment.id", unique=True)
+    bench_id: str = Field(foreign_key="bench.id", index=True)
+    candidate_id: str
+    sequence: str = Field(sa_type=Sentence)
+    kind: str
+    supplier: str = Field(sa_type=Sentence)
+    volume_ul: float = Field(sa_type=Double)
+    lead_time_s: float = Field(sa_type=Double)
+    status: str
+    reference: str = Field(default="", sa_type=Sentence)
+    due_lab_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    barcode: str = Field(default="", sa_type=Sentence)
+    labware: str | None = None
+    well: str | None = None
+    received_lab_s: float | None = Field(default=None, sa_type=Double, nullable=True)
+    who: str = Field(default="", sa_type=Sentence)
+    wanted_utc: datetime = Field(sa_type=Utc, default_factory=now)
 
 
 class DocumentTable(_Table, table=True):
