@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ophyd_async.core import StandardReadableFormat as Format
 from ophyd_async.core import soft_signal_r_and_setter
-from pylabrobot.centrifuge.centrifuge import Centrifuge as FrontEnd
 from pylabrobot.centrifuge.backend import CentrifugeBackend
+from pylabrobot.centrifuge.centrifuge import Centrifuge as FrontEnd
 
 from devices.centrifuge.commands import Present, Spin
 from devices.fence import check_lease
