@@ -10,7 +10,7 @@ machine is doing. Candidates are then the same on one machine for the same input
 and, where two candidates are as good as equal, choose the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -26,7 +26,7 @@ from lab.types import Campaign, Candidate, Experiment, History, Proposal, Reason
 from planners import words
 from planners.acquisition import log_expected_improvement, upper_confidence_bound
 from planners.advice import advise
-from planners.asking import check_ask, exhausted, seed_of
+from planners.asking import Turn, begin, seed_of
 from planners.choosing import Acquire, Choice, choose
 from planners.committee import Model, fit_model
 from planners.design import spread_design
@@ -35,7 +35,6 @@ from planners.feasibility import log_chance
 from planners.focus import focused
 from planners.goals import is_plain
 from planners.past import with_past, with_past_candidates
-from planners.repeats import repeats
 from planners.seen import Seen, look_back
 from planners.several import choose_for_goal, orientation
 from planners.space import Space, encode_space
@@ -97,41 +96,66 @@ class AdaptivePlanner:
         Raises:
             BadInput: n below 1, a pool that cannot be encoded, or a kernel that does not suit it.
         """
-        check_ask(n, campaign)
-        seed = seed_of(rng)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
-        campaign = focused(campaign, history, pending, rng)
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        turn = replace(turn, campaign=focused(campaign, history, pending, rng))
         with threadpool_limits(limits=1, user_api="blas"):
-            space = self._space(campaign)
-            beliefs = self._beliefs(space, campaign, history, pending, again, rng)
-            seen = look_back(space, campaign, history, pending, again)
+            space = self._space(turn.campaign)
+            beliefs = self._beliefs(space, turn.campaign, history, pending, turn.again, rng)
+            seen = look_back(space, turn.campaign, history, pending, turn.again)
             if beliefs is None or len(seen.rows) + len(seen.pending) < self.settings.designed:
-                wanted = min(n - len(again), len(seen.free))
-                chosen = self._designed(wanted, space, seen, campaign.goal.sign, rng, seed)
-                return Proposal(
-                    experiments=(*again, *chosen), advice=None if again or chosen else exhausted()
-                )
-            model = beliefs[campaign.goal.target][0]
-            again = tuple(_with_prediction(e, model, space) for e in again)
-            labels = dict.fromkeys(label for of_target, _ in beliefs.values() for label in of_target.labels)
-            cited = Reason(planner=self.name, sentence="", model_cards=(*space.cards, *labels), seed=seed)
-            left = campaign.budget - len(history.experiments) - len(pending) - len(again)
-            if not is_plain(campaign.goal):
-                wanted = min(n - len(again), len(seen.free))
-                chances = log_chance(space, seen)
-                chosen = choose_for_goal(wanted, campaign, space, beliefs, left - wanted, cited, rng, chances)
-                return Proposal(
-                    experiments=(*again, *chosen), advice=None if again or chosen else exhausted()
-                )
-            exploring = max(left - round(_LAST * campaign.budget), 0)
-            closing = max(n - len(again) - exploring, 0)
-            again = (*again, *replicates(closing, campaign, history, space, seen, model, cited))
-            wanted = min(n - len(again), len(seen.free))
-            acquire = self._acquisition(space, seen, model, exploring)
-            choice = choose(wanted, model.gp, space, seen, acquire, self.settings.same_residue, rng)
-            chosen = self._explained(choice, model, space, seen, cited, exploring)
-            advice = advise(choice, model, seen, rng) if len(chosen) else None if again else exhausted()
-        return Proposal(experiments=(*again, *chosen), advice=advice)
+                return turn.proposal(self._designed(turn, space, seen, rng))
+            return self._modelled(turn, space, beliefs, rng)
+
+    def _modelled(
+        self,
+        turn: Turn,
+        space: Space,
+        beliefs: Mapping[str, tuple[Model, Seen]],
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """What the committee chooses, for whatever goal.
+
+        Args:
+            beliefs: target -> its committee, and history as it stands for it.
+        """
+        goal = turn.campaign.goal
+        model, seen = beliefs[goal.target]
+        turn = replace(turn, again=tuple(_with_prediction(e, model, space) for e in turn.again))
+        labels = dict.fromkeys(label for of_target, _ in beliefs.values() for label in of_target.labels)
+        cited = Reason(planner=self.name, sentence="", model_cards=(*space.cards, *labels), seed=turn.seed)
+        spent = len(turn.history.experiments) + len(turn.pending) + len(turn.again)
+        left = turn.campaign.budget - spent
+        if is_plain(goal):
+            return self._one_target(turn, space, model, seen, left, cited, rng)
+        wanted, chances = turn.wanted, log_chance(space, seen)
+        return turn.proposal(
+            choose_for_goal(wanted, turn.campaign, space, beliefs, left - wanted, cited, rng, chances)
+        )
+
+    def _one_target(
+        self,
+        turn: Turn,
+        space: Space,
+        model: Model,
+        seen: Seen,
+        left: int,
+        cited: Reason,
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """What may be the most or the least of one target; at the end of the budget what is predicted to be.
+
+        Args:
+            left: experiments of the budget that are left, those that this batch adds among them.
+            cited: planner, cards and seed of this ask.
+        """
+        exploring = max(left - round(_LAST * turn.campaign.budget), 0)
+        closing = max(turn.n - len(turn.again) - exploring, 0)
+        once_more = replicates(closing, turn.campaign, turn.history, space, seen, model, cited)
+        turn = replace(turn, again=(*turn.again, *once_more))
+        acquire = self._acquisition(space, seen, model, exploring)
+        choice = choose(turn.wanted, model.gp, space, seen, acquire, self.settings.same_residue, rng)
+        chosen = self._explained(choice, model, space, seen, cited, exploring)
+        return turn.proposal(chosen, advise(choice, model, seen, rng) if chosen else None)
 
     def _beliefs(
         self,
@@ -205,8 +229,10 @@ class AdaptivePlanner:
         return replace(space, kernels=tuple(known[name] for name in self.settings.kernels), averaged=())
 
     def _designed(
-        self, n: int, space: Space, seen: Seen, sign: float, rng: np.random.Generator, seed: tuple[int, ...]
+        self, turn: Turn, space: Space, seen: Seen, rng: np.random.Generator
     ) -> tuple[Experiment, ...]:
+        """What covers the pool, or promises most by a score that is known beforehand."""
+        n, sign = turn.wanted, turn.campaign.goal.sign
         taken = np.unique(np.concatenate([seen.rows, seen.pending]))
         ranked = next((s for s in space.scores if s.named or sign > 0.0), None)
         if n < 1:
@@ -233,7 +259,7 @@ class AdaptivePlanner:
                     planner=self.name,
                     sentence=words.chosen_to_spread(int(row), space, seen, sign, ranked),
                     model_cards=(*space.cards, *(() if ranked is None else (ranked.label,))),
-                    seed=seed,
+                    seed=turn.seed,
                 ),
             )
             for row in rows

@@ -1,13 +1,75 @@
 """What every planner's ``ask`` begins and ends with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lab.errors import BadInput
-from lab.types import Advice, Campaign, Candidate, JsonValue
+from lab.types import Advice, Campaign, Experiment, History, Proposal
+from planners.repeats import repeats
+from planners.seen import free_rows
 
-__all__ = ["check_ask", "check_size", "exhausted", "fits", "seed_of"]
+__all__ = ["Turn", "begin", "check_size", "seed_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One ask: what is measured again comes first, and the planner chooses the rest.
+
+    Args:
+        n: experiments asked for.
+        campaign: its pool is what is chosen from.
+        seed: what the planner's draws follow from, for the reasons.
+        again: experiments that are measured again; they begin the batch.
+    """
+
+    n: int
+    campaign: Campaign
+    history: History
+    pending: Sequence[Experiment]
+    seed: tuple[int, ...]
+    again: tuple[Experiment, ...]
+
+    @cached_property
+    def free(self) -> np.ndarray:
+        """Rows of the pool that may be chosen, in order."""
+        return free_rows(self.campaign, self.history, (*self.pending, *self.again))
+
+    @property
+    def wanted(self) -> int:
+        """How many the planner chooses: what the batch still takes, or all that is free."""
+        return min(self.n - len(self.again), len(self.free))
+
+    def proposal(self, chosen: Sequence[Experiment] = (), advice: Advice | None = None) -> Proposal:
+        """The batch; where it holds nothing, the advice is to stop."""
+        batch = (*self.again, *chosen)
+        return Proposal(experiments=batch, advice=advice if batch else _EXHAUSTED)
+
+
+_EXHAUSTED = Advice(
+    stop=True, sentence="Every candidate of the pool has been chosen; nothing is left to measure."
+)
+
+
+def begin(
+    planner: str,
+    n: int,
+    campaign: Campaign,
+    history: History,
+    pending: Sequence[Experiment],
+    seed: tuple[int, ...],
+) -> Turn:
+    """Begin an ask of the planner of that name.
+
+    Raises:
+        BadInput: n below 1, no candidates, or two of one id.
+    """
+    check_size(n)
+    _check_pool(campaign)
+    again = repeats(n, campaign, history, pending, planner=planner, seed=seed)
+    return Turn(n=n, campaign=campaign, history=history, pending=pending, seed=seed, again=again)
 
 
 def check_size(n: int) -> None:
@@ -20,18 +82,7 @@ def check_size(n: int) -> None:
         raise BadInput(f"A batch has at least 1 experiment, not {n}.", field="batch_size")
 
 
-def fits(candidate: Candidate, fixed: Mapping[str, JsonValue]) -> bool:
-    """Whether it has the values that the next batch must have."""
-    return all(name in candidate.values and candidate.values[name] == value for name, value in fixed.items())
-
-
-def check_ask(n: int, campaign: Campaign) -> None:
-    """Refuse what no planner can answer.
-
-    Raises:
-        BadInput: n below 1, no candidates, or two of one id.
-    """
-    check_size(n)
+def _check_pool(campaign: Campaign) -> None:
     if not campaign.candidates:
         raise BadInput("The campaign has no candidates to choose from.", field="candidates")
     seen: set[str] = set()
@@ -43,13 +94,6 @@ def check_ask(n: int, campaign: Campaign) -> None:
                 field="candidates",
             )
         seen.add(candidate.id)
-
-
-def exhausted() -> Advice:
-    """What to say when nothing is left to choose."""
-    return Advice(
-        stop=True, sentence="Every candidate of the pool has been chosen; nothing is left to measure."
-    )
 
 
 def seed_of(rng: np.random.Generator) -> tuple[int, ...]:

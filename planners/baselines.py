@@ -11,11 +11,9 @@ from scipy.stats import qmc, rankdata
 
 import models
 from lab.strict import StrictModel
-from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
+from lab.types import Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
 from models.encodings import NamedValues
-from planners.asking import check_ask, exhausted, seed_of
-from planners.repeats import repeats
-from planners.seen import free_rows
+from planners.asking import Turn, begin, seed_of
 
 __all__ = ["GridPlanner", "GridSettings", "NoSettings", "RandomPlanner", "SobolPlanner"]
 
@@ -45,16 +43,12 @@ class RandomPlanner:
         Raises:
             BadInput: n below 1, or a pool without candidates or with an id twice.
         """
-        check_ask(n, campaign)
-        seed = seed_of(rng)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
-        free = free_rows(campaign, history, pending)
-        rows = rng.permutation(free)[: n - len(again)]
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        rows = rng.permutation(turn.free)[: turn.wanted]
         reason = Reason(
-            planner=self.name, sentence="Drawn at random from what was not measured yet.", seed=seed
+            planner=self.name, sentence="Drawn at random from what was not measured yet.", seed=turn.seed
         )
-        chosen = _experiments(campaign, rows, reason)
-        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+        return turn.proposal(_experiments(campaign, rows, reason))
 
 
 class SobolPlanner:
@@ -83,20 +77,16 @@ class SobolPlanner:
         Raises:
             BadInput: n below 1, a pool without candidates or with an id twice, or one that cannot be encoded.
         """
-        check_ask(n, campaign)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=(campaign.seed,))
-        free = free_rows(campaign, history, pending)
+        turn = begin(self.name, n, campaign, history, pending, (campaign.seed,))
         axes = _axes(campaign)
-        gone = {e.id for e in (*history.experiments, *pending) if e.repeat_of is None}
-        points = _points(axes.shape[1], len(gone), n - len(again), campaign.seed)
-        rows = _nearest(axes, free, points)
+        points = _points(axes.shape[1], _chosen_before(turn), turn.wanted, campaign.seed)
+        rows = _nearest(axes, turn.free, points)
         reason = Reason(
             planner=self.name,
             sentence="Nearest to the next point of an even cover of the pool.",
-            seed=(campaign.seed,),
+            seed=turn.seed,
         )
-        chosen = _experiments(campaign, rows, reason)
-        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+        return turn.proposal(_experiments(campaign, rows, reason))
 
 
 class GridSettings(StrictModel):
@@ -140,19 +130,14 @@ class GridPlanner:
         Raises:
             BadInput: n below 1, a pool without candidates or with an id twice, or one that cannot be encoded.
         """
-        check_ask(n, campaign)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=(campaign.seed,))
-        free = free_rows(campaign, history, (*pending, *again))
+        turn = begin(self.name, n, campaign, history, pending, (campaign.seed,))
         axes = _axes(campaign)
         grid = self._grid(axes.shape[1], campaign)
-        gone = len({e.id for e in (*history.experiments, *pending) if e.repeat_of is None})
-        rows = _nearest(axes, free, (grid[(gone + i) % len(grid)] for i in range(n - len(again))))
+        gone = _chosen_before(turn)
+        rows = _nearest(axes, turn.free, (grid[(gone + i) % len(grid)] for i in range(turn.wanted)))
         size = "a Latin hypercube" if self.settings.design == "latin" else f"a grid of {len(grid)} points"
-        reason = Reason(
-            planner=self.name, sentence=f"Nearest to the next point of {size}.", seed=(campaign.seed,)
-        )
-        chosen = _experiments(campaign, rows, reason)
-        return Proposal(experiments=(*again, *chosen), advice=_advice(again, chosen))
+        reason = Reason(planner=self.name, sentence=f"Nearest to the next point of {size}.", seed=turn.seed)
+        return turn.proposal(_experiments(campaign, rows, reason))
 
     def _grid(self, d: int, campaign: Campaign) -> np.ndarray:
         """Points between 0 and 1 in a random order that the campaign's seed fixes: g x d."""
@@ -190,8 +175,9 @@ def _experiments(campaign: Campaign, rows: np.ndarray, reason: Reason) -> tuple[
     )
 
 
-def _advice(again: Sequence[Experiment], chosen: Sequence[Experiment]) -> Advice | None:
-    return None if again or chosen else exhausted()
+def _chosen_before(turn: Turn) -> int:
+    """How many points were used up: experiments so far that repeat none."""
+    return len({e.id for e in (*turn.history.experiments, *turn.pending) if e.repeat_of is None})
 
 
 def _points(d: int, skip: int, n: int, seed: int) -> np.ndarray:

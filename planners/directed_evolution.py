@@ -10,9 +10,7 @@ from pydantic import Field
 
 from lab.strict import StrictModel
 from lab.types import Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
-from planners.asking import check_ask, exhausted, seed_of
-from planners.repeats import repeats
-from planners.seen import free_rows
+from planners.asking import begin, seed_of
 from planners.words import quantity
 
 __all__ = ["DirectedEvolutionPlanner", "DirectedEvolutionSettings"]
@@ -79,30 +77,27 @@ class DirectedEvolutionPlanner:
         Raises:
             BadInput: n below 1, or a pool without candidates or with an id twice.
         """
-        check_ask(n, campaign)
-        seed = seed_of(rng)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
-        free = free_rows(campaign, history, (*pending, *again))
-        wanted = min(n - len(again), len(free))
-        if not wanted:
-            return Proposal(experiments=again, advice=None if again else exhausted())
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        if not turn.wanted:
+            return turn.proposal()
         walk = self._walk(campaign, history, rng)
-        crosses = self._crosses(walk, free, rng)[: round(self.settings.crossed * wanted)]
-        rest = np.setdiff1d(free, crosses)
+        crosses = self._crosses(walk, turn.free, rng)[: round(self.settings.crossed * turn.wanted)]
+        rest = np.setdiff1d(turn.free, crosses)
         changes = (walk.genes[rest] != walk.parent).sum(axis=1)
         order = np.lexsort((rng.random(len(rest)), changes))
-        steps = rest[order][: wanted - len(crosses)]
+        steps = rest[order][: turn.wanted - len(crosses)]
         told = [(row, _cross_sentence(walk, int(row), len(walk.best))) for row in crosses]
         told += [(row, _step_sentence(walk, int(row), campaign)) for row in steps]
-        made = tuple(
-            Experiment(
-                id=new_id("exp"),
-                candidate=campaign.candidates[int(row)],
-                reason=Reason(planner=self.name, sentence=sentence, seed=seed),
-            )
-            for row, sentence in told
+        return turn.proposal(
+            [
+                Experiment(
+                    id=new_id("exp"),
+                    candidate=campaign.candidates[int(row)],
+                    reason=Reason(planner=self.name, sentence=sentence, seed=turn.seed),
+                )
+                for row, sentence in told
+            ]
         )
-        return Proposal(experiments=(*again, *made))
 
     def _walk(self, campaign: Campaign, history: History, rng: np.random.Generator) -> _Walk:
         ranked = _ranked(campaign, history)

@@ -7,9 +7,9 @@ import numpy as np
 
 from lab.types import Campaign, Experiment, History, Reason, new_id
 from planners import words
-from planners.asking import fits
 from planners.committee import Model
 from planners.seen import Seen
+from planners.shared import fits
 from planners.space import Space
 
 __all__ = ["replicates"]

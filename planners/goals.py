@@ -71,15 +71,15 @@ class Picked:
 
     Args:
         rows: (k,).
+        acquisitions: k names, of what each was chosen by.
         values: (k,), of the acquisition as each was chosen.
-        acquisition: its name.
         outlooks: target -> what was believed before the batch.
         log_kept: (N,), log of the probability to keep to all limits.
     """
 
     rows: np.ndarray
+    acquisitions: tuple[str, ...]
     values: np.ndarray
-    acquisition: str
     outlooks: Mapping[str, Outlook]
     log_kept: np.ndarray
 
@@ -93,20 +93,22 @@ def choose(n: int, task: Task, rng: np.random.Generator) -> Picked:
     """Up to n rows; fewer where fewer are free."""
     search = _Search(task, rng)
     rows: list[int] = []
+    names: list[str] = []
     values: list[float] = []
     free = task.free
     for position in range(min(n, len(free))):
-        worth = search.worth(free, min(n, len(free)) - position - 1)
+        name, worth = search.worth(free, min(n, len(free)) - position - 1)
         best = np.flatnonzero(worth >= worth.max() - 1e-9)
         at = int(best[0] if len(best) == 1 else rng.choice(best))
         rows.append(int(free[at]))
+        names.append(name)
         values.append(float(worth[at]))
         search.believe(int(free[at]))
         free = np.delete(free, at)
     return Picked(
         rows=np.array(rows, dtype=np.intp),
+        acquisitions=tuple(names),
         values=np.array(values),
-        acquisition=search.name,
         outlooks={target: Outlook(believed) for target, believed in task.targets.items()},
         log_kept=_log_kept(task, {t: Outlook(b) for t, b in task.targets.items()}),
     )
@@ -146,18 +148,8 @@ class _Search:
         for outlook in self._outlooks.values():
             outlook.believe(row)
 
-    @property
-    def name(self) -> str:
-        """Of the acquisition."""
-        goal = self._task.goal
-        if goal.also:
-            plain = len(goal.objectives) == 2 and all(o.direction != "hit" for o in goal.objectives)
-            return "log_expected_hypervolume_gain" if plain else "log_mean_hypervolume_gain"
-        names = {"hit": "log_expected_closeness", "exceed": "expected_finds", "map": "log_variance_reduction"}
-        return names.get(goal.direction, "log_expected_improvement")
-
-    def worth(self, free: np.ndarray, after: int) -> np.ndarray:
-        """What measuring each free row is worth now: (f,).
+    def worth(self, free: np.ndarray, after: int) -> tuple[str, np.ndarray]:
+        """What measuring each free row is worth now, (f,), and the name of what says so.
 
         Args:
             after: rows that this batch still takes after this one.
@@ -167,19 +159,21 @@ class _Search:
         seen = self._seen()
         inside = seen[kept[seen] >= np.log(0.5)] if goal.limits else seen
         if goal.limits and not len(inside):
-            return np.asarray(kept[free])
+            return "log_chance_of_limits", kept[free]
         if goal.also:
-            return self._hypervolume(free, inside) + kept[free]
+            name, gain = self._hypervolume(free, inside)
+            return name, gain + kept[free]
         outlook = self._outlooks[goal.target]
         if goal.direction == "map":
-            return _reduction(outlook, free) + kept[free]
+            return "log_variance_reduction", _reduction(outlook, free) + kept[free]
         if goal.direction == "exceed":
             return self._finds(outlook, free, kept, after)
         if goal.direction == "hit":
-            return self._closeness(outlook, free, inside) + kept[free]
+            return "log_expected_closeness", self._closeness(outlook, free, inside) + kept[free]
         merit = outlook.merit(outlook.mean, goal)
         best = float(merit[inside].max()) if len(inside) else float(np.median(merit))
-        return log_expected_improvement(merit[free], outlook.sd[free], best) + kept[free]
+        gain = log_expected_improvement(merit[free], outlook.sd[free], best)
+        return "log_expected_improvement", gain + kept[free]
 
     def _seen(self) -> np.ndarray:
         """Rows measured for every target, pending or chosen."""
@@ -204,8 +198,11 @@ class _Search:
         gain = log_expected_closeness(outlook.mean[free], before[free], level, nearest)
         return gain + 2.0 * np.log(outlook.sd[free] / before[free])
 
-    def _finds(self, outlook: Outlook, free: np.ndarray, kept: np.ndarray, after: int) -> np.ndarray:
-        """Expected number of rows found beyond the level, with this one, until the budget is spent.
+    def _finds(
+        self, outlook: Outlook, free: np.ndarray, kept: np.ndarray, after: int
+    ) -> tuple[str, np.ndarray]:
+        """Expected number of rows found beyond the level, with this one, until the budget is spent; an upper confidence
+        bound where the level is out of reach.
 
         Chances after a row is measured are those after it was found, or not, at the value expected then; what is left of
         the budget goes to the likeliest (Jiang et al., ICML 2017, "Efficient nonmyopic active search").
@@ -217,13 +214,13 @@ class _Search:
         chance = ndtr(z) * np.exp(kept)
         here = chance[free]
         if here.max() < _HOPELESS:
-            return np.asarray((outlook.mean + _OPTIMISM * outlook.sd)[free] + kept[free])
+            return "ucb", (outlook.mean + _OPTIMISM * outlook.sd)[free] + kept[free]
         top = np.argsort(-here, kind="stable")[:_PROMISING]
         rows = free[top]
         horizon = min(ahead, len(rows) - 1)
         worth = here - 1.0  # those past the likeliest stand behind all of them
         worth[top] = here[top] + self._later(outlook, rows, level, kept[rows], horizon)
-        return worth
+        return "expected_finds", worth
 
     def _later(
         self, outlook: Outlook, rows: np.ndarray, level: float, kept: np.ndarray, horizon: int
@@ -247,7 +244,7 @@ class _Search:
             later += found * best.sum(axis=1)
         return later
 
-    def _hypervolume(self, free: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    def _hypervolume(self, free: np.ndarray, inside: np.ndarray) -> tuple[str, np.ndarray]:
         """Log of the expected gain in what the best points dominate, on the models' scales: (f,)."""
         objectives = self._task.goal.objectives
         outlooks = [self._outlooks[o.target] for o in objectives]
@@ -258,13 +255,15 @@ class _Search:
         front = seen[pareto(seen)] if len(inside) else np.empty((0, len(objectives)))
         kept = _screen(merits[free], sds[free], reference, self._directions)
         rows = free[kept]
-        if self.name == "log_expected_hypervolume_gain":
+        if len(objectives) == 2 and all(o.direction != "hit" for o in objectives):
+            name = "log_expected_hypervolume_gain"
             gain = expected_hypervolume_gain(merits[rows], sds[rows], front, reference)
         else:
+            name = "log_mean_hypervolume_gain"
             gain = self._mean_gain(outlooks, objectives, rows, front, reference)
         worth = np.full(len(free), -1e6)
         worth[kept] = np.log(np.maximum(gain, 1e-300))
-        return worth
+        return name, worth
 
     def _mean_gain(
         self,

@@ -14,13 +14,11 @@ from pydantic import Field
 
 from lab.strict import StrictModel
 from lab.types import Campaign, Experiment, Goal, History, Proposal, Reason, new_id
-from planners.asking import check_ask, exhausted, seed_of
+from planners.asking import begin, seed_of
 from planners.bo import words
 from planners.bo.features import PoolFeatures, each_once
 from planners.bo.results import Column, Results, read_history, violations
 from planners.bo.start import spread_rows
-from planners.repeats import repeats
-from planners.seen import free_rows
 
 __all__ = ["GreedyForestPlanner", "GreedyForestSettings"]
 
@@ -70,21 +68,18 @@ class GreedyForestPlanner:
         Raises:
             BadInput: n below 1, or candidates that cannot be encoded.
         """
-        check_ask(n, campaign)
-        seed = seed_of(rng)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
-        results = read_history(campaign, history, pending, again)
-        free = [campaign.candidates[int(i)] for i in free_rows(campaign, history, (*pending, *again))]
-        wanted = min(n - len(again), len(free))
-        if not wanted:
-            return Proposal(experiments=again, advice=None if again else exhausted())
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        if not turn.wanted:
+            return turn.proposal()
+        results = read_history(campaign, history, pending, turn.again)
+        free = [campaign.candidates[int(row)] for row in turn.free]
         known = (*results.measured, *results.pending)
         features = PoolFeatures(campaign, each_once((*campaign.candidates, *known)))
         X = features.encode(free)
         counted = len(results.measured) + len(results.pending)
         if campaign.goal.target not in results.columns or counted < self.settings.designed:
-            rows = spread_rows(wanted, X, features.encode(known), rng)
-            said = [words.spread(len(results.measured))] * wanted
+            rows = spread_rows(turn.wanted, X, features.encode(known), rng)
+            said = [words.spread(len(results.measured))] * turn.wanted
             means, sds = np.full(len(free), np.nan), np.full(len(free), np.nan)
         else:
             forest = int(rng.integers(2**31))
@@ -92,7 +87,7 @@ class GreedyForestPlanner:
                 target: self._trees(column, features, X, forest) for target, column in results.columns.items()
             }
             means, sds = (f(trees[campaign.goal.target], axis=0) for f in (np.mean, np.std))
-            rows = self._best(wanted, trees, campaign.goal, rng)
+            rows = self._best(turn.wanted, trees, campaign.goal, rng)
             said = [self._why(trees, int(row), results, campaign.goal) for row in rows]
         made = []
         for row, sentence in zip(rows, said, strict=True):
@@ -107,10 +102,10 @@ class GreedyForestPlanner:
                 predicted_mean=float(means[row]) if modelled else None,
                 predicted_sd=float(sds[row]) if modelled else None,
                 model_cards=features.cards,
-                seed=seed,
+                seed=turn.seed,
             )
             made.append(Experiment(id=new_id("exp"), candidate=free[int(row)], reason=reason))
-        return Proposal(experiments=(*again, *made))
+        return turn.proposal(made)
 
     def _trees(self, column: Column, features: PoolFeatures, X: np.ndarray, seed: int) -> np.ndarray:
         """What each tree predicts of the free candidates: trees x N, in the target's unit."""

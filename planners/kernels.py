@@ -95,7 +95,7 @@ class KernelSpec:
             "Machine Learning (MIT Press 2006)",
             inputs=f"encoded candidates and their results; kernel: {form} over {seen}",
             outputs="mean and standard deviation of the target, in its unit",
-            tested_on="as part of the planner, on its development sets: benchmarks/results/planner_gp_backends.txt and "
+            tested_on="as part of the planner, on its development sets: benchmarks/results/planning_dev.md and "
             "planner_single_substitutions.txt",
         )
 

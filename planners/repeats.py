@@ -16,7 +16,7 @@ from lab.types import (
     Reason,
     new_id,
 )
-from planners.asking import fits
+from planners.shared import fits
 
 __all__ = ["repeats"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lab.types import INFEASIBLE, Campaign, Experiment, ExperimentStatus, History
-from planners.asking import fits
+from planners.shared import fits
 from planners.space import Space
 
 __all__ = ["Seen", "free_rows", "look_back"]

@@ -100,7 +100,7 @@ def _reason(
     return replace(
         cited,
         sentence=f"{why} {', '.join(told)}{limits if goal.limits else ''}.",
-        acquisition=picked.acquisition,
+        acquisition=picked.acquisitions[i],
         acquisition_value=float(picked.values[i]),
         predicted_mean=float(mean[0]),
         predicted_sd=float(sd[0]),

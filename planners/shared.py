@@ -12,7 +12,7 @@ from lab.errors import BadInput
 from lab.spaces import Candidate, JsonValue
 from lab.types import Campaign, Experiment, History, Proposal
 
-__all__ = ["choose_together", "setting_of", "with_setting"]
+__all__ = ["choose_together", "fits", "setting_of", "with_setting"]
 
 _SETTINGS = 3
 """Settings that are compared; each costs the planner another choice."""
@@ -33,6 +33,11 @@ class Ask(Protocol):
     ) -> Proposal:
         """See :class:`lab.interfaces.Planner`."""
         ...
+
+
+def fits(candidate: Candidate, fixed: Mapping[str, JsonValue]) -> bool:
+    """Whether it has the values that the next batch must have."""
+    return all(name in candidate.values and candidate.values[name] == value for name, value in fixed.items())
 
 
 def setting_of(candidate: Candidate, shared: Sequence[str]) -> Setting:

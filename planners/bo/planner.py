@@ -17,15 +17,13 @@ from pydantic import Field
 from lab.interfaces import Beliefs
 from lab.strict import StrictModel
 from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
-from planners.asking import check_ask, exhausted, seed_of
+from planners.asking import Turn, begin, seed_of
 from planners.bo import words
 from planners.bo.box import Box, Optimiser, is_box
 from planners.bo.features import Encoding, PoolFeatures, each_once
 from planners.bo.nearby import Neighbourhood
 from planners.bo.results import Column, Results, read_history
 from planners.bo.start import spread_rows
-from planners.repeats import repeats
-from planners.seen import free_rows
 
 if TYPE_CHECKING:
     from planners.bo.acquire import Acquisitions
@@ -91,12 +89,12 @@ class BotorchPlanner:
         Raises:
             BadInput: n below 1, or candidates that cannot be encoded.
         """
-        check_ask(n, campaign)
-        ask = Ask(self, campaign, history, pending, n, rng)
-        if not ask.wanted and not ask.again:
-            return Proposal(experiments=(), advice=exhausted())
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        if not turn.wanted and not turn.again:
+            return turn.proposal()
+        ask = Ask(self, turn, rng)
         if not self.ready(ask.results, campaign):
-            return Proposal(experiments=(*ask.again, *ask.spread()))
+            return turn.proposal(ask.spread())
         from planners.bo.surrogate import ALGEBRA, quiet_torch
 
         with quiet_torch(rng):
@@ -104,7 +102,7 @@ class BotorchPlanner:
                 return ask.modelled()
             except ALGEBRA:
                 remark = "the model's matrices could not be inverted, so it had no say"
-                return Proposal(experiments=(*ask.again, *ask.spread(remark)))
+                return turn.proposal(ask.spread(remark))
 
     def predict(
         self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
@@ -171,22 +169,11 @@ class BotorchPlanner:
 class Ask:
     """One ask of one planner, from history to experiments."""
 
-    def __init__(
-        self,
-        planner: BotorchPlanner,
-        campaign: Campaign,
-        history: History,
-        pending: Sequence[Experiment],
-        n: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.planner, self.campaign, self.history, self.rng = planner, campaign, history, rng
-        self.seed = seed_of(rng)
-        self.again = repeats(n, campaign, history, pending, planner=planner.name, seed=self.seed)
-        self.results = read_history(campaign, history, pending, self.again)
-        rows = free_rows(campaign, history, (*pending, *self.again))
-        self.free = tuple(campaign.candidates[int(row)] for row in rows)
-        self.wanted = min(n - len(self.again), len(self.free))
+    def __init__(self, planner: BotorchPlanner, turn: Turn, rng: np.random.Generator) -> None:
+        self.planner, self.turn, self.rng = planner, turn, rng
+        self.campaign = campaign = turn.campaign
+        self.results = read_history(campaign, turn.history, turn.pending, turn.again)
+        self.free = tuple(campaign.candidates[int(row)] for row in turn.free)
         known = (*self.results.measured, *self.results.pending, *_of(self.results.feasible))
         self.past = planner.past_candidates(campaign)
         self.encoding = planner.encoding(campaign, (*campaign.candidates, *known, *self.past))
@@ -195,12 +182,12 @@ class Ask:
     def spread(self, remark: str = "") -> tuple[Experiment, ...]:
         """Candidates that cover the space."""
         known = (*self.results.measured, *self.results.pending, *_of(self.results.feasible))
-        rows = spread_rows(self.wanted, self.X, self.encoding.encode(known), self.rng)
+        rows = spread_rows(self.turn.wanted, self.X, self.encoding.encode(known), self.rng)
         reason = Reason(
             planner=self.planner.name,
             sentence=words.spread(len(self.results.measured), remark),
             model_cards=self.encoding.cards,
-            seed=self.seed,
+            seed=self.turn.seed,
         )
         return tuple(Experiment(id=new_id("exp"), candidate=self.free[int(r)], reason=reason) for r in rows)
 
@@ -219,11 +206,11 @@ class Ask:
         region = self.planner.among(self.X, self.results, surrogate, self)
         among = self.X[region.rows]
         kept = region.rows[screened(self.planner.settings.screened, acquisitions, surrogate, among, self.rng)]
-        if len(kept) < self.wanted:
+        if len(kept) < self.turn.wanted:
             kept = np.concatenate([kept, np.setdiff1d(np.arange(len(self.X)), kept)])
         pending = self.encoding.encode(self.results.pending)
         choices = choose(
-            self.wanted,
+            self.turn.wanted,
             acquisitions,
             [self.free[int(row)] for row in kept],
             self.X[kept],
@@ -234,15 +221,15 @@ class Ask:
         said = "; ".join(filter(None, (region.remark, *surrogate.remarks)))
         best = self._best(surrogate, baseline)
         made = tuple(self._explained(choice, acquisitions, surrogate, best, said) for choice in choices)
-        again = tuple(self._with_prediction(e, surrogate) for e in self.again)
+        turn = replace(self.turn, again=tuple(self._with_prediction(e, surrogate) for e in self.turn.again))
         advice = self._advice(choices, surrogate, best) if choices else None
-        return Proposal(experiments=(*again, *made), advice=advice)
+        return turn.proposal(made, advice)
 
     def _improve(self, region: Region) -> Improve | None:
         """What looks beside the pool; nothing where the campaign has no space."""
         if self.campaign.space is None:
             return None
-        asked = [e.candidate for e in self.history.experiments]
+        asked = [e.candidate for e in self.turn.history.experiments]
         known = [*asked, *self.results.pending, self.campaign.reference]
         if isinstance(self.encoding, Box):
             return Optimiser(self.encoding, self.campaign.fixed, known, self.rng, region.box)
@@ -287,7 +274,7 @@ class Ask:
             predicted_sd=spread,
             interval=(first - 1.96 * spread, first + 1.96 * spread),
             model_cards=self.encoding.cards,
-            seed=self.seed,
+            seed=self.turn.seed,
         )
         return reason, said
 

@@ -95,7 +95,7 @@ class TurboPlanner(BotorchPlanner):
         sides[list(ask.encoding.categorical)] = np.inf
         distance = np.abs(X - centre) / sides
         inside = distance.max(axis=1) <= 0.5
-        wanted = min(len(X), max(_ENOUGH, 10 * ask.wanted))
+        wanted = min(len(X), max(_ENOUGH, 10 * ask.turn.wanted))
         if inside.sum() < wanted:
             inside = np.zeros(len(X), dtype=bool)
             inside[np.argsort(np.square(distance).sum(axis=1), kind="stable")[:wanted]] = True

@@ -17,10 +17,8 @@ from lab.errors import BadInput
 from lab.interfaces import Beliefs
 from lab.strict import StrictModel
 from lab.types import Advice, Campaign, Candidate, Experiment, History, Proposal, Reason, new_id
-from planners.asking import check_ask, exhausted, seed_of
+from planners.asking import begin, seed_of
 from planners.bo.results import read_history
-from planners.repeats import repeats
-from planners.seen import free_rows
 from planners.words import quantity
 
 if TYPE_CHECKING:
@@ -105,28 +103,26 @@ class MechanisticPlanner:
         Raises:
             BadInput: n below 1, candidates without the mechanism's inputs, or inputs that are no numbers.
         """
-        check_ask(n, campaign)
-        seed = seed_of(rng)
-        again = repeats(n, campaign, history, pending, planner=self.name, seed=seed)
-        rows = free_rows(campaign, history, (*pending, *again))
-        free = [campaign.candidates[int(row)] for row in rows]
-        wanted = min(n - len(again), len(free))
-        if not wanted:
-            return Proposal(experiments=again, advice=None if again else exhausted())
+        turn = begin(self.name, n, campaign, history, pending, seed_of(rng))
+        if not turn.wanted:
+            return turn.proposal()
+        free = [campaign.candidates[int(row)] for row in turn.free]
         from planners.mechanistic.fitting import fitted, quiet_pyro
 
         with quiet_pyro(rng):
-            under_way = read_history(campaign, history, pending, again).pending
+            under_way = read_history(campaign, history, pending, turn.again).pending
             model = fitted(self.settings, campaign, history, under_way)
-            chosen = model.chosen(wanted, free, under_way)
+            chosen = model.chosen(turn.wanted, free, under_way)
             made = tuple(
                 Experiment(
-                    id=new_id("exp"), candidate=free[row], reason=self._reason(model, free[row], gain, seed)
+                    id=new_id("exp"),
+                    candidate=free[row],
+                    reason=self._reason(model, free[row], gain, turn.seed),
                 )
                 for row, gain in chosen
             )
         total = sum(gain for _, gain in chosen)
-        return Proposal(experiments=(*again, *made), advice=self._advice(len(made), total, model))
+        return turn.proposal(made, self._advice(len(made), total, model))
 
     def predict(
         self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
