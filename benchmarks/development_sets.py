@@ -1,24 +1,19 @@
-"""Published measurements as pools of candidates: the sets that planners were tuned on, and are not judged on.
+"""Single substitutions as pools of candidates: the sets that their treatment was chosen on, and is not judged on.
 
-:func:`development_sets` are read from ``../shared/data`` beside the repository: crossed barrel (Gongora et al. 2020) and
-P3HT composites (Bash et al. 2021) as collected by Liang et al. 2021, direct arylation (Shields et al. 2021), GB1 at four
-sites (Wu et al. 2016) and TEM-1 lactamase single substitutions (Stiffler et al. 2015).
-
-:func:`single_substitution_sets` are what the treatment of single substitutions was chosen on: the TEM-1 windows, the same
-squashed, and six proteins of FireProtDB (``stabilities.py``). The stabilities of GB1 single substitutions, on which the
-closed loop is judged, are in neither.
+They are windows of TEM-1 lactamase (Stiffler et al. 2015), the same squashed, and six proteins of FireProtDB
+(``stabilities.py``), read from ``../shared/data`` beside the repository. The stabilities of GB1 single substitutions, on
+which the closed loop is judged, are not among them. All other development sets are those of ``benchmarks/planning``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from benchmarks.planning.sets import PlanningSet, load
-from benchmarks.stabilities import DATA, Substitution, substitutions
-from lab.errors import MissingData
+from benchmarks.planning.sets import load
+from benchmarks.stabilities import Substitution, substitutions
 from lab.types import Candidate
 
 PROTEINS = {
@@ -45,41 +40,16 @@ class Pool:
     """Of the protein (UniProt), where it is among those that ``models/substitution_effects.py`` was fitted to."""
 
 
-def development_sets() -> list[Pool]:
-    """Every set, small ones whole, large ones thinned by a fixed seed.
-
-    Raises:
-        MissingData: the folder is not there.
-    """
-    if not DATA.is_dir():
-        raise MissingData(
-            "The development sets are not here: this benchmark reads them from the folder ../shared/data beside the "
-            "repository.",
-            way_out="Put the published files there as the benchmark's docstring names them.",
-        )
-    return [
-        pool(load("crossed_barrel"), "crossed barrel"),
-        pool(load("p3ht"), "P3HT"),
-        pool(load("direct_arylation"), "direct arylation"),
-        pool(load("gb1_2000"), "GB1 four sites", error=0.02),
-        *(tem1_window(start) for start in (0, 1, 2, 3)),
-    ]
-
-
-def pool(chosen: PlanningSet, name: str, error: float = 0.0) -> Pool:
-    """A set of ``benchmarks/planning`` whose values are to be large."""
-    return Pool(name, chosen.parent, chosen.candidates, chosen.outcomes[0].values, error)
-
-
 def tem1_window(index: int) -> Pool:
     """Single substitutions in 56 neighbouring positions of TEM-1, their fitness at 2,500 ug/ml as a fraction.
 
     The logistic function is centred on the upper 15 % of the window, so that most variants are near 0 and few near 1, as
     in a challenge that the parent barely survives; the reading's error is 0.03.
     """
-    found = pool(load(f"tem1_window_{index + 1}"), f"TEM-1 window {index + 1}", error=0.03)
-    fraction = 1.0 / (1.0 + np.exp(-(found.values - np.quantile(found.values, 0.85)) / 0.06))
-    return replace(found, values=fraction)
+    found = load(f"tem1_window_{index + 1}")
+    fitness = found.outcomes[0].values
+    fraction = 1.0 / (1.0 + np.exp(-(fitness - np.quantile(fitness, 0.85)) / 0.06))
+    return Pool(f"TEM-1 window {index + 1}", found.parent, found.candidates, fraction, 0.03)
 
 
 def single_substitution_sets() -> list[Pool]:

@@ -4,7 +4,7 @@ Both campaigns of a pair run on identical twins: same library, same instruments,
 truth (measured stabilities of protein G, Nisthal et al. 2019, through the challenge): how many of the best 5 % of all
 variants a campaign measured, and the true residual activity of the variant that it would recommend, its best measured one.
 
-The planner's settings were tuned on other data sets (see planner_gp_backends.py), never on this one.
+The planner's settings were tuned on other data sets (the development sets of planning/README.md), never on this one.
 
 Run: python -m benchmarks.planner_against_random [SEEDS]
 """

@@ -20,11 +20,10 @@ from lab.types import (
     PlannerChoice,
     ProtocolChoice,
     Quality,
-    Reason,
     new_id,
 )
 
-__all__ = ["at_random", "campaign_of", "measure", "reader"]
+__all__ = ["campaign_of", "measure", "reader"]
 
 
 def campaign_of(pool: Pool, candidates: Sequence[Candidate]) -> Campaign:
@@ -68,13 +67,6 @@ def measure(
         for e in done
     )
     return History(experiments=history.experiments + done, observations=history.observations + seen)
-
-
-def at_random(candidates: Sequence[Candidate], n: int, seed: int) -> list[Experiment]:
-    """n of the candidates as experiments, the same for every backend."""
-    rows = np.random.default_rng([seed, 1]).choice(len(candidates), n, replace=False)
-    reason = Reason(planner="random", sentence="For the comparison.")
-    return [Experiment(id=new_id("exp"), candidate=candidates[row], reason=reason) for row in rows]
 
 
 def reader(pool: Pool, seed: int) -> Callable[[str], float]:
