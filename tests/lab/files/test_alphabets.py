@@ -59,3 +59,32 @@ def test_the_same_dna_twice_is_refused(promoters):
 def test_an_alphabet_that_nobody_knows_is_refused(promoters):
     promoters.change(promoters.campaign, "alphabet: dna", "alphabet: rna")
     assert promoters.problem().field == "candidates.alphabet"
+
+
+def test_a_table_of_bases_that_nobody_said_to_be_dna_is_asked_about(promoters):
+    promoters.change(promoters.campaign, "  alphabet: dna\n", "")
+    bad = promoters.problem()
+    assert (bad.file, bad.field) == ("campaign.yaml", "candidates.alphabet")
+    assert bad.reason.endswith("library.csv are of the letters A, C, G and T only: this looks like DNA.")
+    assert "`alphabet: dna`" in bad.way_out
+    assert "`alphabet: protein`" in bad.way_out
+
+
+def test_sequences_of_bases_written_out_are_asked_about_too(desk):
+    written = desk.campaign.read_text()
+    parent = next(line for line in written.splitlines(keepends=True) if line.strip().startswith("parent:"))
+    desk.change(desk.campaign, parent, "")
+    rows = [f"{name},1,{well},{PROMOTER}{end}\n" for name, well, end in (("a", "A1", "G"), ("WT", "A2", "T"))]
+    desk.table.write_text("variant,plate,well,sequence\n" + "".join(rows))
+    assert desk.problem().field == "candidates.alphabet"
+
+
+def test_proteins_of_these_four_letters_are_taken_when_the_file_says_so(promoters):
+    promoters.change(promoters.campaign, "alphabet: dna", "alphabet: protein")
+    assert load_campaign(promoters.campaign).campaign("cmp_1").alphabet == "protein"
+
+
+@pytest.mark.parametrize("parent", [PROMOTER[:12], f"{PROMOTER}K"], ids=["short", "with another letter"])
+def test_short_sequences_and_any_other_letter_are_proteins_without_a_word(promoters, parent):
+    promoters.change(promoters.campaign, f"  alphabet: dna\n  parent: {PROMOTER}", f"  parent: {parent}")
+    assert load_campaign(promoters.campaign).campaign("cmp_1").alphabet == "protein"
