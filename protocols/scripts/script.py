@@ -13,7 +13,7 @@ import numpy as np
 from bluesky.utils import Msg
 
 from lab.bench import Bench
-from lab.errors import BadInput, DrywetError
+from lab.errors import BadInput, DrywetError, Infeasible
 from lab.interfaces import RunRecord, StepEnd, Ticket, Workcell
 from lab.types import Batch, Campaign, JsonValue, Layout, Observation, WellUse, new_id
 from protocols.parameters import read_parameters
@@ -250,9 +250,13 @@ class Script:
         def start() -> Plan:
             values: dict[str, Any] = {}
             for entry in self.form.entries:
-                values[entry.name] = _given(
-                    entry.kind, getattr(parameters, entry.name), bench, batch, campaign
-                )
+                value = getattr(parameters, entry.name)
+                try:
+                    values[entry.name] = _given(entry.kind, value, bench, batch, campaign)
+                except Infeasible:
+                    raise
+                except BadInput as wrong:
+                    raise BadInput(wrong.reason, way_out=wrong.way_out, field=entry.name) from wrong
             return self.function(bench, **values)
 
         return start
