@@ -17,7 +17,7 @@ __all__ = ["ASK_ERROR", "ScpiDialect", "identity_of", "numbers", "telling"]
 
 ASK_ERROR = ";:SYSTem:ERRor?"
 
-_ERROR = re.compile(r'([+-]?\d{1,6}),\s*"([^"]*)"')
+_ERROR = re.compile(r'([+-]?\d{1,6}),\s*"([^"]*)"', re.ASCII)
 _BUSY = -213
 """Init ignored: a measurement is under way."""
 
@@ -79,7 +79,7 @@ def identity_of(answer: str) -> Identity:
     return Identity(vendor=vendor, model=model, serial=serial, firmware=firmware, origin=origin_of(serial))
 
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def numbers(answer: str, count: int) -> list[float]:

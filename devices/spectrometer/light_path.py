@@ -126,7 +126,7 @@ class StageDialect:
         text = reply.strip()
         if request == "/" and text in ("B", "N"):
             return text
-        if refused := re.fullmatch(r":N-(\d{1,3})", text):
+        if refused := re.fullmatch(r":N-(\d{1,3})", text, re.ASCII):
             said = REFUSALS.get(refused[1], "it says no more")
             raise InstrumentError(f"the stage refuses {request!r}: {said}.")
         if request != "/" and (taken := re.fullmatch(r":A(?:\s+([ -~]*))?", text)):
@@ -196,7 +196,7 @@ class StagePath:
 
     async def _where_mm(self) -> tuple[float, float]:
         text = await self._link.ask("W X Y")
-        found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s+(-?\d+(?:\.\d+)?)", text.strip())
+        found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s+(-?\d+(?:\.\d+)?)", text.strip(), re.ASCII)
         if found is None:
             raise NonsenseReply(f"{text!r} is no position of the stage.")
         return float(found[1]) / 10_000.0, float(found[2]) / 10_000.0

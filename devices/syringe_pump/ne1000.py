@@ -100,9 +100,9 @@ class Alarm(InstrumentError):
         super().__init__(f"alarm {letter}: {ALARMS[letter]}.")
 
 
-_ANSWER = re.compile(r"(\d\d)([IWSPTUX])(.*)", re.DOTALL)
-_ALARM = re.compile(r"(\d\d)A\?([RSTEO])")
-_GIVEN = re.compile(r"I(\d+\.?\d*|\.\d+)W(\d+\.?\d*|\.\d+)(UL|ML)")
+_ANSWER = re.compile(r"(\d\d)([IWSPTUX])(.*)", re.DOTALL | re.ASCII)
+_ALARM = re.compile(r"(\d\d)A\?([RSTEO])", re.ASCII)
+_GIVEN = re.compile(r"I(\d+\.?\d*|\.\d+)W(\d+\.?\d*|\.\d+)(UL|ML)", re.ASCII)
 
 
 class PumpDialect:
@@ -251,7 +251,7 @@ class NE1000(LineDevice):
 
     async def _introduce(self) -> Identity:
         text = (await self._past_alarm("VER")).partition(" ")[2]
-        found = re.fullmatch(r"NE(\w+?)V(\d+\.\d+)", text)
+        found = re.fullmatch(r"NE(\w+?)V(\d+\.\d+)", text, re.ASCII)
         if found is None:
             raise NonsenseReply(f"{text!r} is no version of a New Era pump.")
         # The firmware has no serial number: the address on the line stands in. Those of twins have version 0.
@@ -312,7 +312,7 @@ class NE1000(LineDevice):
 
     async def _check_kept(self, line: str, value: float) -> None:
         text = (await self._link.ask(line)).partition(" ")[2]
-        kept = re.fullmatch(r"(\d*\.?\d+|\d+\.)(UL|UM)", text)
+        kept = re.fullmatch(r"(\d*\.?\d+|\d+\.)(UL|UM)", text, re.ASCII)
         if kept is None:
             raise NonsenseReply(f"{text!r} is no answer to {line!r}.")
         if float(kept[1]) != float(number(value)):

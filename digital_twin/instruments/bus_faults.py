@@ -1,7 +1,7 @@
 """How the instruments on text and register buses fail, in each one's own words, as :mod:`.line_faults` has others.
 
 Sources. Eurotherm: exceptions 4 (device failure) and 6 (busy) of the Modbus specification, and bits of its status register.
-New Era: ``?NA`` (not applicable now) and the alarms S (stalled) and E of its manual. Yokogawa: error numbers of SCPI-1999,
+New Era: the alarms S (stalled) and E (error of its program) of its manual. Yokogawa: error numbers of SCPI-1999,
 volume 2, section 21.8: -213 for a sweep that was not begun, -240 for hardware.
 """
 
@@ -24,6 +24,15 @@ _SEGMENTS = f"10{long_at(Register.SEGMENT_1):04x}"
 _READ_SEGMENTS = read_registers(long_at(Register.SEGMENT_1), 6 * SEGMENTS)
 _RUN = write_register(Register.PROGRAM_STATUS, 1)
 _OFF = write_register(Register.MODE, 1)
+_ASK = re.compile(
+    "|".join(
+        (
+            read_registers(Register.STATUS),
+            read_registers(Register.PROGRAM_STATUS),
+            read_registers(long_at(Register.PROCESS_VALUE), 2),
+        )
+    )
+)
 
 
 class _FurnaceShort(Trouble):
@@ -57,7 +66,7 @@ EUROTHERM_FAULTS = LineFaults(
             (re.compile(_SEGMENTS), Request("program", _OF_ANNEAL)),
             (re.compile(_RUN), Request("run", _OF_ANNEAL)),
             (re.compile(_OFF), Request("off", _OF_ANNEAL)),
-            (re.compile("03"), Request("ask", _OF_ANNEAL)),
+            (_ASK, Request("ask", _OF_ANNEAL)),
         )
     ),
     words={
@@ -76,7 +85,6 @@ NE1000_FAULTS = LineFaults(
         parts={
             "set": SWITCHED,
             "run": SWITCHED,
-            "stop": SWITCHED,
             "ask": UNANSWERED,
         },
         verbs={"dispense": all_at(SWITCHED, "run")},
@@ -84,7 +92,6 @@ NE1000_FAULTS = LineFaults(
     read=by_pattern(
         (
             (re.compile(r"RUN$"), Request("run", _OF_DISPENSE)),
-            (re.compile(r"STP$"), Request("stop", _OF_DISPENSE)),
             (re.compile(r"(SAF|DIA|VOL|RAT)\w|DIR|CLD"), Request("set", _OF_DISPENSE)),
             (re.compile(r"DIS$|VOL$|RAT$|$"), Request("ask", _OF_DISPENSE)),
         )
@@ -92,7 +99,6 @@ NE1000_FAULTS = LineFaults(
     words={
         "set": {K.INSTRUMENT_ERROR: "00A?E"},
         "run": {K.INSTRUMENT_ERROR: "00A?S"},
-        "stop": {K.INSTRUMENT_ERROR: "00S?NA"},
     },
 )
 """Of a New Era NE-1000. It is never busy: it takes a command at any time, or says that it can't."""
