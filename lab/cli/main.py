@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
+from lab.cli.orders import orders
 from lab.cli.protocol import protocol
 from lab.cli.protocol_export import export_protocol
 from lab.cli.stopping import go_on, pause, safe, stop
@@ -209,6 +210,7 @@ def doctor(
 
 app.add_typer(workcell_commands, name="workcell")
 app.add_typer(worklist, name="worklist")
+app.add_typer(orders, name="orders")
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from devices.person.folder import SheetFolder
 from lab.app import Laboratory, Outcome, Settings, prepare
-from lab.errors import CampaignFileError
-from lab.orders import OrderStatus
+from lab.app.orders import receive
+from lab.cli import main
+from lab.errors import BadInput, CampaignFileError
+from lab.orders import Order, OrderStatus
+from lab.store import Store
 from lab.types import CampaignStatus, ExperimentStatus
 from tests.campaign_files import write_campaign
+from tests.devices.person.bench import STRENGTH, Worker, write_bench
 
 DAY_S = 86_400.0
 
 
-def some_in_stock(folder: Path, n: int, material: str, **changes: str | int) -> Path:
+def some_in_stock(folder: Path, n: int, material: str, **changes: int) -> Path:
     """A campaign on promoters of which only the first n stand in wells."""
     path = write_campaign(folder, like="strong_lac_promoter", **changes)
     text = path.read_text()
@@ -98,3 +105,118 @@ def test_a_campaign_whose_reference_is_not_in_stock_is_refused(tmp_path: Path) -
     table.write_text("\n".join([heading, f"WT,,,{sequence}", *[r for r in rows if not r.startswith("WT,")]]))
     with pytest.raises(CampaignFileError, match="The reference WT stands in no well"):
         prepare(file)
+
+
+class TestOnARealBench:
+    """Where people place orders and unpack them: here people do everything."""
+
+    @pytest.fixture
+    def stopped(self, tmp_path: Path) -> Outcome:
+        """A campaign of which two candidates have no well, and that has measured all that is there."""
+        path = write_bench(tmp_path)
+        path.write_text(
+            path.read_text()
+            + "material: {source: order, lead_time_s: 2 d, volume_ul: 200, batches_on_order: 2}\n"
+        )
+        table = tmp_path / "variants.csv"
+        table.write_text(re.sub(r"(?m)^(V[67]),1,\w+,", r"\1,,,", table.read_text()))
+        path.write_text(path.read_text().replace("budget: 6", "budget: 7"))
+        with Worker(SheetFolder(tmp_path / "worklists")):
+            return run(tmp_path, path)
+
+    def orders(self, folder: Path) -> tuple[Order, ...]:
+        with Store.open(folder / "lab.db", read_only=True) as store:
+            return store.orders()
+
+    def drywet(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["drywet", "orders", *words, "--store", str(folder / "lab.db")])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0)
+
+    def test_it_stops_once_all_that_is_left_has_to_come_and_says_what(
+        self, tmp_path: Path, stopped: Outcome
+    ) -> None:
+        assert stopped.status is CampaignStatus.STOPPED
+        assert "Nothing is left to do before material comes: " in stopped.sentence
+        assert {order.candidate_id for order in self.orders(tmp_path)} == {"V6", "V7"}
+        assert {order.status for order in self.orders(tmp_path)} == {OrderStatus.WANTED}
+        assert stopped.measured == 5
+
+    def test_what_is_placed_and_received_is_measured_when_the_campaign_goes_on(
+        self, tmp_path: Path, stopped: Outcome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = self.orders(tmp_path)
+        assert (
+            self.drywet(tmp_path, monkeypatch, "place", first.id, "--reference", "PO-1", "--by", "Ada") == 0
+        )
+        assert (
+            self.drywet(tmp_path, monkeypatch, "receive", first.id, "--barcode", "L0001", "--by", "Ada") == 0
+        )
+        last = (
+            "receive",
+            second.id,
+            "--barcode",
+            "L0001",
+            "--well",
+            "H12",
+            "--volume-ul",
+            "150",
+            "--by",
+            "Ada",
+        )
+        assert self.drywet(tmp_path, monkeypatch, *last) == 0
+        came = {order.id: order for order in self.orders(tmp_path)}
+        assert came[first.id].reference == "PO-1"
+        assert (came[second.id].labware, came[second.id].well, came[second.id].volume_ul) == (
+            "library",
+            "H12",
+            150.0,
+        )
+        # What had been pipetted into the first batches' wells is known to the worker of this test only while it lives.
+        with (
+            Worker(SheetFolder(tmp_path / "worklists")),
+            Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+        ):
+            (outcome,) = laboratory.resume()
+        assert outcome.status is CampaignStatus.FINISHED
+        values = {e.candidate.id: o.value for e, o in outcome.results}
+        assert values["V7"] == pytest.approx(STRENGTH["V7"], rel=0.05)
+        assert len(values) == 7
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (["--barcode", "P1"], "No library plate of paper_bench has the barcode 'P1'."),
+            (["--barcode", "L0001", "--well", "A1"], "A1 of library is not free."),
+            (["--barcode", "L0001", "--volume-ul", "900"], "900 ul is no volume for a well of library."),
+        ],
+    )
+    def test_another_plate_a_full_well_and_too_much_are_refused(
+        self,
+        tmp_path: Path,
+        stopped: Outcome,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        words: list[str],
+        sentence: str,
+    ) -> None:
+        first, _ = self.orders(tmp_path)
+        assert self.drywet(tmp_path, monkeypatch, "receive", first.id, *words) == 2
+        assert sentence in " ".join(capsys.readouterr().err.split())
+        assert {order.status for order in self.orders(tmp_path)} == {OrderStatus.WANTED}
+
+    def test_an_order_is_received_once_and_its_sequence_goes_out_as_fasta(
+        self, tmp_path: Path, stopped: Outcome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = self.orders(tmp_path)
+        fasta = tmp_path / "wanted.fasta"
+        assert self.drywet(tmp_path, monkeypatch, "list", "--fasta", str(fasta)) == 0
+        assert fasta.read_text().splitlines()[0] == f">{first.candidate_id} {first.id}"
+        assert first.sequence in fasta.read_text()
+        with Store.open(tmp_path / "lab.db") as store:
+            receive(store, first.id, barcode="L0001", well="H1", who="Ada")
+            with pytest.raises(BadInput, match="was received before, into H1 of library"):
+                receive(store, first.id, barcode="L0001", well="H2", who="Ada")
+            with pytest.raises(BadInput, match="H1 of library is not free"):
+                receive(store, second.id, barcode="L0001", well="H1", who="Ada")
