@@ -1,4 +1,4 @@
-"""Protocols as files for Opentrons robots: the pipetting of a plan written as one of their Python protocols.
+"""Protocols as files for Opentrons robots: a plan's pipetting as one of theirs, and one of theirs as a step of ours.
 
 What leaves the lab's hands this way runs on a robot without drywet: in the Opentrons App, at another lab. Only steps that
 are pipetting on the one robot, and that are the same whatever is read on the way, can be written. The others are refused by
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from devices.liquid_handler import AddReagent, Distribute, Mix
+from devices.opentrons_robot.analysis import analyse
+from devices.opentrons_robot.files import RunFile, file_command
 from devices.opentrons_robot.kit import FLEX, RobotKit, robot_labware
 from devices.opentrons_robot.moves import (
     ABOVE_MM,
@@ -25,10 +29,10 @@ from devices.opentrons_robot.moves import (
     parts_of,
 )
 from lab.bench import Bench
-from lab.errors import Infeasible
+from lab.errors import BadInput, Infeasible
 from lab.interfaces import Command
 
-__all__ = ["API_LEVEL", "PlannedStep", "opentrons_protocol"]
+__all__ = ["API_LEVEL", "PlannedStep", "opentrons_file", "opentrons_protocol"]
 
 API_LEVEL = "2.16"
 """Of Opentrons' Python API: the first in which a trash of the Flex is loaded; robots of software 7.1 and later have it."""
@@ -94,6 +98,34 @@ def opentrons_protocol(
         )
         raise Infeasible(tuple(writer.refused), way_out=way_out)
     return "\n".join([*_head(name, kit), *writer.loading(bench), *writer.lines]) + "\n"
+
+
+def opentrons_file(path: Path | str, stands: Mapping[str, object]) -> RunFile:
+    """A protocol file for an Opentrons robot as one command, to ``yield from bench.do("handler", command)``.
+
+    What it does to tips and liquid comes from its analysis, by Opentrons' software.
+
+    Args:
+        path: of the file.
+        stands: slot -> the labware that stands there when it begins, a plate or a name of the workcell file.
+
+    Raises:
+        BadInput: it can't be read, its analysis finds fault with it, or it does what can't be followed here.
+        MissingData: Opentrons' software is not installed.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The Opentrons protocol can't be read: {error}.", file=file) from error
+    named = {str(slot): str(at) for slot, at in stands.items()}
+    return file_command(file.name, text, _analysis(file.name, text), named)
+
+
+@lru_cache(maxsize=32)
+def _analysis(name: str, text: str) -> Mapping[str, object]:
+    """Each walk of a plan asks for it again; it takes some seconds and is the same for the same text."""
+    return analyse(name, text.encode())
 
 
 class _Writer:

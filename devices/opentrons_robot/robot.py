@@ -28,6 +28,8 @@ from devices.liquid_handler.commands import AddReagent, Distribute, Mix
 from devices.liquid_handler.outcome import Pipetting, Trail, outcome_of
 from devices.opentrons_robot.client import RobotClient
 from devices.opentrons_robot.faults import Refused
+from devices.opentrons_robot.file_runs import FileRunner
+from devices.opentrons_robot.files import RunFile
 from devices.opentrons_robot.kit import RobotKit
 from devices.opentrons_robot.moves import Drop, PickUp, Unplannable, parts_of
 from devices.opentrons_robot.records import ENDED, RunRecord
@@ -110,6 +112,15 @@ class OpentronsRobot(StandardReadable):
         self.distribute = self._verb(Distribute, allowed)
         self.add_reagent = self._verb(AddReagent, allowed)
         self.mix = self._verb(Mix, allowed)
+        self._files = FileRunner(self._client, kit)
+        self.run_file = Verb(
+            self._run_file,
+            command=RunFile,
+            limits=allowed,
+            estimate=lambda command, bench: command.seconds,
+            objections=lambda command, bench: self._files.objections(command, bench or self._bench),
+            reconcile=self._files.reconcile,
+        )
         self.set_name(name)
 
     @property
@@ -320,6 +331,15 @@ class OpentronsRobot(StandardReadable):
                     if kind == "dropTipInPlace":
                         self._may_hold.discard(move.mount)
         return {"tips": tips}
+
+    async def _run_file(self, command: RunFile) -> JsonValue:
+        async with self._at_work() as began:
+            left_on = {event[1]: event[0] for event in command.events if event[0] in ("tips", "drop")}
+            self._may_hold.update(left_on)
+            self._session.forget()
+            result = await self._files.run(command, began.append)
+            self._may_hold -= {mount for mount, last in left_on.items() if last == "drop"}
+        return result
 
     @asynccontextmanager
     async def _at_work(self) -> AsyncIterator[list[str]]:

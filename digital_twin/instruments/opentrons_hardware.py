@@ -1,8 +1,8 @@
 """Gantry, pipettes and sensors of a simulated Opentrons robot: what its commands do in the world, and how long they take.
 
 An OT-2 has no sense for tips or liquid: it takes a tip that is not there, and draws from a well that is empty, and reports
-success, as the real one does. A Flex feels tips when it fetches them. What a pipette believes of its tip and its volume is the
-robot's own, apart from what is true, and lasts as long as the run.
+success, as the real one does. A Flex feels tips when it fetches them. What a pipette believes of its tip and its volume is
+the robot's own, apart from what is true, and lasts as long as the run.
 
 Errors: types, codes and texts of Opentrons' protocol engine (package ``opentrons`` 9.0.0, ``protocol_engine.errors``).
 """

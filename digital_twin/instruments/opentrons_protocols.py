@@ -11,10 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from typing import Any
+from uuid import uuid4
 
+from devices.opentrons_robot.analysis import analyse
 from digital_twin.instruments.opentrons_stamp import stamp
+from lab.errors import BadInput
+from lab.interfaces import Clock
 
-__all__ = ["Analyser", "ProtocolShelf"]
+__all__ = ["Analyser", "ProtocolShelf", "software_analyser"]
 
 Analyser = Callable[[str, bytes], Awaitable[Mapping[str, Any]]]
 """File name and text of a protocol -> the analysis, as ``opentrons.cli analyze --json-output`` writes it."""
@@ -94,7 +98,7 @@ class ProtocolShelf:
 
     async def _analyse(self, kept: _Kept, name: str, text: bytes) -> None:
         if self.analyser is None:
-            found: Mapping[str, Any] = {"errors": [self._cannot()]}
+            found: Mapping[str, Any] = {"errors": [_error("This robot can't analyse protocols.", self.now())]}
         else:
             found = await self.analyser(name, text)
         kept.analysis = {
@@ -106,17 +110,34 @@ class ProtocolShelf:
             **{part: list(found.get(part, [])) for part in ("liquids", "errors")},
         }
 
-    def _cannot(self) -> dict[str, Any]:
-        return {
-            "id": self.new_id(),
-            "createdAt": stamp(self.now()),
-            "isDefined": False,
-            "errorType": "MissingSimulator",
-            "errorCode": "4000",
-            "detail": "This twin has no software of the robot to analyse protocols with: make opentrons-env.",
-            "errorInfo": {},
-            "wrappedErrors": [],
-        }
+
+def software_analyser(clock: Clock) -> Analyser:
+    """Has Opentrons' own software analyse files; lab time stands still meanwhile.
+
+    Where it is not installed, or can't read a file, the analysis is one error that says so, as a robot's would be.
+    """
+
+    async def analysed(name: str, text: bytes) -> Mapping[str, Any]:
+        with clock.hold(f"analysis of {name}"):
+            try:
+                return await asyncio.to_thread(analyse, name, text)
+            except BadInput as wrong:
+                return {"errors": [_error(str(wrong), clock.now())]}
+
+    return analysed
+
+
+def _error(detail: str, now_s: float) -> dict[str, Any]:
+    return {
+        "id": str(uuid4()),
+        "createdAt": stamp(now_s),
+        "isDefined": False,
+        "errorType": "AnalysisError",
+        "errorCode": "4000",
+        "detail": detail,
+        "errorInfo": {},
+        "wrappedErrors": [],
+    }
 
 
 def _files_of(content_type: str, body: bytes) -> dict[str, bytes]:

@@ -214,9 +214,8 @@ class OpentronsTwin:
         self._runs[run.id] = run
         if protocol_id is not None:
             for command in self._shelf.commands(protocol_id):
-                run.enqueue(
-                    command["commandType"], command["params"], intent="protocol", key=command.get("key")
-                )
+                params = {**command["params"], **_named(command)}
+                run.enqueue(command["commandType"], params, intent="protocol", key=command.get("key"))
         return 201, {"data": _shown(run)}
 
     async def _get_run(self, run_id: str, *, query: Any, data: Any) -> Answer:
@@ -409,6 +408,16 @@ class OpentronsTwin:
 _WIRE = frozenset({FaultKind.CONNECTION_LOST, FaultKind.TIMEOUT, FaultKind.NONSENSE_REPLY})
 _VERBS = frozenset({"distribute", "add_reagent", "mix"})
 _GOING = ("idle", "running", "paused", "awaiting-recovery")
+
+
+def _named(command: Mapping[str, Any]) -> dict[str, str]:
+    """The ids under which later commands of an analysis speak of what one of them loads."""
+    result = command.get("result") or {}
+    return {
+        name: result[name]
+        for name in ("labwareId", "pipetteId")
+        if command["commandType"].startswith("load") and name in result
+    }
 
 
 def _shown(run: Run) -> dict[str, Any]:

@@ -19,9 +19,11 @@ def robot(fitting: Fitting) -> Any:
     positions = [position.name for position in workcell.positions if position.device == role]
     kit = RobotKit.from_settings(fitting.settings, positions=positions)
     if fitting.world is not None:
+        from digital_twin.instruments.opentrons_protocols import software_analyser
         from digital_twin.instruments.opentrons_robot import OpentronsTwin
 
-        twin = OpentronsTwin(fitting.world, name=role, kit=kit, script=fitting.script)
+        analyser = software_analyser(fitting.world.clock)
+        twin = OpentronsTwin(fitting.world, name=role, kit=kit, script=fitting.script, analyser=analyser)
         wire = Wire("http://twin", app=twin)
     elif fitting.spec.address:
         wire = Wire(robot_url(fitting.spec.address))

@@ -15,6 +15,7 @@ from devices.opentrons_robot.wire import Wire
 from digital_twin.chemistry import chemistry
 from digital_twin.faults import NO_FAULTS, FaultScript
 from digital_twin.http_server import serve_http
+from digital_twin.instruments.opentrons_protocols import Analyser
 from digital_twin.instruments.opentrons_robot import OpentronsTwin
 from digital_twin.world import World
 from lab.bench import Bench, Position
@@ -204,10 +205,11 @@ async def rig(
     socket: bool = False,
     script: FaultScript = NO_FAULTS,
     connect: bool = True,
+    analyser: Analyser | None = None,
 ) -> AsyncIterator[Rig]:
     bench, world = make_world(clock, model)
     kit = robot_kit(model)
-    twin = OpentronsTwin(world, name=NAME, kit=kit, script=script)
+    twin = OpentronsTwin(world, name=NAME, kit=kit, script=script, analyser=analyser)
     tap = Tap(twin)
     async with AsyncExitStack() as stack:
         if socket:
