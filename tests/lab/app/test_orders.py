@@ -22,9 +22,9 @@ from tests.devices.person.bench import STRENGTH, Worker, write_bench
 DAY_S = 86_400.0
 
 
-def some_in_stock(folder: Path, n: int, material: str, **changes: int) -> Path:
+def some_in_stock(folder: Path, n: int, material: str, *, budget: int, batch_size: int) -> Path:
     """A campaign on promoters of which only the first n stand in wells."""
-    path = write_campaign(folder, like="strong_lac_promoter", **changes)
+    path = write_campaign(folder, like="strong_lac_promoter", budget=budget, batch_size=batch_size)
     text = path.read_text()
     for before, after in (
         ("name: adaptive ", "name: random "),
@@ -77,6 +77,33 @@ def test_on_a_twin_what_is_not_in_stock_is_ordered_and_measured_once_it_has_come
         assert done[order.experiment_id] > order.received_lab_s
     assert min(done[e.id] for e in history.experiments if e.id not in ordered) < 5 * DAY_S
     assert len({(order.labware, order.well) for order in orders}) == len(orders)
+
+
+def test_a_program_that_ends_between_delivery_and_its_record_delivers_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cut(BaseException):
+        pass
+
+    def cut_off(*arguments: object, **more: object) -> Order:
+        raise Cut
+
+    file = some_in_stock(tmp_path, 9, "{source: order, lead_time_s: 5 d}", budget=12, batch_size=6)
+    with monkeypatch.context() as during:
+        during.setattr(Store, "receive_order", cut_off)
+        with pytest.raises(Cut):
+            run(tmp_path, file)
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        (outcome,) = laboratory.resume()
+        orders = laboratory.store.orders(outcome.campaign.id)
+        ledger = Path(laboratory.store.benches()[0].ledger).read_text()
+    assert outcome.status is CampaignStatus.FINISHED
+    assert orders
+    assert {order.status for order in orders} == {OrderStatus.RECEIVED}
+    first = orders[0]
+    delivered = [line for line in ledger.splitlines() if f'"{first.id}"' in line]
+    assert len(delivered) == 2  # asked for twice, and put into its well by the first
+    assert all(f'"{first.well}"' in line for line in delivered)
 
 
 def test_what_would_come_too_late_is_not_ordered(tmp_path: Path) -> None:
@@ -184,26 +211,21 @@ class TestOnARealBench:
         assert values["V7"] == pytest.approx(STRENGTH["V7"], rel=0.05)
         assert len(values) == 7
 
-    @pytest.mark.parametrize(
-        ("words", "sentence"),
-        [
-            (["--barcode", "P1"], "No library plate of paper_bench has the barcode 'P1'."),
-            (["--barcode", "L0001", "--well", "A1"], "A1 of library is not free."),
-            (["--barcode", "L0001", "--volume-ul", "900"], "900 ul is no volume for a well of library."),
-        ],
-    )
     def test_another_plate_a_full_well_and_too_much_are_refused(
         self,
         tmp_path: Path,
         stopped: Outcome,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
-        words: list[str],
-        sentence: str,
     ) -> None:
         first, _ = self.orders(tmp_path)
-        assert self.drywet(tmp_path, monkeypatch, "receive", first.id, *words) == 2
-        assert sentence in " ".join(capsys.readouterr().err.split())
+        for words, sentence in (
+            (["--barcode", "P1"], "No library plate of paper_bench has the barcode 'P1'."),
+            (["--barcode", "L0001", "--well", "A1"], "A1 of library is not free."),
+            (["--barcode", "L0001", "--volume-ul", "900"], "900 ul is no volume for a well of library."),
+        ):
+            assert self.drywet(tmp_path, monkeypatch, "receive", first.id, *words) == 2
+            assert sentence in " ".join(capsys.readouterr().err.split())
         assert {order.status for order in self.orders(tmp_path)} == {OrderStatus.WANTED}
 
     def test_an_order_is_received_once_and_its_sequence_goes_out_as_fasta(
