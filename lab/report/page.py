@@ -15,11 +15,12 @@ from lab.report.audit import redone
 from lab.report.figures.calibration import calibration
 from lab.report.figures.pareto import pareto
 from lab.report.figures.plates import plate_maps
-from lab.report.figures.progress import best_so_far, top_variants
+from lab.report.figures.progress import best_so_far, top_variants, volume_so_far
 from lab.report.figures.quality import quality
 from lab.report.figures.sequence import substitution_map
 from lab.report.figures.timeline import timeline
 from lab.report.values import Contents, PlateReading, Target
+from lab.types import Campaign
 
 __all__ = ["Picture", "render_page"]
 
@@ -170,7 +171,16 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
         add(
             "best",
             best_so_far(contents.curve, contents.baseline, contents.reference, name, campaign.budget, label),
-            "Best usable value so far against experiments spent. Dots are single experiments.",
+            f"Best usable value so far{', of the first objective alone,' if campaign.goal.also else ''} against experiments "
+            "spent. Dots are single experiments.",
+        )
+    if contents.volumes:
+        curve, baseline = (*contents.volumes, None)[:2]
+        assert curve is not None
+        add(
+            "volume",
+            volume_so_far(curve, baseline, campaign.budget),
+            _volume_told(campaign, "in both campaigns" if baseline else "in the end"),
         )
     if contents.substitutions:
         reference_value = None if contents.reference is None else contents.reference.value
@@ -221,6 +231,16 @@ def _pictures(contents: Contents) -> dict[str, Picture]:
             "Batches, and when each instrument was busy. Red: a failed step or run; orange: a stopped run.",
         )
     return found
+
+
+def _volume_told(campaign: Campaign, when: str) -> str:
+    """What the picture of the dominated volume shows; the share is of what is dominated ``when``."""
+    limits = "; what breaks a limit adds nothing" if campaign.goal.limits else ""
+    return (
+        f"All objectives together: the hypervolume that the {naming.noun(campaign)}s measured so far dominate, above the "
+        f"worst measured value of each objective, as a share of what is dominated {when}. Measured values, "
+        f"noise included{limits}."
+    )
 
 
 def _objectives(contents: Contents) -> tuple[Target, ...]:

@@ -34,6 +34,7 @@ from lab.report.values import (
     RunSpan,
     StepSpan,
 )
+from lab.report.volume import volume_curves
 from lab.store import RunOutcome, Store
 from lab.types import (
     Campaign,
@@ -70,6 +71,7 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
     targets = targets_of(store, campaign, history, results)
     variants = variants_of(results, reference, campaign.goal, targets)
     outcomes = store.runs(campaign.id)
+    beside = _baseline(store, campaign)
     steps = {outcome.run.id: store.steps(outcome.run.id) for outcome in outcomes}
     documents = {outcome.run.id: _documents(store, outcome.run) for outcome in outcomes}
     left_out = _left_out(results) | barred_wells(store, outcomes)
@@ -106,7 +108,8 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         reference_runs=reference_runs,
         targets=targets,
         curve=_curve(campaign, history, results),
-        baseline=_baseline(store, campaign),
+        baseline=None if beside is None else _baseline_curve(store, *beside),
+        volumes=volume_curves((campaign, history), *(() if beside is None else (beside,))),
         calibration=_calibration(results),
         substitutions=drawn,
         not_drawn=0 if means else not_drawn,
@@ -117,7 +120,7 @@ def read_contents(store: Store, campaign_id: str) -> Contents:
         methods=tuple(dict.fromkeys(r.observation.method for r in results if r.observation is not None)),
         settings=dict(campaign.protocol.parameters),
         versions=versions,
-        files={name: record.files[name] for name in ("campaign", "workcell")},
+        files={name: text for name, text in record.files.items() if name != "workcell_folder"},
         files_hash=record.content_hash,
         amendments=amendments(store, campaign),
         bars=bars(store, record.bench_id, outcomes),
@@ -155,14 +158,14 @@ def _curve(campaign: Campaign, history: History, results: Sequence[Result]) -> C
     return Curve(planner=campaign.planner.name, measured=tuple(measured), best=tuple(best))
 
 
-def _baseline(store: Store, campaign: Campaign) -> Curve | None:
+def _baseline(store: Store, campaign: Campaign) -> tuple[Campaign, History] | None:
     """The newest campaign that says it is a baseline for this one."""
     baselines = [r.campaign for r in store.campaigns() if r.campaign.baseline_of == campaign.id]
-    if not baselines:
-        return None
-    history = store.history(baselines[-1].id)
-    results = results_of(store, baselines[-1], history, campaign.goal.target)
-    return _curve(baselines[-1], history, results)
+    return (baselines[-1], store.history(baselines[-1].id)) if baselines else None
+
+
+def _baseline_curve(store: Store, campaign: Campaign, history: History) -> Curve:
+    return _curve(campaign, history, results_of(store, campaign, history, campaign.goal.target))
 
 
 def _calibration(results: Sequence[Result]) -> Calibration | None:

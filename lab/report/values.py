@@ -314,6 +314,7 @@ class Contents:
         reference: the target's value of the reference candidate over all runs; None where no observation tells it.
         targets: every one that the goal speaks of, the first objective's first.
         baseline: the campaign that is this one's baseline, when it has one.
+        volumes: with several objectives, what share of the volume was dominated by when, and the same of the baseline.
         substitutions: of single ones each, or, where ``substitutions_are_means``, of all candidates that carry one.
         not_drawn: candidates of the pool that differ from the reference by more than one letter, where these are left out.
         versions: of the libraries that carried the runs out, as their documents record them.
@@ -337,6 +338,7 @@ class Contents:
     targets: tuple[Target, ...]
     curve: Curve
     baseline: Curve | None
+    volumes: tuple[Curve, ...]
     calibration: Calibration | None
     substitutions: tuple[Substitution, ...]
     not_drawn: int

@@ -1,4 +1,6 @@
-"""What was found and how fast: the best variants with their intervals, and the best so far against the budget."""
+"""What was found and how fast: the best variants with their intervals, and the best so far, or the volume that several
+objectives dominate together, against the budget.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from lab.report.naming import tick_labels
 from lab.report.numbers import number
 from lab.report.values import Curve, Estimate, Variant
 
-__all__ = ["best_so_far", "top_variants"]
+__all__ = ["best_so_far", "top_variants", "volume_so_far"]
 
 
 def top_variants(
@@ -117,6 +119,32 @@ def best_so_far(
             title="Best so far against budget",
             description="; ".join(f"{text}: {value:.3g}" for value, text, _ in ends)
             or "No result that can be used yet.",
+        )
+
+
+def volume_so_far(curve: Curve, baseline: Curve | None, budget: int) -> str:
+    """Share of the volume that was dominated by then against experiments spent, and the baseline campaign's line."""
+    with new_figure(WIDTH_IN, 4.6) as figure:
+        axes = figure.subplots()
+        axes.set_xlim(0, budget)
+        axes.set_xticks(_ticks(budget))
+        axes.set_ylim(0, 1.05)
+        ends: list[tuple[float, str, str]] = []
+        last = 0
+        for one, what, colour in ((baseline, ", baseline", BASELINE), (curve, "", ACCENT)):
+            if one is not None and one.best:
+                _line(axes, one, colour, budget)
+                last = max(last, one.best[-1][0])
+                ends.append((one.best[-1][1], f"{_spoken(one.planner)}{what}", colour))
+        axes.set_xlabel(f"experiments spent, of a budget of {budget}")
+        axes.set_ylabel("share of the dominated volume")
+        bare(axes)
+        _end_labels(axes, ends, last)
+        return to_svg(
+            figure,
+            name="volume",
+            title="Dominated volume against budget",
+            description="; ".join(f"{text}: {value:.3g}" for value, text, _ in ends),
         )
 
 
