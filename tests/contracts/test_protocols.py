@@ -17,7 +17,7 @@ from lab.dry_run import dry_run
 from lab.errors import BadInput, Infeasible
 from lab.interfaces import ProtocolModule, RunRecord, Workcell
 from lab.types import Batch, Campaign, Layout, WellUse
-from tests.protocols import blends, relative
+from tests.protocols import blends, films, relative
 from tests.protocols.bench import CANDIDATES, DEVICES, make_batch, make_bench, make_campaign, paper_workcell
 from tests.protocols.synthetic import Plates
 
@@ -55,6 +55,10 @@ def _ageing(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRec
     return blends.Readings(layout, blends.TRUTH, rng).record()
 
 
+def _films(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
+    return films.Looks(layout, blends.TRUTH, rng).record()
+
+
 def _activity(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
     plate = relative.Plate(layout, relative.TRUTH, rng)
     return plate.curves(parameters.readings, parameters.interval_s)
@@ -65,6 +69,17 @@ def _expression(layout: Layout, parameters: Any, rng: np.random.Generator) -> Ru
 
 
 CASES: dict[str, list[Case]] = {
+    "film_ageing": [
+        Case(
+            target="degradation",
+            record=_films,
+            parameters={"replicates": 4},
+            campaign=films.make_film_campaign(),
+            batch=blends.make_blend_batch(),
+            truth=blends.TRUTH,
+            bench=films.make_ink_bench,
+        ),
+    ],
     "formulation_ageing": [
         Case(
             target="degradation",
@@ -305,18 +320,23 @@ def test_standard_errors_cover_the_truth(trial: Trial) -> None:
 
 
 def _command(action: str, arguments: Mapping[str, Any]) -> Any:
+    from devices.climate_chamber import Keep
+    from devices.furnace import Anneal
     from devices.incubator import Incubate
     from devices.liquid_handler import AddReagent, Distribute, Mix
     from devices.plate_hotel import Move, PutLid, TakeLid
     from devices.plate_reader import ReadAbsorbance, ReadFluorescence
+    from devices.spectrometer import TakeSpectrum, Zero
     from devices.thermocycler import CloseLid, Heat, OpenLid
 
     kinds = (
         AddReagent,
+        Anneal,
         CloseLid,
         Distribute,
         Heat,
         Incubate,
+        Keep,
         Mix,
         Move,
         OpenLid,
@@ -324,5 +344,7 @@ def _command(action: str, arguments: Mapping[str, Any]) -> Any:
         ReadAbsorbance,
         ReadFluorescence,
         TakeLid,
+        TakeSpectrum,
+        Zero,
     )
     return {kind.verb: kind for kind in kinds}[action].from_json(arguments)

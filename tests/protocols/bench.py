@@ -23,6 +23,9 @@ DEVICES = {
     "thermocycler": ("heat", "open_lid", "close_lid"),
     "shaker": ("incubate",),
     "arm": ("move", "put_lid", "take_lid"),
+    "furnace": ("anneal",),
+    "spectrometer": ("zero", "spectrum"),
+    "chamber": ("keep",),
 }
 
 

@@ -34,9 +34,14 @@ def forget_user_protocols() -> Iterator[None]:
 
 
 def test_our_protocols_are_found_by_name() -> None:
-    assert {"formulation_ageing", "kinetic_activity", "reporter_expression", "thermal_challenge"} == set(
-        protocols.protocol_names()
-    )
+    assert set(protocols.protocol_names()) == {
+        "by_hand",
+        "film_ageing",
+        "formulation_ageing",
+        "kinetic_activity",
+        "reporter_expression",
+        "thermal_challenge",
+    }
     assert list(protocols.protocol_names()) == sorted(protocols.protocol_names())
     assert protocols.protocol("thermal_challenge").Parameters().replicates == 3
 
