@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from lab.cli.deck import ask_for_deck, deck
 from lab.cli.options import CampaignFiles, CampaignName, JsonOption, PaceOption, StoreOption, err, out
 from lab.cli.orders import orders
 from lab.cli.protocol import protocol
@@ -74,17 +75,23 @@ def run(
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Leave out the baseline campaign that the file asks for.")
     ] = False,
+    deck_checked: Annotated[
+        bool,
+        typer.Option("--deck-checked", help="On a real bench: the deck is loaded as `drywet deck` shows it."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run campaigns until their budget is spent.
 
     Several files run side by side; files that name the same workcell share its instruments. A campaign that was stopped
-    goes on where it was.
+    goes on where it was. On a real bench you are asked to look at the deck first.
 
     Example: [bold]drywet run campaigns/thermostable_protein_g.yaml --report report.html[/bold]
     """
     from lab.cli.running import Wishes, run_files
 
+    if not deck_checked:
+        ask_for_deck(files, err)
     wishes = Wishes(store=store, report=report, pace=pace, as_json=as_json)
     raise typer.Exit(run_files(files, wishes, new=new, baseline=not no_baseline, out=out, err=err))
 
@@ -211,6 +218,7 @@ def doctor(
 app.add_typer(workcell_commands, name="workcell")
 app.add_typer(worklist, name="worklist")
 app.add_typer(orders, name="orders")
+app.command()(deck)
 app.command()(inventory)
 app.add_typer(samples, name="samples")
 app.add_typer(results, name="results")

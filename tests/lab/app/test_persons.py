@@ -114,7 +114,7 @@ def test_after_the_program_was_killed_the_same_worklist_is_asked_about(tmp_path:
     path = write_bench(tmp_path)
     folder = SheetFolder(tmp_path / "worklists")
     store = str(tmp_path / "lab.db")
-    command = [sys.executable, "-m", "lab.cli", "run", str(path), "--store", store]
+    command = [sys.executable, "-m", "lab.cli", "run", str(path), "--store", store, "--deck-checked"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as killed:
         while not folder.sheets():
             assert killed.poll() is None, killed.stderr and killed.stderr.read()
