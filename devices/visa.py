@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHUNK = 4096
-FAST_MS = 1
-"""How long what came unasked is waited for: it is there or it isn't."""
+FAST_MS = 0
+"""What came unasked is not waited for: it is there or it isn't."""
 
 THREAD_GRACE_S = 5.0
 """Beyond its limit a call of the library gets so much wall time to come back before the wire is given up."""
