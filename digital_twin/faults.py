@@ -323,6 +323,7 @@ def repertoires() -> dict[str, Repertoire]:
     # Instruments import this module.
     from digital_twin.instruments.balance import METTLER_TOLEDO
     from digital_twin.instruments.bus_faults import AQ6370_FAULTS, EUROTHERM_FAULTS, NE1000_FAULTS
+    from digital_twin.instruments.cytomat import CYTOMAT
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
     from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
@@ -340,6 +341,7 @@ def repertoires() -> dict[str, Repertoire]:
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
         "plate_hotel/preciseflex": PRECISEFLEX,
+        "plate_hotel/cytomat": CYTOMAT.repertoire,
         "centrifuge/microspin": MICROSPIN_FAULTS,
         "balance/mettler_toledo": METTLER_TOLEDO.repertoire,
         "furnace/eurotherm": EUROTHERM_FAULTS.repertoire,

@@ -74,6 +74,7 @@ class MtSics(MettlerToledoWXS205SDUBackend):
             self.io = port
         self._answer_due = False
         self._lost = False
+        self._turn = asyncio.Lock()
 
     async def setup(self) -> None:
         """Open the port, set grams, and ask for the serial number.
@@ -100,9 +101,10 @@ class MtSics(MettlerToledoWXS205SDUBackend):
             await self.io.stop()
             await self.setup()
         try:
-            if self._answer_due:
-                await self._forget()
-            return (await self._exchange(command)).split()
+            async with self._turn:
+                if self._answer_due:
+                    await self._forget()
+                return (await self._exchange(command)).split()
         except TimeoutError:
             raise
         except OSError:

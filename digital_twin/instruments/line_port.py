@@ -5,6 +5,7 @@ lines.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from devices.transport import LineInstrument
 
@@ -66,15 +67,33 @@ class TwinPort:
         Raises:
             ConnectionError: the cable is out.
         """
-        while self._end not in self._out and not self._gone:
-            self._said.clear()
-            await self._said.wait()
-        if self._gone:
-            raise ConnectionError("the serial port is gone")
+        await self._until(lambda: self._end in self._out)
         end = self._out.index(self._end) + len(self._end)
         line = bytes(self._out[:end])
         del self._out[:end]
         return line
+
+    async def read(self, num_bytes: int = 1) -> bytes:
+        """What there is, up to so many bytes, as soon as there is anything.
+
+        Raises:
+            ConnectionError: the cable is out.
+        """
+        await self._until(lambda: bool(self._out))
+        data = bytes(self._out[:num_bytes])
+        del self._out[:num_bytes]
+        return data
+
+    async def reset_input_buffer(self) -> None:
+        """Forget what was said and not read."""
+        self._out.clear()
+
+    async def _until(self, there: Callable[[], bool]) -> None:
+        while not there() and not self._gone:
+            self._said.clear()
+            await self._said.wait()
+        if self._gone:
+            raise ConnectionError("the serial port is gone")
 
     async def _answer(self, line: str) -> None:
         try:

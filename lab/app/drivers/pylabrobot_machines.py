@@ -9,7 +9,7 @@ from lab.app.drivers.fitting import Fitting
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 
-__all__ = ["evo_handler", "mettler_toledo_balance", "microspin_centrifuge", "synergy_reader"]
+__all__ = ["cytomat_store", "evo_handler", "mettler_toledo_balance", "microspin_centrifuge", "synergy_reader"]
 
 
 def evo_handler(fitting: Fitting) -> Any:
@@ -56,6 +56,59 @@ def mettler_toledo_balance(fitting: Fitting) -> Any:
             fitting.world, name=fitting.spec.role, position=fitting.position, script=fitting.script
         )
     return mettler_toledo(fitting.spec.role, driver, bench=fitting.bench, limits=fitting.spec.limits)
+
+
+def cytomat_store(fitting: Fitting) -> Any:
+    """Thermo Cytomat on a serial line.
+
+    Its settings: ``model``; ``transfer``, the position that is its transfer station; ``temperature_c``, what it is set to.
+    """
+    from devices.plate_hotel.cytomat import MODELS, cytomat, real_cytomat
+
+    known = ("model", "transfer", "temperature_c")
+    role, settings = fitting.spec.role, fitting.settings
+    model = _text(settings, "model", known=known) or MODELS[1]
+    if model not in MODELS:
+        raise BadInput(
+            f"There is no model {model!r} here.",
+            way_out=did_you_mean(model, MODELS, what="The models are", quoted=False),
+            field="settings.model",
+        )
+    station = _text(settings, "transfer", known=known)
+    places = [p.name for p in fitting.workcell.positions if p.device == role and p.name != station]
+    if station is None or not places:
+        raise BadInput(
+            f"{role} needs a transfer station and places inside.",
+            way_out="Write settings: {transfer: NAME}, and that position and its places under positions.",
+            field="settings.transfer",
+        )
+    expected_c = (
+        _number(settings, "temperature_c", 0.0, 4.0, 50.0, known=known)
+        if "temperature_c" in settings
+        else None
+    )
+    if fitting.world is None:
+        driver = real_cytomat(model, _serial_port(fitting))
+    else:
+        from digital_twin.instruments.cytomat import cytomat_twin
+
+        driver = cytomat_twin(
+            fitting.world,
+            name=role,
+            model=model,
+            places=places,
+            station=station,
+            nominal_c=expected_c,
+            script=fitting.script,
+        )
+    return cytomat(
+        role,
+        driver,
+        bench=fitting.bench,
+        station=station,
+        expected_c=expected_c,
+        limits=fitting.spec.limits,
+    )
 
 
 def microspin_centrifuge(fitting: Fitting) -> Any:
