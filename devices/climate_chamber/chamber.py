@@ -33,15 +33,17 @@ class Shown:
     """What a chamber shows of what it is at.
 
     Args:
-        told_c: temperature that it is told to keep; None where its control is off.
+        told_c: temperature that it is told to keep; None where its control is off, or where it does not show that.
         air_c: temperature in it.
         open: whether its door is open; None where it has none that it could tell of.
+        tells: whether it shows what it is told.
         ran_out: whether a timer of its own has run to its end since it was last set; None without one.
     """
 
     told_c: float | None
     air_c: float
     open: bool | None = None
+    tells: bool = True
     ran_out: bool | None = None
 
 
@@ -150,7 +152,7 @@ class ClimateChamber(LineDevice):
         shown, cool = self._shown, abs(command.temperature_c - ROOM_C) <= ROOM_BAND_C
         told = shown.told_c is not None and abs(shown.told_c - command.temperature_c) < 0.05
         if last.name == "reach":
-            untold = not told and not self._covered_up and shown.open is not True
+            untold = shown.tells and not told and not self._covered_up and shown.open is not True
             if abs(shown.air_c - ROOM_C) <= ROOM_BAND_C and (cool or untold):
                 return Reconciliation(
                     answer=Answer.NOT_DONE,
@@ -160,10 +162,11 @@ class ClimateChamber(LineDevice):
                 answer=Answer.UNKNOWN, sentence="The chamber was on its way; for how long is not known."
             )
         ended_now = shown.open is True or abs(shown.air_c - command.temperature_c) <= JUST_ENDED_C
-        if told and not cool:
+        if (told or not shown.tells) and not cool:
+            still = "still keeps" if told else "may still keep"
             return Reconciliation(
                 answer=Answer.UNKNOWN,
-                sentence="The chamber still keeps its climate; for how long is not known.",
+                sentence=f"The chamber {still} its climate; for how long is not known.",
             )
         if last.name == "keep" and not (shown.ran_out and _timer_was_set(last)):
             return Reconciliation(

@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 from devices.climate_chamber import Keep
 from devices.climate_chamber.ioc import IocChamber, IocSettings
 from devices.climate_chamber.lads import LadsChamber
+from devices.climate_chamber.resting import Resting
+from devices.climate_chamber.sila import SilaChamber
 from devices.services import FRAMING
 from digital_twin.instruments.ioc_chamber import IocChamberTwin
 from digital_twin.instruments.lads_chamber import LadsChamberTwin
+from digital_twin.instruments.sila_chamber import SilaChamberTwin
 from digital_twin.ledger import Action
 from digital_twin.world import World
 from tests.devices.line_bench import Case
 
-__all__ = ["CHAMBERS", "IOC", "LADS", "LADS_PARTS", "door_is", "kept", "warmed"]
+__all__ = ["CHAMBERS", "IOC", "LADS", "LADS_PARTS", "SILA", "door_is", "kept", "warmed"]
 
 LADS = Case(
     name="chamber",
@@ -34,7 +37,7 @@ IOC = Case(
     plate_at="chamber",
     framing=FRAMING,
     device=lambda wire, bench: IocChamber(
-        "chamber", wire, settings=IOC_SETTINGS, limits={"temperature_c": (10.0, 45.0)}
+        "chamber", wire, settings=IOC_SETTINGS, resting=Resting(), limits={"temperature_c": (10.0, 45.0)}
     ),
     twin=lambda world: IocChamberTwin(world, name="chamber", position="chamber"),
     harmless=("keep", Keep(plate="assay_1", temperature_c=22.0, hold_s=3.0)),
@@ -42,7 +45,20 @@ IOC = Case(
     complaint="bad ECA_REFUSED channel write request failed",
 )
 
-CHAMBERS = {"lads": LADS, "epics": IOC}
+SILA = Case(
+    name="chamber",
+    plate_at="chamber",
+    framing=FRAMING,
+    device=lambda wire, bench: SilaChamber(
+        "chamber", wire, resting=Resting(), limits={"temperature_c": (10.0, 45.0)}
+    ),
+    twin=lambda world: SilaChamberTwin(world, name="chamber", position="chamber"),
+    harmless=("keep", Keep(plate="assay_1", temperature_c=22.0, hold_s=3.0)),
+    past_limit=("keep", Keep(plate="assay_1", temperature_c=50.0, hold_s=1.0)),
+    complaint="bad UndefinedExecutionError the heater is gone",
+)
+
+CHAMBERS = {"lads": LADS, "epics": IOC, "sila": SILA}
 """By protocol."""
 
 LADS_PARTS = {

@@ -256,6 +256,18 @@ TRIALS = (
         begun=chambers.warmed,
     ),
     Trial(
+        case=chambers.SILA,
+        command=Keep(plate="assay_1", temperature_c=37.0, hold_s=60.0),
+        parts={
+            "reach": "call TemperatureController/ControlTemperature [310.15]",
+            "off": "call TemperatureController/ControlTemperature [295.15]",
+        },
+        # It does not show what it was told.
+        answers="unknown",
+        happened=chambers.kept(37.0, 60.0, rest_c=22.0),
+        begun=chambers.warmed,
+    ),
+    Trial(
         case=chambers.LADS,
         command=CloseDoor(),
         parts={"close_door": "call Door/CoverState/Close"},

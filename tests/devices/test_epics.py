@@ -15,6 +15,7 @@ import pytest
 
 from devices.climate_chamber import Keep
 from devices.climate_chamber.ioc import READBACK, SERIAL, SETPOINT, IocChamber, IocSettings
+from devices.climate_chamber.resting import Resting
 from devices.epics import Epics
 from devices.services import get, put
 from lab.clock import LabClock
@@ -27,9 +28,8 @@ if os.environ.get("CI") != "true":
 
 PREFIX = "drywet:thermo:"
 VARIABLES: dict[str, tuple[str, type]] = {READBACK: ("I", float), SETPOINT: ("SP", float)}
-SETTINGS = IocSettings(
-    vendor="caproto", model="thermo_sim", serial="TWIN-THERMO-SIM", steady_s=0.5, rate_c_per_s=100.0
-)
+SETTINGS = IocSettings(vendor="caproto", model="thermo_sim", serial="TWIN-THERMO-SIM")
+RESTING = Resting(steady_s=0.5, rate_c_per_s=100.0)
 START_S = 20.0
 
 
@@ -126,6 +126,7 @@ async def chamber(settings: IocSettings = SETTINGS, **more: tuple[str, type]) ->
         "chamber",
         Epics(PREFIX, {**VARIABLES, **more}),
         settings=settings,
+        resting=RESTING,
         limits={"temperature_c": (4.0, 60.0)},
     )
     try:
@@ -275,4 +276,4 @@ def test_what_can_be_no_prefix_is_refused(prefix: str) -> None:
 
 def test_a_controller_whose_limits_nobody_wrote_is_refused() -> None:
     with pytest.raises(BadInput, match="What chamber may be heated to is not said"):
-        IocChamber("chamber", Epics(PREFIX, VARIABLES), settings=SETTINGS)
+        IocChamber("chamber", Epics(PREFIX, VARIABLES), settings=SETTINGS, resting=RESTING)

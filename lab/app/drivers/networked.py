@@ -12,10 +12,11 @@ from lab.errors import BadInput, CampaignFileError
 from lab.strict import StrictModel, read_strictly
 
 if TYPE_CHECKING:
+    from devices.climate_chamber.resting import Resting
     from devices.transport import LineInstrument, Transport
     from digital_twin.world import World
 
-__all__ = ["ioc_chamber", "lads_chamber"]
+__all__ = ["ioc_chamber", "lads_chamber", "sila_chamber"]
 
 Model = TypeVar("Model", bound=StrictModel)
 
@@ -63,7 +64,27 @@ def lads_chamber(fitting: Fitting) -> Any:
     return LadsChamber(role, wire, limits=fitting.spec.limits)
 
 
-class _Ioc(StrictModel):
+class _Resting(StrictModel):
+    """How a controller that is never off is driven."""
+
+    rest_c: float = Field(default=22.0, ge=-200.0, le=60.0)
+    arrived_c: float = Field(default=0.5, gt=0.0, le=50.0)
+    steady_s: float = Field(default=10.0, ge=0.0, le=60.0)
+    rate_c_per_s: float = Field(default=0.02, gt=0.0, le=1000.0)
+
+    def resting(self) -> Resting:
+        """As the devices take it."""
+        from devices.climate_chamber.resting import Resting
+
+        return Resting(
+            rest_c=self.rest_c,
+            arrived_c=self.arrived_c,
+            steady_s=self.steady_s,
+            rate_c_per_s=self.rate_c_per_s,
+        )
+
+
+class _Ioc(_Resting):
     """Who a controller is, and what its process variables are called below the prefix."""
 
     vendor: str = Field(default="unknown", max_length=200)
@@ -72,10 +93,6 @@ class _Ioc(StrictModel):
     readback: str = Field(default="I", min_length=1, max_length=60)
     setpoint: str = Field(default="SP", min_length=1, max_length=60)
     serial_variable: str = Field(default="", max_length=60)
-    rest_c: float = Field(default=22.0, ge=-200.0, le=60.0)
-    arrived_c: float = Field(default=0.5, gt=0.0, le=50.0)
-    steady_s: float = Field(default=10.0, ge=0.0, le=60.0)
-    rate_c_per_s: float = Field(default=0.02, gt=0.0, le=1000.0)
 
 
 def ioc_chamber(fitting: Fitting) -> Any:
@@ -117,13 +134,42 @@ def ioc_chamber(fitting: Fitting) -> Any:
         model=written.model,
         serial=serial,
         shows_serial=bool(written.serial_variable) or fitting.world is not None,
-        rest_c=written.rest_c,
-        arrived_c=written.arrived_c,
-        steady_s=written.steady_s,
-        rate_c_per_s=written.rate_c_per_s,
     )
     wire = _wire(fitting, lambda world: IocChamberTwin(world, name=role, position=fitting.position), client)
-    return IocChamber(role, wire, settings=settings, limits=fitting.spec.limits)
+    return IocChamber(role, wire, settings=settings, resting=written.resting(), limits=fitting.spec.limits)
+
+
+class _Sila(_Resting):
+    """What a SiLA server is checked against."""
+
+    certificate: str = Field(default="", max_length=1000)
+    encrypted: bool = True
+
+
+def sila_chamber(fitting: Fitting) -> Any:
+    """A chamber with SiLA 2's feature TemperatureController."""
+    from devices.climate_chamber.sila import SilaChamber
+    from digital_twin.instruments.sila_chamber import SilaChamberTwin
+
+    settings = _settings(fitting, _Sila)
+
+    def client(address: str) -> Transport:
+        from devices.sila import Sila
+
+        if not settings.encrypted:
+            return Sila(address)
+        certificate = fitting.workcell.folder / settings.certificate
+        if not settings.certificate or not certificate.is_file():
+            raise BadInput(
+                f"There is no certificate {settings.certificate!r} to check the server's against.",
+                way_out="Write the file with the certificates that it is signed with, or encrypted: false.",
+                field="settings.certificate",
+            )
+        return Sila(address, certificate=certificate)
+
+    role = fitting.spec.role
+    wire = _wire(fitting, lambda world: SilaChamberTwin(world, name=role, position=fitting.position), client)
+    return SilaChamber(role, wire, resting=settings.resting(), limits=fitting.spec.limits)
 
 
 def _wire(
