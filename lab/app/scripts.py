@@ -17,7 +17,7 @@ from lab.app.benches import belief_of, sketch
 from lab.app.prepare import Prepared, Rehearsal, rehearse
 from lab.bench import Bench
 from lab.dry_run import DryRun, commands_of, dry_run
-from lab.errors import BadInput, CampaignFileError
+from lab.errors import BadInput, CampaignFileError, DrywetError
 from lab.files import CampaignFile, Material, SourceFile, load_workcell
 from lab.interfaces import Command
 from lab.strict import did_you_mean
@@ -268,7 +268,10 @@ def _first_target(script: Script, file: CampaignFile, parameters: Any) -> str:
         id=new_id("exp"), candidate=file.candidates[0], reason=Reason(planner="random", sentence="")
     )
     batch = Batch(id=new_id("bat"), campaign_id=campaign.id, number=1, experiments=(experiment,))
-    return script.foreseen(batch, campaign, belief_of(file.workcell, file.material), parameters)[0]
+    try:
+        return script.foreseen(batch, campaign, belief_of(file.workcell, file.material), parameters)[0]
+    except DrywetError:
+        return file.goal.target  # What is wrong with it is for its rehearsal to say.
 
 
 def _material(path: Path, plates: Sequence[str]) -> Iterator[Material]:

@@ -124,7 +124,7 @@ class Guard:
     def _with_line(self, refused: ActionOutsideStep) -> ActionOutsideStep:
         line = self._line_of(refused)
         words = f"{str(refused).rstrip('.')} ({Path(self._file).name}, line {line or self._line})."
-        return refused if f"line {line}" in str(refused) else ActionOutsideStep(words)
+        return refused if " in line " in str(refused) else ActionOutsideStep(words)
 
     def _located(self, wrong: Infeasible) -> Infeasible:
         line = self._line_of(wrong)

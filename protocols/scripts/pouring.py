@@ -48,7 +48,7 @@ def tip_for(bench: Bench, volume_ul: float) -> float:
 def picks_of(
     bench: Bench, source: Source, targets: Sequence[Well], volumes: Sequence[float], *, one_each: bool
 ) -> Iterator[Pick]:
-    """What each tip does, one after the other, so that each finds the bench as the last one left it.
+    """What each tip does, one after the other.
 
     Args:
         one_each: a fresh tip for each target.
@@ -68,13 +68,9 @@ def picks_of(
             f"{len(source)} wells are to give to {len(whole)} wells.",
             way_out="Give one well or one reagent for all, or one well for each.",
         )
+    stock = _Stock(bench)
     for origin, some in pairs:
-        if isinstance(origin, str):
-            stock = Stock(bench)
-            places = stock.wells_of(origin)
-        else:
-            stock = _Given(bench, (origin.labware, origin.well))
-            places = ((origin.labware, origin.well),)
+        places = stock.wells_of(origin) if isinstance(origin, str) else (stock.given(origin),)
         picks = stock.picks(str(origin), [[one] for one in some], places)
         refuse_shortage(stock)
         yield from picks
@@ -86,9 +82,11 @@ def refuse_shortage(stock: Stock) -> None:
         raise Infeasible(tuple(stock.problems), way_out="Refill, or use smaller volumes.")
 
 
-class _Given(Stock):
-    """A stock that draws from one named well, whatever it holds: the step itself says where that is too little."""
+class _Stock(Stock):
+    """A stock that draws from a well that is named, whatever it holds: the step itself says where that is too little."""
 
-    def __init__(self, bench: Bench, place: tuple[str, str]) -> None:
-        super().__init__(bench)
+    def given(self, well: Well) -> tuple[str, str]:
+        """A well that is named."""
+        place = (well.labware, well.well)
         self._left[place] = float("inf")
+        return place
