@@ -20,6 +20,11 @@ USES = {
     "notebook": ("planners.frames", "planners.notebook"),
     "hub": ("models",),
     "postgres": ("lab.store",),
+    "excel": ("lab.worklists",),
+    "opentrons": ("devices.opentrons_robot", "digital_twin"),
+    "buses": ("devices", "digital_twin"),
+    "epics": ("devices",),
+    "testing": ("lab.testing",),
     "console": ("ui",),
 }
 """Optional dependencies, by extra, and the modules that may import them."""
