@@ -76,7 +76,11 @@ def aq6370_spectrometer(fitting: Fitting) -> Any:
         a1_mm = _pair(fitting, "a1_mm", (0.0, 0.0))
         if fitting.world is None:
             stage = None
-            path = StagePath(open_transport(_text(fitting, "stage"), framing=STAGE_FRAMING), a1_mm=a1_mm)
+            try:
+                line = open_transport(_text(fitting, "stage"), framing=STAGE_FRAMING)
+            except BadInput as wrong:
+                raise BadInput(wrong.reason, way_out=wrong.way_out, field="settings.stage") from wrong
+            path = StagePath(line, a1_mm=a1_mm)
         else:
             stage = MS2000Twin(fitting.world, name=f"{role}_stage", a1_mm=a1_mm)
             path = StagePath(InProcess(stage), a1_mm=a1_mm)
