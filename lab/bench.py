@@ -274,13 +274,16 @@ class Bench:
         labware = []
         for record in snapshot["labware"]:
             kind = LabwareType(**record["type"])
-            filled = {name: WellContents(**w) for name, w in record["wells"].items()}
+            # Copies throughout: who changes the bench must not change the snapshot, which may be read once more.
+            filled = {
+                name: WellContents(**{**w, "parts": dict(w["parts"])}) for name, w in record["wells"].items()
+            }
             wells = (
                 {}
                 if kind.kind in ("tip_rack", "lid")
                 else {name: WellContents() for name in kind.wells} | filled
             )
-            labware.append(Labware(**{**record, "type": kind, "wells": wells}))
+            labware.append(Labware(**{**record, "type": kind, "wells": wells, "tips": list(record["tips"])}))
         bench = cls([Position(**p) for p in snapshot["positions"]], labware)
         bench.barred = {(name, well): why for name, well, why in snapshot["barred"]}
         return bench

@@ -92,3 +92,13 @@ def test_labware_belongs_to_the_device_it_stands_on(bench: Bench) -> None:
     assert bench.device_at("assay_1") == "thermocycler"
     bench.put_lid("lid_1", "assay_1")
     assert bench.device_at("lid_1") is None
+
+
+def test_a_bench_from_a_snapshot_leaves_the_snapshot_as_it_was():
+    snapshot = make_bench().to_json()
+    before = json.dumps(snapshot)
+    bench = Bench.from_json(snapshot)
+    bench.use_tips(bench.next_tips(3, 50.0))
+    bench.draw("buffer", "A1", 100.0)
+    bench.fill("buffer", "A1", {"reporter": 5.0})
+    assert json.dumps(snapshot) == before
