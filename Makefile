@@ -4,7 +4,9 @@
 # make crash   kill a controller at 300 points (SEEDS=300), JOBS=2 at a time, and see that nothing is lost and nothing done twice
 # make faults  every fault that an instrument of the twin can have, three cases each; SEEDS and JOBS change that
 # make peers   an environment for each peer that planners are compared with, under .venv-peers; several GB
+# make sila2   how the SiLA 2 interoperability suite grades our client
 # make planning  planners against peers on the development sets (SEEDS=10, JOBS=1); goes on where it stopped
+# make allotropy-env  an environment with allotropy, under .venv-allotropy, which reads exports of plate readers
 # make opentrons-env  an environment with Opentrons' own software, under .venv-opentrons, which analyses their protocol files
 # make soak    two campaigns on one bench for 72 hours of lab time, with faults of all kinds and one kill
 #
@@ -22,7 +24,7 @@ DEMO   := build/demo
 PYTEST_ARGS ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crash faults soak peers planning system lock clean opentrons-env
+.PHONY: help demo test lint crash faults soak sila2 peers planning system lock clean opentrons-env allotropy-env
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -33,7 +35,7 @@ demo: $(VENV)/.installed-base
 	@echo
 	@echo "The report is one file; open it in a browser: $(CURDIR)/$(DEMO)/report.html"
 
-test: $(VENV)/.installed-all .venv-opentrons/.installed system lint
+test: $(VENV)/.installed-all .venv-opentrons/.installed .venv-allotropy/.installed system lint
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-all
@@ -50,11 +52,28 @@ soak: $(VENV)/.installed-all
 
 opentrons-env: .venv-opentrons/.installed
 
+allotropy-env: .venv-allotropy/.installed
+
+.venv-allotropy/.installed: requirements-allotropy.txt
+	@echo "Installing allotropy, which reads exports of plate readers, into .venv-allotropy; this takes a minute."
+	@test -x .venv-allotropy/bin/python || $(PYTHON) -m venv .venv-allotropy
+	@.venv-allotropy/bin/python -m pip --disable-pip-version-check install --quiet --quiet --requirement $<
+	@touch $@
+
 .venv-opentrons/.installed: requirements-opentrons.txt
 	@echo "Installing Opentrons' software into .venv-opentrons; this takes a minute or two."
 	@test -x .venv-opentrons/bin/python || $(PYTHON) -m venv .venv-opentrons
 	@.venv-opentrons/bin/python -m pip --disable-pip-version-check install --quiet --quiet --requirement $<
 	@touch $@
+
+# The SiLA 2 interoperability suite, whose plugins of pytest would join ours, in an environment of its own.
+.venv-sila2-interop/.installed:
+	@test -x .venv-sila2-interop/bin/python || $(PYTHON) -m venv .venv-sila2-interop
+	@.venv-sila2-interop/bin/python -m pip --disable-pip-version-check install --quiet sila2-interop-communication-tester==0.10.3
+	@touch $@
+
+sila2: $(VENV)/.installed-all .venv-sila2-interop/.installed
+	@$(BIN)/python -m benchmarks.sila2_interoperability --keep
 
 PEERS := forest physbo gpcam botorch baybe ax
 peers: $(PEERS:%=.venv-peers/%/.installed)
