@@ -53,6 +53,20 @@ def test_a_limit_keeps_the_choice_where_it_is_likely_to_hold() -> None:
     assert all("chance to keep to all limits" in e.reason.sentence for e in chosen)
 
 
+def test_where_nothing_is_known_to_keep_to_a_limit_the_reason_says_that_the_limit_chose() -> None:
+    (first, *_) = ask(Goal(target="yield", limits=(Limit(target="cost", at_most=-5.0),)), n=2)
+    assert first.reason.acquisition == "log_chance_of_limits"
+    (kept,) = ask(Goal(target="yield", limits=(Limit(target="cost", at_most=6.0),)), n=1)
+    assert kept.reason.acquisition == "log_expected_improvement"
+
+
+def test_where_a_level_is_out_of_reach_the_reason_says_that_the_search_climbs() -> None:
+    (far,) = ask(Goal(target="yield", direction="exceed", level=1e6), n=1)
+    assert far.reason.acquisition == "ucb"
+    (near,) = ask(Goal(target="yield", direction="exceed", level=80.0), n=1)
+    assert near.reason.acquisition == "expected_finds"
+
+
 def test_two_objectives_are_both_predicted_and_the_front_is_widened() -> None:
     goal = Goal(target="yield", also=(Objective(target="cost", direction="minimize"),))
     chosen = ask(goal)
