@@ -2,8 +2,10 @@
 
 A name is ``Feature/Property`` or ``Feature/Command``, by their identifiers; which features there are the server says itself.
 Types are SiLA's basic ones: ``Real``, ``Integer``, ``String``, ``Boolean``. An observable command is answered at once with
-the identifier of its execution (``Execution``); ``get Feature/Command/EXECUTION`` is how far it is, and its error once it
-has failed. The client blocks, so it works in threads of its own; a request that is late has its channel closed under it.
+the identifier of its execution (``Execution``). ``get Feature/Command/EXECUTION`` is how far it is, and its error once it
+has failed; ``get Feature/Command/EXECUTION/Result`` is what it gave back.
+
+The client blocks, so it works in threads of its own; a request that is late has its channel closed under it.
 """
 
 from __future__ import annotations
@@ -182,7 +184,11 @@ class Sila(ServiceTransport):
 
     def _progress(self, execution: str) -> str:
         """How far an execution is, by SiLA's words; its error once it has failed."""
+        execution, _, wanted = execution.partition("/")
         for one in self._executions.values():
+            if str(one.execution_uuid) == execution and wanted == "Result":
+                fields = tuple(one.get_responses())
+                return _written(fields[0]) if fields else "Nothing null"
             if str(one.execution_uuid) == execution:
                 status = "waiting" if one.status is None else str(one.status.name)
                 if status == FAILED:

@@ -17,7 +17,7 @@ from devices.climate_chamber import Keep
 from devices.climate_chamber.resting import Resting
 from devices.climate_chamber.sila import CONTROL, CURRENT, SilaChamber
 from devices.services import call, get, put
-from devices.sila import Sila
+from devices.sila import DIALECT, Sila
 from digital_twin.instruments.sila_chamber import SilaChamberTwin
 from digital_twin.world import World
 from lab.clock import LabClock
@@ -161,6 +161,21 @@ def test_a_command_that_another_one_interrupts_fails_by_the_features_own_error(s
                 await keeping
             await other.close()
             assert served.world.state.climates["chamber"].set_c == pytest.approx(22.0)
+
+    served.run(body())
+
+
+def test_a_command_that_is_over_says_so_and_has_a_result_to_fetch(served: Served) -> None:
+    async def body() -> None:
+        wire = Sila(f"sila:127.0.0.1:{served.port}")
+        await wire.open()
+        reply = await wire.exchange(call(CONTROL, 295.15), timeout_s=10.0)
+        name = f"{CONTROL}/{DIALECT.pick(reply, 'Execution')}"
+        async with asyncio.timeout(20.0):
+            while "finishedSuccessfully" not in (reply := await wire.exchange(get(name), timeout_s=10.0)):
+                assert reply in ('String "waiting"', 'String "running"')
+        assert await wire.exchange(get(f"{name}/Result"), timeout_s=10.0) == "Nothing null"
+        await wire.close()
 
     served.run(body())
 
