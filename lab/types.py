@@ -377,8 +377,8 @@ class WellUse:
     Args:
         labware: id of the plate.
         well: its name (``B7``).
-        content: candidate id, or ``blank``.
-        kind: what the analysis takes it for.
+        content: candidate id, ``blank``, or what a standard is of.
+        kind: what the analysis takes it for; a ``standard`` holds something known that others are told by.
         experiment_id: empty for controls.
         sample_id: of the material made there.
     """
@@ -386,7 +386,7 @@ class WellUse:
     labware: str
     well: str
     content: str
-    kind: Literal["variant", "reference", "blank"]
+    kind: Literal["variant", "reference", "blank", "standard"]
     experiment_id: str = ""
     sample_id: str = ""
 

@@ -122,9 +122,9 @@ def targets(parameters: Parameters) -> tuple[str, ...]:
 def method(parameters: Parameters) -> str:
     """What was done, for the report."""
     return (
-        f"degradation of films annealed for {parameters.anneal_duration_s / 60.0:g} min at "
-        f"{parameters.anneal_temperature_c:g} C, after {parameters.ageing_duration_s / 3600.0:g} h under the lamps at "
-        f"{parameters.ageing_temperature_c:g} C, spectra from {parameters.from_nm:g} to {parameters.to_nm:g} nm"
+        f"degradation after {parameters.ageing_duration_s / 3600.0:g} h under the lamps at "
+        f"{parameters.ageing_temperature_c:g} C, films annealed for {parameters.anneal_duration_s / 60.0:g} min at "
+        f"{parameters.anneal_temperature_c:g} C, spectra from {parameters.from_nm:g} to {parameters.to_nm:g} nm"
     )
 
 
@@ -213,9 +213,9 @@ def _refuse_blind(parameters: Parameters) -> None:
 
 
 def _pure_uses(plate: str, wells: Mapping[str, Sequence[str]]) -> tuple[WellUse, ...]:
-    """Films of pure materials are controls, as the reference's are."""
+    """Films of pure materials are what the others are taken apart with."""
     return tuple(
-        WellUse(labware=plate, well=well, content=f"pure {name}", kind="reference", sample_id=new_id("smp"))
+        WellUse(labware=plate, well=well, content=f"pure {name}", kind="standard", sample_id=new_id("smp"))
         for name, mine in wells.items()
         for well in mine
     )

@@ -30,7 +30,9 @@ def plate_readings(
     """Each read of a plate that the documents hold, in order.
 
     A reader's event has ``<reader>-value`` (row-major, one number per well), ``<reader>-plate``, ``<reader>-mode``,
-    ``<reader>-saturated`` and ``<reader>-lab_time_s``. Other events are not plates and are passed over.
+    ``<reader>-saturated`` and ``<reader>-lab_time_s``. Of a spectrometer's, with ``<name>-absorbance`` of each of
+    ``<name>-wells`` at each of ``<name>-wavelength_nm``, each well's mean is shown. Other events are not plates and are
+    passed over.
 
     Args:
         batch: number that the run carries.
@@ -61,7 +63,38 @@ def versions_of(documents: Iterable[Document]) -> dict[str, str]:
 
 def _readers(data: Mapping[str, Any]) -> list[str]:
     names = [key.removesuffix("-plate") for key in data if key.endswith("-plate")]
-    return [name for name in names if np.size(data.get(f"{name}-value", ())) in _SHAPES]
+    return [name for name in names if _is_plate(data, name) or _is_spectra(data, name)]
+
+
+def _is_plate(data: Mapping[str, Any], name: str) -> bool:
+    return np.size(data.get(f"{name}-value", ())) in _SHAPES
+
+
+def _is_spectra(data: Mapping[str, Any], name: str) -> bool:
+    """Whether there is a spectrum of absorbance of each well that is named, and each is one of a microplate."""
+    wells, points = data.get(f"{name}-wells", ()), np.size(data.get(f"{name}-wavelength_nm", ()))
+    absorbance = np.size(data.get(f"{name}-absorbance", ()))
+    return 0 < absorbance == len(wells) * points and _format(wells) is not None
+
+
+def _format(wells: Iterable[str]) -> tuple[int, int] | None:
+    """Rows and columns of the plates of 96 wells or more that have all of these; None where none has."""
+    named = set(wells)
+    return next((s for n, s in _SHAPES.items() if n >= 96 and named <= set(well_names(*s))), None)
+
+
+def _mean_absorbance(data: Mapping[str, Any], name: str) -> tuple[np.ndarray, tuple[int, int]]:
+    """Of each well of a plate, row-major, not a number where no spectrum was taken; and rows and columns."""
+    wells = [str(well) for well in data[f"{name}-wells"]]
+    shape = _format(wells)
+    assert shape is not None  # _is_spectra has seen to it
+    absorbance = np.asarray(data[f"{name}-absorbance"], dtype=float).reshape(len(wells), -1)
+    known = np.isfinite(absorbance)
+    total = np.where(known, absorbance, 0.0).sum(axis=1)
+    count = known.sum(axis=1)
+    mean = np.divide(total, count, out=np.full(len(wells), math.nan), where=count > 0)
+    of_well = dict(zip(wells, mean, strict=True))
+    return np.array([of_well.get(well, math.nan) for well in well_names(*shape)]), shape
 
 
 def _reading(
@@ -74,8 +107,13 @@ def _reading(
     stream: str,
 ) -> PlateReading:
     labware = str(data[f"{reader}-plate"])
-    values = np.asarray(data[f"{reader}-value"], dtype=float).ravel()
-    rows, columns = _SHAPES[values.size]
+    if _is_plate(data, reader):
+        values = np.asarray(data[f"{reader}-value"], dtype=float).ravel()
+        rows, columns = _SHAPES[values.size]
+        mode = named = str(data.get(f"{reader}-mode", ""))
+    else:
+        values, (rows, columns) = _mean_absorbance(data, reader)
+        mode, named = "absorbance", "spectra"
     saturated = np.asarray(data.get(f"{reader}-saturated", np.zeros(values.size)), dtype=bool).ravel()
     uses = {use.well: use for use in layout.wells if use.labware == labware}
     wells = []
@@ -93,13 +131,12 @@ def _reading(
                 left_out=(labware, name) in left_out,
             )
         )
-    mode = str(data.get(f"{reader}-mode", ""))
     reference = _values(wells, "reference")
     blank = _values(wells, "blank")
     return PlateReading(
         batch=batch,
         run_id=run_id,
-        role=_state(stream, mode)
+        role=_state(stream, named)
         or next((role for role, name in layout.labware.items() if name == labware), ""),
         labware=labware,
         mode=mode,

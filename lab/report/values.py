@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 State = Literal["measured", "failed", "pending", "untested"]
-WellKind = Literal["variant", "reference", "blank", "unused"]
+WellKind = Literal["variant", "reference", "blank", "standard", "unused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,8 +57,10 @@ def plate_maps(plates: Sequence[PlateReading], name: str, unit: str, candidate: 
         if not isinstance(norm, LogNorm):
             bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
             bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        standards = any(well.kind == "standard" for plate in plates for well in plate.wells)
+        marks = _marks(candidate, standards=standards)
         figure.legend(
-            handles=_marks(candidate), loc="outside upper right", ncols=5, fontsize=9, handletextpad=0.2
+            handles=marks, loc="outside upper right", ncols=len(marks), fontsize=9, handletextpad=0.2
         )
         return to_svg(
             figure,
@@ -122,6 +124,16 @@ def _plate(axes: Axes, plate: PlateReading, norm: Normalize) -> None:
             color=colour,
             linewidths=width,
         )
+    standard = [w for w in used if w.kind == "standard"]
+    axes.scatter(
+        [w.column for w in standard],
+        [w.row for w in standard],
+        marker="s",
+        s=size * 0.2,
+        facecolors=PAPER,
+        edgecolors=INK,
+        linewidths=0.8,
+    )
     axes.set_title(f"batch {plate.batch} · {role_words(plate.role) or plate.labware}", fontsize=9.5, pad=11)
     _rulers(axes, plate)
 
@@ -160,7 +172,7 @@ def _row_name(row: int) -> str:
     return chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
 
 
-def _marks(candidate: str) -> list[Line2D]:
+def _marks(candidate: str, *, standards: bool) -> list[Line2D]:
     def mark(label: str, marker: str, face: str, edge: str) -> Line2D:
         return Line2D(
             [],
@@ -177,6 +189,7 @@ def _marks(candidate: str) -> list[Line2D]:
         mark(candidate, "o", "#21918c", "none"),
         mark("reference", "o", "none", INK),
         mark("blank", "x", INK, INK),
+        *([mark("standard", "s", PAPER, INK)] if standards else []),
         mark("saturated or left out", "o", "none", WARNING),
         Line2D([], [], linestyle="", marker="o", markersize=2.4, color=MUTED, alpha=0.6, label="unused"),
     ]

@@ -121,3 +121,63 @@ def test_a_plate_that_is_read_more_than_once_is_told_by_the_state_that_its_strea
     documents = [("descriptor", {"uid": "d", "name": stream}), (kind, {**body, "descriptor": "d"})]
     (plate,) = plate_readings("run_1", 3, layout(), documents)
     assert plate.role == told
+
+
+def spectra(wells: list[str], absorbance: np.ndarray) -> dict[str, object]:
+    """An event of a spectrometer at three wavelengths."""
+    return {
+        "spectrometer-plate": "assay_1",
+        "spectrometer-wells": wells,
+        "spectrometer-wavelength_nm": np.array([400.0, 500.0, 600.0]),
+        "spectrometer-absorbance": absorbance,
+        "spectrometer-lab_time_s": 7.0,
+    }
+
+
+def test_spectra_of_wells_are_shown_as_a_plate_of_their_mean_absorbances():
+    documents = [
+        ("descriptor", {"uid": "d", "name": "spectra_aged"}),
+        (
+            "event",
+            {
+                "descriptor": "d",
+                "data": spectra(
+                    ["B1", "C1", "H12"], np.array([0.9, 1.0, 1.1, 0.0, 0.1, np.nan, *[np.nan] * 3])
+                ),
+            },
+        ),
+    ]
+    (plate,) = plate_readings("run_1", 3, layout(), documents)
+    values = {well.well: (well.value, well.kind) for well in plate.wells}
+    assert (plate.role, plate.mode, plate.rows, plate.columns, plate.lab_time_s) == (
+        "aged",
+        "absorbance",
+        8,
+        12,
+        7.0,
+    )
+    assert values["B1"] == (pytest.approx(1.0), "reference")
+    assert values["C1"] == (pytest.approx(0.05), "blank")
+    assert values["H12"] == (None, "variant")
+    assert values["A1"] == (None, "variant")  # no spectrum of it was taken
+
+
+@pytest.mark.parametrize(
+    ("wells", "absorbance"),
+    [(["B1"], np.zeros(0)), (["B1", "B2"], np.zeros(3)), (["somewhere"], np.zeros(3)), ([], np.zeros(0))],
+)
+def test_spectra_that_are_of_no_plate_are_passed_over(wells: list[str], absorbance: np.ndarray):
+    assert plate_readings("run_1", 3, layout(), [("event", {"data": spectra(wells, absorbance)})]) == ()
+
+
+def test_standards_are_no_part_of_the_reference():
+    used = layout()
+    pure = WellUse(labware="assay_1", well="D1", content="pure dye", kind="standard")
+    values = readings()
+    values[WELLS.index("D1")] = 9000.0
+    (plate,) = plate_readings(
+        "run_1", 3, Layout(labware=used.labware, wells=(*used.wells, pure)), [event(values)]
+    )
+    (alone,) = plate_readings("run_1", 3, used, [event(readings())])
+    assert plate.z_prime == alone.z_prime
+    assert [well.kind for well in plate.wells if well.well == "D1"] == ["standard"]
