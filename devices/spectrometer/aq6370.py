@@ -140,7 +140,7 @@ class AQ6370(LineDevice):
         await super().disconnect()
 
     async def safe(self) -> None:
-        """No sweep, no motion; the light stays on, which harms nothing for minutes and needs half an hour to settle."""
+        """No sweep, and the plate where an arm can take it. The light stays on: it needs half an hour to settle."""
         await self._link.ask(telling(":ABORt"))
         await self._path.safe()
 
@@ -155,7 +155,7 @@ class AQ6370(LineDevice):
         return tuple(filter(None, (self._path.objection(well) for well in dict.fromkeys(command.path))))
 
     def _spectrum_s(self, command: TakeSpectrum, bench: Bench | None) -> float:
-        return 5.0 + len(command.path) * (self._path.move_s + sweep_s(command) + 1.0)
+        return 5.0 + self._path.move_s + len(command.path) * (self._path.move_s + sweep_s(command) + 1.0)
 
     async def _carry_out(self, command: TakeSpectrum) -> JsonValue:
         """Set the analyzer, then a sweep for each well. Whatever goes wrong, nothing sweeps or moves."""
@@ -167,6 +167,7 @@ class AQ6370(LineDevice):
             for well in command.path:
                 await self._path.select(well)
                 powers.append(await self._sweep(command))
+            await self._path.rest()
             metres = numbers(
                 await self._link.ask(":TRACe:DATA:X? TRA", timeout_s=TRACE_TIMEOUT_S), command.points
             )

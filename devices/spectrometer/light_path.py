@@ -25,7 +25,7 @@ PITCH_MM = 9.0
 MOVE_S = 10.0
 """From one well to another, half a plate away; such stages drive 7 mm/s and more."""
 
-SLOWEST_MOVE_S = 30.0
+SLOWEST_MOVE_S = 20.0
 """After which a stage that still moves is stuck."""
 
 CLOSE_MM = 0.05
@@ -73,11 +73,19 @@ class LightPath(Protocol):
         """
         ...
 
-    async def safe(self) -> None:
-        """Nothing moves.
+    async def rest(self) -> None:
+        """Bring the plate to where an arm can take it; harmless where it is.
 
         Raises:
-            DeviceFault: it does.
+            DeviceFault: it does not get there.
+        """
+        ...
+
+    async def safe(self) -> None:
+        """What moves stops, and goes to rest.
+
+        Raises:
+            DeviceFault: it does not.
         """
         ...
 
@@ -101,6 +109,9 @@ class FixedPath:
 
     async def select(self, well: str) -> None:
         """It is there."""
+
+    async def rest(self) -> None:
+        """Nothing moves."""
 
     async def safe(self) -> None:
         """Nothing moves."""
@@ -144,13 +155,21 @@ class StagePath:
     Args:
         transport: the wire to it.
         a1_mm: where it stands when the light goes through A1.
+        load_mm: where an arm puts the plate on it and takes it; None: where A1 is in the light.
     """
 
     move_s = MOVE_S
 
-    def __init__(self, transport: Transport, *, a1_mm: tuple[float, float] = (0.0, 0.0)) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        a1_mm: tuple[float, float] = (0.0, 0.0),
+        load_mm: tuple[float, float] | None = None,
+    ) -> None:
         self._link = Link(transport, StageDialect())
         self._a1_mm = a1_mm
+        self._load_mm = a1_mm if load_mm is None else load_mm
 
     def objection(self, well: str) -> str:
         """All that is no well of such a plate."""
@@ -169,7 +188,13 @@ class StagePath:
 
     async def select(self, well: str) -> None:
         """Drive there and see that it arrived; where it stands there already, nothing is sent but questions."""
-        wanted = xy_mm(well, a1_mm=self._a1_mm)
+        await self._drive(xy_mm(well, a1_mm=self._a1_mm), well)
+
+    async def rest(self) -> None:
+        """Drive to where the plate is put on and taken."""
+        await self._drive(self._load_mm, "the place for loading")
+
+    async def _drive(self, wanted: tuple[float, float], name: str) -> None:
         if self._close(await self._where_mm(), wanted):
             return
         x, y = (round(one * 10_000.0) for one in wanted)
@@ -179,20 +204,22 @@ class StagePath:
                 while await self._link.ask("/") == "B":  # noqa: ASYNC110  (no events on a serial line)
                     await asyncio.sleep(0.1)
         except TimeoutError as late:
-            raise CommandTimeout(f"the stage does not arrive at {well}.") from late
+            raise CommandTimeout(f"the stage does not arrive at {name}.") from late
         here = await self._where_mm()
         if not self._close(here, wanted):
             raise InstrumentError(
-                f"the stage stands at {here[0]:.2f}, {here[1]:.2f} mm, not at {well} ({wanted[0]:.2f}, {wanted[1]:.2f} mm)."
+                f"the stage stands at {here[0]:.2f}, {here[1]:.2f} mm, not at {name} ({wanted[0]:.2f}, {wanted[1]:.2f} mm)."
             )
 
     async def safe(self) -> None:
-        """Halt; it says that it was halted where it moved."""
+        """Halt, then drive to where an arm can take the plate."""
         try:
             await self._link.ask("\\")
         except InstrumentError as halted:
+            # It says that it was halted where it moved.
             if REFUSALS["21"] not in str(halted):
                 raise
+        await self.rest()
 
     async def _where_mm(self) -> tuple[float, float]:
         text = await self._link.ask("W X Y")

@@ -19,12 +19,17 @@ import pytest
 
 from devices.furnace.eurotherm import TWIN_TYPE, Eurotherm3216, Register, long_at
 from devices.modbus import ModbusRtu, ModbusTcp, read_registers, write_register, write_registers
+from devices.spectrometer import TakeSpectrum
 from devices.spectrometer.aq6370 import AQ6370, LOGIN
 from devices.transport import Framing
 from devices.visa import Visa
+from digital_twin.instruments.aq6370 import AQ6370Twin
+from digital_twin.serve import serve
+from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import BadInput, CommandTimeout, ConnectionLost, InstrumentError, NonsenseReply
 from lab.types import Origin
+from tests.devices.line_bench import SEATS, Water, make_bench
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -44,6 +49,12 @@ def needed(*modules: str) -> None:
 def wall(caplog: pytest.LogCaptureFixture) -> Iterator[LabClock]:
     caplog.set_level(logging.CRITICAL, logger="pymodbus.logging")
     with LabClock(virtual=False) as made:
+        yield made
+
+
+@pytest.fixture
+def clock_at_speed() -> Iterator[LabClock]:
+    with LabClock(virtual=True, pace=5.0) as made:
         yield made
 
 
@@ -319,3 +330,27 @@ def test_a_resource_that_is_not_there_is_a_lost_connection(simulated: str, wall:
         await wire.close()
 
     wall.run(body())
+
+
+def test_a_spectrum_of_the_twin_comes_over_visa_from_a_socket(clock_at_speed: LabClock) -> None:
+    needed("pyvisa", "pyvisa_py")
+    command = TakeSpectrum(plate="assay_1", wells=("A1",), to_nm=500.0, points=1001, sensitivity="NORM")
+
+    async def body() -> None:
+        bench = make_bench(plate_at="spectrometer")
+        world = World(clock=clock_at_speed, seed=1, ledger=None, bench=bench, chemistry=Water(), seats=SEATS)
+        model = AQ6370Twin(world, name="spectrometer", position="spectrometer", well=lambda: "A1")
+        async with serve(model, framing=AQ6370.framing) as port:
+            wire = Visa(f"TCPIP0::127.0.0.1::{port}::SOCKET", framing=AQ6370.framing, library="@py")
+            analyzer = AQ6370("spectrometer", wire)
+            await analyzer.connect()
+            assert (await analyzer.identify()).origin is Origin.TWIN
+            await analyzer.spectrum.set(command)
+            powers = analyzer.spectrum.result()["power_w"]
+            seen = [a for a in world.ledger.actions if a.action == "take_spectrum"]
+            assert len(seen) == 1
+            assert [len(row) for row in powers] == [1001]
+            assert min(powers[0]) > 1e-9
+            await analyzer.disconnect()
+
+    clock_at_speed.run(body())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from digital_twin.instruments.aq6370 import AQ6370Twin, MS2000Twin
 from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import (
+    CommandBrokenOff,
     InstrumentError,
     NonsenseReply,
 )
@@ -64,7 +66,11 @@ def test_a_stage_drives_each_well_into_the_light_and_its_absorbance_is_that_of_t
         bench = make_bench(plate_at="spectrometer")
         world = World(clock=clock, seed=2, ledger=None, bench=bench, chemistry=Ink(), seats=SEATS)
         stage, model = staged(world)
-        device = AQ6370("spectrometer", InProcess(model), path=StagePath(InProcess(stage), a1_mm=(12.0, 8.0)))
+        device = AQ6370(
+            "spectrometer",
+            InProcess(model),
+            path=StagePath(InProcess(stage), a1_mm=(12.0, 8.0), load_mm=(70.0, 5.0)),
+        )
         await device.connect()
         await device.spectrum.set(command)
         result = device.spectrum.result()
@@ -74,6 +80,8 @@ def test_a_stage_drives_each_well_into_the_light_and_its_absorbance_is_that_of_t
         assert [row[at] for row in result["absorbance"]] == pytest.approx([0.6, 1.1, 0.1], abs=0.03)
         assert [row[0] for row in result["absorbance"]] == pytest.approx([0.0, 0.0, 0.0], abs=0.03)
         assert device.spectrum.remark() is None
+        memory = world.state.memory["spectrometer_stage"]
+        assert (memory["x_mm"], memory["y_mm"]) == (70.0, 5.0)
         assert (await device.read())["spectrometer-wells"]["value"] == ["A7", "H12", "C2"]
         took_s, expected_s = clock.now(), device.spectrum.duration_s(command, bench)
         assert 0.5 * expected_s < took_s < 2.0 * expected_s
@@ -207,3 +215,29 @@ def test_a_stage_that_answers_badly_is_a_fault_of_the_spectrometer(reply: str, c
 def test_a_stage_is_asked_for_a_place_nine_millimetres_a_well_away() -> None:
     assert xy_mm("A1", a1_mm=(1.0, 2.0)) == (1.0, 2.0)
     assert xy_mm("C5", a1_mm=(1.0, 2.0)) == (37.0, 20.0)
+
+
+def test_a_stage_that_is_stopped_on_its_way_still_brings_the_plate_to_where_an_arm_can_take_it(
+    clock: LabClock,
+) -> None:
+    far = TakeSpectrum(**{**SPECTRUM.to_json(), "wells": ("H12",)})
+
+    async def body() -> None:
+        bench = make_bench(plate_at="spectrometer")
+        world = World(clock=clock, seed=2, ledger=None, bench=bench, chemistry=Water(), seats=SEATS)
+        stage, model = staged(world)
+        path = StagePath(InProcess(stage), a1_mm=(12.0, 8.0), load_mm=(70.0, 5.0))
+        device = AQ6370("spectrometer", InProcess(model), path=path)
+        await device.connect()
+        status = device.spectrum.set(far)
+        await asyncio.sleep(5.0)
+        assert await stage.reply("/") == "B"
+        device.spectrum.break_off("a person asked for it")
+        with pytest.raises(CommandBrokenOff):
+            await status
+        memory = world.state.memory["spectrometer_stage"]
+        assert (memory["x_mm"], memory["y_mm"]) == (70.0, 5.0)
+        assert not any(a.action == "take_spectrum" for a in world.ledger.actions)
+        await device.disconnect()
+
+    clock.run(body())

@@ -59,7 +59,7 @@ def ne1000_pump(fitting: Fitting) -> Any:
 
 
 def aq6370_spectrometer(fitting: Fitting) -> Any:
-    """A Yokogawa AQ6370 series analyzer. Settings: ``well`` for a fixed light path, or ``stage`` and ``a1_mm``."""
+    """A Yokogawa AQ6370 series analyzer. Settings: ``well`` for a fixed light path, or ``stage``, ``a1_mm``, ``load_mm``."""
     from devices.addresses import open_transport
     from devices.spectrometer.aq6370 import AQ6370
     from devices.spectrometer.light_path import STAGE_FRAMING, FixedPath, StagePath
@@ -67,23 +67,24 @@ def aq6370_spectrometer(fitting: Fitting) -> Any:
     from digital_twin.instruments.aq6370 import AQ6370Twin, MS2000Twin
     from digital_twin.instruments.bus_faults import AQ6370_FAULTS
 
-    _only(fitting, {"well", "stage", "a1_mm"})
+    _only(fitting, {"well", "stage", "a1_mm", "load_mm"})
     role, position, settings = fitting.spec.role, fitting.position, fitting.settings
     if "stage" in settings and "well" in settings:
         raise BadInput("A light path is fixed, or has a stage.", field="settings.well")
     path: FixedPath | StagePath
     if "stage" in settings:
         a1_mm = _pair(fitting, "a1_mm", (0.0, 0.0))
+        load_mm = _pair(fitting, "load_mm", a1_mm)
         if fitting.world is None:
             stage = None
             try:
                 line = open_transport(_text(fitting, "stage"), framing=STAGE_FRAMING)
             except BadInput as wrong:
                 raise BadInput(wrong.reason, way_out=wrong.way_out, field="settings.stage") from wrong
-            path = StagePath(line, a1_mm=a1_mm)
+            path = StagePath(line, a1_mm=a1_mm, load_mm=load_mm)
         else:
             stage = MS2000Twin(fitting.world, name=f"{role}_stage", a1_mm=a1_mm)
-            path = StagePath(InProcess(stage), a1_mm=a1_mm)
+            path = StagePath(InProcess(stage), a1_mm=a1_mm, load_mm=load_mm)
     else:
         stage, path = None, FixedPath(_text(fitting, "well", "A1"))
     fixed = path.well if isinstance(path, FixedPath) else ""
