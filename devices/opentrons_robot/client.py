@@ -290,6 +290,17 @@ class RobotClient:
                 await asyncio.sleep(POLL_S)
         return await self.command(run_id, command_id)
 
+    async def do_now(self, kind: str, params: Mapping[str, JsonValue], *, timeout_s: float) -> CommandRecord:
+        """A command outside any run, for a module; answered when it has ended, or as it stands by then.
+
+        Raises:
+            Refused: a run is under way (``RunActive``).
+        """
+        query = {"waitUntilComplete": "true", "timeout": str(round(1000 * timeout_s))}
+        body = {"data": {"commandType": kind, "params": dict(params)}}
+        answer = await self.wire.ask("POST", "/commands", body=body, params=query, timeout_s=timeout_s + 1.0)
+        return CommandRecord.of(_data(answer))
+
     # protocols
 
     async def upload(self, name: str, text: bytes, *, support: Mapping[str, bytes] | None = None) -> str:

@@ -115,9 +115,8 @@ class RunFile(CommandValue):
 
     @property
     def touches(self) -> tuple[Place, ...]:
-        """Where it draws or gives, but for troughs that it only draws from."""
-        given = self._places("give")
-        return tuple(dict.fromkeys((*given, *self._places("draw"))))
+        """Where it gives; of a source no more than its volume can be in doubt."""
+        return self._places("give")
 
     def _places(self, kind: str) -> tuple[Place, ...]:
         return tuple(

@@ -161,10 +161,12 @@ class ModuleRecord:
     """A module that is plugged in (``GET /modules``).
 
     Args:
+        id: by which commands name it.
         kind: ``moduleType``, such as ``thermocyclerModuleType``.
         data: live values, as the kind has them.
     """
 
+    id: str
     serial: str
     kind: str
     model: str
@@ -176,6 +178,7 @@ class ModuleRecord:
         """From an item of the answer."""
         item = as_mapping(answer, "a module")
         return cls(
+            id=as_text(item, "id", "a module"),
             serial=as_text(item, "serialNumber", "a module"),
             kind=as_text(item, "moduleType", "a module"),
             model=as_text(item, "moduleModel", "a module"),

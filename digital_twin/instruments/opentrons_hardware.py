@@ -53,6 +53,19 @@ class CommandError(Exception):
         self.code = code
         self.defined = defined
 
+    def shown(self, error_id: str, at: str) -> dict[str, Any]:
+        """As the API has it (``ErrorOccurrence``)."""
+        return {
+            "id": error_id,
+            "createdAt": at,
+            "isDefined": self.defined,
+            "errorType": self.kind,
+            "errorCode": self.code,
+            "detail": self.detail,
+            "errorInfo": {},
+            "wrappedErrors": [],
+        }
+
 
 @dataclass(slots=True)
 class LoadedItem:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -20,8 +20,11 @@ from devices.identity import TWIN_SERIAL
 from devices.opentrons_robot.kit import FLEX, RobotKit
 from devices.opentrons_robot.records import ENDED
 from digital_twin.faults import NO_FAULTS, Faults, FaultScript, Request, Strike
+from digital_twin.instruments.opentrons_api import Refusal, legacy_error, many, named, shown
+from digital_twin.instruments.opentrons_engine import Engine
 from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS, part_of
-from digital_twin.instruments.opentrons_hardware import Hardware
+from digital_twin.instruments.opentrons_hardware import CommandError, Hardware
+from digital_twin.instruments.opentrons_modules import PluggedThermocycler
 from digital_twin.instruments.opentrons_protocols import Analyser, ProtocolShelf
 from digital_twin.instruments.opentrons_run import Run
 from digital_twin.instruments.opentrons_stamp import stamp
@@ -43,21 +46,6 @@ Answer = tuple[int, Any]
 Handler = Callable[..., Awaitable[Answer]]
 
 
-class _Refusal(Exception):
-    """A request that is not carried out.
-
-    Args:
-        error_id: as the API names it.
-    """
-
-    def __init__(self, status: int, error_id: str, detail: str, code: str = "4000") -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {
-            "errors": [{"id": error_id, "title": _spaced(error_id), "detail": detail, "errorCode": code}]
-        }
-
-
 class OpentronsTwin:
     """One simulated robot.
 
@@ -66,6 +54,7 @@ class OpentronsTwin:
         kit: what it is fitted with.
         script: faults of the bench.
         analyser: analyses protocol files; without one the robot takes files and says that it can't analyse them.
+        modules: that are plugged in.
 
     Raises:
         BadInput: a rule of the script that could never strike.
@@ -79,6 +68,7 @@ class OpentronsTwin:
         kit: RobotKit,
         script: FaultScript = NO_FAULTS,
         analyser: Analyser | None = None,
+        modules: Sequence[PluggedThermocycler] = (),
     ) -> None:
         self._world = world
         self._name = name
@@ -86,6 +76,8 @@ class OpentronsTwin:
         self._faults = Faults(world, name, OPENTRONS_FAULTS, script)
         self._hardware = Hardware(world=world, name=name, kit=kit)
         self._runs: dict[str, Run] = {}
+        self._plugged = {module.id: module for module in modules}
+        self._at_work: set[asyncio.Future[Any]] = set()
         self._strikes: dict[str, Strike] = {}
         self._shelf = ProtocolShelf(new_id=self._new_id, now=world.clock.now, analyser=analyser)
 
@@ -117,7 +109,7 @@ class OpentronsTwin:
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> Answer:
         if "opentrons-version" not in headers:
-            return 422, _legacy("header.opentrons-version: field required")
+            return 422, legacy_error("header.opentrons-version: field required")
         for pattern, verb, name in _ROUTES:
             found = pattern.fullmatch(path)
             if found is None or verb != method:
@@ -128,11 +120,11 @@ class OpentronsTwin:
                     return await self._upload(headers.get("content-type", ""), body)
                 data = json.loads(body)["data"] if body and path != "/robot/home" else {}
                 return await handler(*found.groups(), query=query, data=data)
-            except _Refusal as refusal:
+            except Refusal as refusal:
                 return refusal.status, refusal.body
             except (KeyError, TypeError, ValueError) as wrong:
-                return 422, _legacy(f"{type(wrong).__name__}: {wrong}")
-        return 404, _legacy(f"Not Found: {method} {path}")
+                return 422, legacy_error(f"{type(wrong).__name__}: {wrong}")
+        return 404, legacy_error(f"Not Found: {method} {path}")
 
     # what it is
 
@@ -176,10 +168,40 @@ class OpentronsTwin:
             if self._hardware.feels_tips:
                 item["state"] = {"tip_detected": self._hardware.tips_on(mount)}
             items.append(item)
-        return 200, _many(items)
+        return 200, many(items)
 
     async def _modules(self, *, query: Any, data: Any) -> Answer:
-        return 200, _many([])
+        return 200, many([await module.shown() for module in self._plugged.values()])
+
+    async def _do_now(self, *, query: Any, data: Mapping[str, Any]) -> Answer:
+        """A command outside any run; only those of modules are of use there."""
+        current = self._current()
+        if current is not None and current.status not in ENDED | {"idle"}:
+            raise Refusal(409, "RunActive", "There is an active run. Close the current run.")
+        record: dict[str, Any] = {
+            "id": self._new_id(),
+            "createdAt": stamp(self._world.clock.now()),
+            "commandType": data["commandType"],
+            "key": data.get("key") or self._new_id(),
+            "params": data["params"],
+        }
+        module = self._plugged.get(data["params"].get("moduleId"))
+        try:
+            if module is None:
+                raise CommandError(
+                    "ModuleNotLoadedError", f"Module {data['params'].get('moduleId')} not found."
+                )
+            # A module goes on with what it was told when the asker stops waiting.
+            work = asyncio.ensure_future(module.do(data["commandType"], data["params"]))
+            self._at_work.add(work)
+            work.add_done_callback(self._at_work.discard)
+            record |= {"result": await asyncio.shield(work), "status": "succeeded"}
+        except CommandError as error:
+            record |= {
+                "status": "failed",
+                "error": error.shown(self._new_id(), stamp(self._world.clock.now())),
+            }
+        return 201, {"data": record}
 
     async def _home(self, *, query: Any, data: Any) -> Answer:
         await self._hardware.home()
@@ -190,23 +212,22 @@ class OpentronsTwin:
     async def _list_runs(self, *, query: Mapping[str, str], data: Any) -> Answer:
         current = self._current()
         links = {} if current is None else {"current": {"href": f"/runs/{current.id}"}}
-        return 200, {**_many([_shown(run) for run in self._runs.values()]), "links": links}
+        return 200, {**many([shown(run) for run in self._runs.values()]), "links": links}
 
     async def _create_run(self, *, query: Any, data: Mapping[str, Any]) -> Answer:
         current = self._current()
         if current is not None and (current.busy or current.status not in ENDED | {"idle"}):
-            raise _Refusal(409, "RunAlreadyActive", "There is already an active run. Close the current run.")
+            raise Refusal(409, "RunAlreadyActive", "There is already an active run. Close the current run.")
         protocol_id = data.get("protocolId")
         if protocol_id is not None and protocol_id not in self._shelf.protocols:
-            raise _Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
+            raise Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
         if current is not None:
             current.current = False
         run = Run(
             id=self._new_id(),
-            hardware=self._hardware,
+            engine=Engine(hardware=self._hardware, new_id=self._new_id, strike=self._strike_at),
             now=self._world.clock.now,
             new_id=self._new_id,
-            strike=self._strike_at,
             protocol_id=protocol_id,
             created=stamp(self._world.clock.now()),
         )
@@ -214,25 +235,25 @@ class OpentronsTwin:
         self._runs[run.id] = run
         if protocol_id is not None:
             for command in self._shelf.commands(protocol_id):
-                params = {**command["params"], **_named(command)}
+                params = {**command["params"], **named(command)}
                 run.enqueue(command["commandType"], params, intent="protocol", key=command.get("key"))
-        return 201, {"data": _shown(run)}
+        return 201, {"data": shown(run)}
 
     async def _get_run(self, run_id: str, *, query: Any, data: Any) -> Answer:
-        return 200, {"data": _shown(self._run(run_id))}
+        return 200, {"data": shown(self._run(run_id))}
 
     async def _patch_run(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
         run = self._live(run_id)
         if data.get("current") is False:
             if run.busy or run.status not in ENDED | {"idle"}:
-                raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+                raise Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
             run.current = False
-        return 200, {"data": _shown(run)}
+        return 200, {"data": shown(run)}
 
     async def _delete_run(self, run_id: str, *, query: Any, data: Any) -> Answer:
         run = self._run(run_id)
         if run.busy:
-            raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+            raise Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
         del self._runs[run_id]
         return 200, {}
 
@@ -245,7 +266,7 @@ class OpentronsTwin:
             "resume-from-recovery": {"awaiting-recovery"},
         }[kind]
         if run.status not in allowed:
-            raise _Refusal(409, "RunActionNotAllowed", f"Cannot {kind} a run that is {run.status}.")
+            raise Refusal(409, "RunActionNotAllowed", f"Cannot {kind} a run that is {run.status}.")
         action = {"id": self._new_id(), "createdAt": stamp(self._world.clock.now()), "actionType": kind}
         run.actions.append(action)
         match kind:
@@ -266,7 +287,7 @@ class OpentronsTwin:
     async def _add_offset(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
         run = self._live(run_id)
         if run.status != "idle":
-            raise _Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
+            raise Refusal(409, "RunNotIdle", f"Run {run_id} is not idle.")
         offset = self._offset(data)
         run.offsets.append(offset)
         return 201, {"data": offset}
@@ -280,11 +301,11 @@ class OpentronsTwin:
             await self._hang_up(struck)
         run = self._live(run_id)
         if intent == "setup" and run.status != "idle":
-            raise _Refusal(
+            raise Refusal(
                 409, "SetupCommandNotAllowed", f"Setup commands are not allowed: the run is {run.status}."
             )
         if intent == "fixit" and run.status != "awaiting-recovery":
-            raise _Refusal(
+            raise Refusal(
                 400, "CommandNotAllowed", "Fixit commands are not allowed when the run is not in recovery."
             )
         record = run.enqueue(kind, data["params"], intent=intent, key=data.get("key"))
@@ -300,7 +321,7 @@ class OpentronsTwin:
         for record in self._run(run_id).commands:
             if record["id"] == command_id:
                 return 200, {"data": record}
-        raise _Refusal(404, "CommandNotFound", f"Command {command_id} was not found.")
+        raise Refusal(404, "CommandNotFound", f"Command {command_id} was not found.")
 
     async def _list_commands(self, run_id: str, *, query: Mapping[str, str], data: Any) -> Answer:
         run = self._run(run_id)
@@ -318,11 +339,11 @@ class OpentronsTwin:
         try:
             protocol = self._shelf.take(content_type, body)
         except ValueError as wrong:
-            raise _Refusal(422, "ProtocolFilesInvalid", str(wrong)) from wrong
+            raise Refusal(422, "ProtocolFilesInvalid", str(wrong)) from wrong
         return 201, {"data": protocol}
 
     async def _list_protocols(self, *, query: Any, data: Any) -> Answer:
-        return 200, _many([self._shelf.shown(one) for one in self._shelf.protocols])
+        return 200, many([self._shelf.shown(one) for one in self._shelf.protocols])
 
     async def _get_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
         self._must_have(protocol_id)
@@ -331,26 +352,26 @@ class OpentronsTwin:
     async def _delete_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
         self._must_have(protocol_id)
         if any(run.protocol_id == protocol_id for run in self._runs.values()):
-            raise _Refusal(409, "ProtocolUsedByRun", f"Protocol {protocol_id} is used by a run.")
+            raise Refusal(409, "ProtocolUsedByRun", f"Protocol {protocol_id} is used by a run.")
         self._shelf.drop(protocol_id)
         return 200, {}
 
     async def _analyses(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
         self._must_have(protocol_id)
-        return 200, _many(self._shelf.analyses(protocol_id))
+        return 200, many(self._shelf.analyses(protocol_id))
 
     async def _analysis(self, protocol_id: str, analysis_id: str, *, query: Any, data: Any) -> Answer:
         self._must_have(protocol_id)
         found = next((one for one in self._shelf.analyses(protocol_id) if one["id"] == analysis_id), None)
         if found is None:
-            raise _Refusal(404, "AnalysisNotFound", f"Analysis {analysis_id} was not found.")
+            raise Refusal(404, "AnalysisNotFound", f"Analysis {analysis_id} was not found.")
         return 200, {"data": found}
 
     # underneath
 
     def _must_have(self, protocol_id: str) -> None:
         if protocol_id not in self._shelf.protocols:
-            raise _Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
+            raise Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
 
     def _offset(self, written: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -367,13 +388,13 @@ class OpentronsTwin:
     def _run(self, run_id: str) -> Run:
         run = self._runs.get(run_id)
         if run is None:
-            raise _Refusal(404, "RunNotFound", f"Run {run_id} was not found.")
+            raise Refusal(404, "RunNotFound", f"Run {run_id} was not found.")
         return run
 
     def _live(self, run_id: str) -> Run:
         run = self._run(run_id)
         if not run.current or run.status in ENDED:
-            raise _Refusal(409, "RunStopped", f"Run {run_id} is not the current run.")
+            raise Refusal(409, "RunStopped", f"Run {run_id} is not the current run.")
         return run
 
     def _new_id(self) -> str:
@@ -391,7 +412,7 @@ class OpentronsTwin:
         if strike is None:
             return None
         if strike.kind is FaultKind.BUSY:
-            raise _Refusal(503, "ServerInitializing", "The robot is not ready.", code="4001")
+            raise Refusal(503, "ServerInitializing", "The robot is not ready.", code="4001")
         if strike.kind in _WIRE:
             return strike
         assert part is not None
@@ -410,60 +431,6 @@ _VERBS = frozenset({"distribute", "add_reagent", "mix"})
 _GOING = ("idle", "running", "paused", "awaiting-recovery")
 
 
-def _named(command: Mapping[str, Any]) -> dict[str, str]:
-    """The ids under which later commands of an analysis speak of what one of them loads."""
-    result = command.get("result") or {}
-    return {
-        name: result[name]
-        for name in ("labwareId", "pipetteId")
-        if command["commandType"].startswith("load") and name in result
-    }
-
-
-def _shown(run: Run) -> dict[str, Any]:
-    labware = []
-    for item in run.labware.values():
-        shown = {
-            "id": item.id,
-            "loadName": item.load_name,
-            "definitionUri": item.uri,
-            "location": item.location,
-        }
-        labware.append(shown | ({} if item.display_name is None else {"displayName": item.display_name}))
-    shown_run: dict[str, Any] = {
-        "id": run.id,
-        "ok": True,
-        "createdAt": run.created,
-        "status": run.status,
-        "current": run.current,
-        "actions": run.actions,
-        "errors": run.errors,
-        "hasEverEnteredErrorRecovery": run.recovered,
-        "pipettes": [
-            {"id": p.id, "pipetteName": p.kind.name, "mount": p.mount} for p in run.pipettes.values()
-        ],
-        "modules": [],
-        "labware": labware,
-        "liquids": [],
-        "labwareOffsets": run.offsets,
-        "runTimeParameters": [],
-        "outputFileIds": [],
-    }
-    return shown_run if run.protocol_id is None else {**shown_run, "protocolId": run.protocol_id}
-
-
-def _many(items: list[Any]) -> dict[str, Any]:
-    return {"data": items, "meta": {"cursor": 0, "totalLength": len(items)}}
-
-
-def _legacy(message: str) -> dict[str, str]:
-    return {"message": message, "errorCode": "4000"}
-
-
-def _spaced(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-
-
 _ID = r"([^/]+)"
 _ROUTES = [
     (re.compile(path), method, name)
@@ -472,6 +439,7 @@ _ROUTES = [
         ("GET", "/instruments", "_instruments"),
         ("GET", "/modules", "_modules"),
         ("POST", "/robot/home", "_home"),
+        ("POST", "/commands", "_do_now"),
         ("GET", "/runs", "_list_runs"),
         ("POST", "/runs", "_create_run"),
         ("GET", f"/runs/{_ID}", "_get_run"),

@@ -44,6 +44,7 @@ DRIVERS: dict[str, Driver] = {
     "plate_hotel/cytomat": Driver("storage", f"{_HERE}.pylabrobot_machines:cytomat_store"),
     "centrifuge/microspin": Driver("bench", f"{_HERE}.pylabrobot_machines:microspin_centrifuge"),
     "balance/mettler_toledo": Driver("bench", f"{_HERE}.pylabrobot_machines:mettler_toledo_balance"),
+    "thermocycler/opentrons_robot": Driver("cycler", f"{_HERE}.opentrons:thermocycler"),
     "thermocycler/opentrons": Driver("cycler", f"{_HERE}.plate_bench:thermocycler"),
     "incubator/bioshake": Driver("shaker", f"{_HERE}.plate_bench:shaker"),
     "climate_chamber/lads": Driver("chamber", f"{_HERE}.networked:lads_chamber"),

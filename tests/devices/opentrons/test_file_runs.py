@@ -15,10 +15,9 @@ from devices.opentrons_robot.files import RunFile, file_command
 from devices.opentrons_robot.kit import FLEX, OT2
 from devices.opentrons_robot.robot import OpentronsRobot
 from devices.opentrons_robot.wire import Wire
-from digital_twin.faults import FaultRule, FaultScript, Moment
 from digital_twin.instruments.opentrons_robot import OpentronsTwin
 from lab.clock import LabClock
-from lab.errors import BadInput, CloggedTip, FaultKind, InstrumentBusy, InstrumentError
+from lab.errors import BadInput, InstrumentBusy, InstrumentError, LostTip
 from lab.interfaces import Answer, Reconciliation
 from protocols.opentrons_files import PlannedStep, opentrons_protocol
 from tests.devices.broken_off import Breaker, try_once
@@ -166,15 +165,21 @@ def hold_run_against(before: Any, command: RunFile, said: Reconciliation, truth:
 
 
 @pytest.mark.slow
-def test_a_fault_in_the_midst_of_a_file_is_told_by_its_kind_and_tips_are_thrown_away(clock: LabClock) -> None:
+def test_a_tip_that_is_missing_in_the_midst_of_a_file_is_told_and_the_run_is_stopped(clock: LabClock) -> None:
     command = command_for(FLEX)
-    rule = FaultRule(instrument=NAME, kind=FaultKind.CLOG, where="aspirate", at=(2,), moment=Moment.BEFORE)
 
     async def body() -> None:
-        async with rig(clock, FLEX, analyser=analyser, script=FaultScript(rules=(rule,))) as made:
+        async with rig(clock, FLEX, analyser=analyser) as made:
             await made.device.safe()
+            before, since = made.bench.copy(), len(made.world.ledger.actions)
+            made.world.state.pieces["tips_small"].tips.discard("B1")
             tried = await try_once(clock, made.device.run_file, command, Breaker(at=None))
-            assert tried.fault is None or isinstance(tried.fault, CloggedTip)
+            assert isinstance(tried.fault, LostTip)
+            run = await made.device.client.run(tried.marks[-1].details["run"])
+            assert run.status == "stopped"
+            said = await made.device.run_file.reconcile(command, tried.marks)
+            assert said.answer is Answer.UNKNOWN
+            hold_run_against(before, command, said, RobotTruth.of(made.world, since))
 
     clock.run(body())
 
