@@ -323,6 +323,7 @@ def repertoires() -> dict[str, Repertoire]:
     # Instruments import this module.
     from digital_twin.instruments.balance import METTLER_TOLEDO
     from digital_twin.instruments.bus_faults import AQ6370_FAULTS, EUROTHERM_FAULTS, NE1000_FAULTS
+    from digital_twin.instruments.chamber_faults import IOC_FAULTS, LADS_FAULTS, SILA_FAULTS
     from digital_twin.instruments.cytomat import CYTOMAT
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
@@ -344,6 +345,9 @@ def repertoires() -> dict[str, Repertoire]:
         "plate_hotel/cytomat": CYTOMAT.repertoire,
         "centrifuge/microspin": MICROSPIN_FAULTS,
         "balance/mettler_toledo": METTLER_TOLEDO.repertoire,
+        "climate_chamber/lads": LADS_FAULTS.repertoire,
+        "climate_chamber/epics": IOC_FAULTS.repertoire,
+        "climate_chamber/sila": SILA_FAULTS.repertoire,
         "furnace/eurotherm": EUROTHERM_FAULTS.repertoire,
         "syringe_pump/ne1000": NE1000_FAULTS.repertoire,
         "spectrometer/aq6370": AQ6370_FAULTS.repertoire,

@@ -271,7 +271,12 @@ class LadsChamber(DooredChamber):
             return
         if before == DoorState.LOCKED:
             await self._link.ask(call("Door/CoverState/Unlock"))
-        await self._link.ask(call(f"Door/CoverState/{'Open' if open_ else 'Close'}"))
+        try:
+            await self._link.ask(call(f"Door/CoverState/{'Open' if open_ else 'Close'}"))
+        except InstrumentError as refusal:
+            if "BadDeviceFailure" in str(refusal):
+                raise LidFault(f"the door does not move: {refusal}") from refusal
+            raise
 
         async def left_s() -> float:
             if (state := await self._link.read(DOOR)) == DoorState.ERROR:

@@ -14,6 +14,7 @@ from lab.strict import StrictModel, read_strictly
 if TYPE_CHECKING:
     from devices.climate_chamber.resting import Resting
     from devices.transport import LineInstrument, Transport
+    from digital_twin.instruments.faulty_line import LineFaults
     from digital_twin.world import World
 
 __all__ = ["ioc_chamber", "lads_chamber", "sila_chamber"]
@@ -32,6 +33,7 @@ class _Lads(StrictModel):
 def lads_chamber(fitting: Fitting) -> Any:
     """An incubator or climate chamber over OPC UA in the shape of LADS."""
     from devices.climate_chamber.lads import FUNCTIONS, LadsChamber
+    from digital_twin.instruments.chamber_faults import LADS_FAULTS
     from digital_twin.instruments.lads_chamber import LadsChamberTwin
 
     settings = _settings(fitting, _Lads)
@@ -60,7 +62,12 @@ def lads_chamber(fitting: Fitting) -> Any:
         return OpcUa(address, device=settings.device, names=places)
 
     role = fitting.spec.role
-    wire = _wire(fitting, lambda world: LadsChamberTwin(world, name=role, position=fitting.position), client)
+    wire = _wire(
+        fitting,
+        lambda world: LadsChamberTwin(world, name=role, position=fitting.position),
+        LADS_FAULTS,
+        client,
+    )
     return LadsChamber(role, wire, limits=fitting.spec.limits)
 
 
@@ -98,6 +105,7 @@ class _Ioc(_Resting):
 def ioc_chamber(fitting: Fitting) -> Any:
     """A chamber or temperature controller behind an EPICS input/output controller."""
     from devices.climate_chamber.ioc import READBACK, SERIAL, SETPOINT, IocChamber, IocSettings
+    from digital_twin.instruments.chamber_faults import IOC_FAULTS
     from digital_twin.instruments.ioc_chamber import IocChamberTwin
 
     written = _settings(fitting, _Ioc)
@@ -135,7 +143,9 @@ def ioc_chamber(fitting: Fitting) -> Any:
         serial=serial,
         shows_serial=bool(written.serial_variable) or fitting.world is not None,
     )
-    wire = _wire(fitting, lambda world: IocChamberTwin(world, name=role, position=fitting.position), client)
+    wire = _wire(
+        fitting, lambda world: IocChamberTwin(world, name=role, position=fitting.position), IOC_FAULTS, client
+    )
     return IocChamber(role, wire, settings=settings, resting=written.resting(), limits=fitting.spec.limits)
 
 
@@ -149,6 +159,7 @@ class _Sila(_Resting):
 def sila_chamber(fitting: Fitting) -> Any:
     """A chamber with SiLA 2's feature TemperatureController."""
     from devices.climate_chamber.sila import SilaChamber
+    from digital_twin.instruments.chamber_faults import SILA_FAULTS
     from digital_twin.instruments.sila_chamber import SilaChamberTwin
 
     settings = _settings(fitting, _Sila)
@@ -168,18 +179,26 @@ def sila_chamber(fitting: Fitting) -> Any:
         return Sila(address, certificate=certificate)
 
     role = fitting.spec.role
-    wire = _wire(fitting, lambda world: SilaChamberTwin(world, name=role, position=fitting.position), client)
+    wire = _wire(
+        fitting,
+        lambda world: SilaChamberTwin(world, name=role, position=fitting.position),
+        SILA_FAULTS,
+        client,
+    )
     return SilaChamber(role, wire, resting=settings.resting(), limits=fitting.spec.limits)
 
 
 def _wire(
-    fitting: Fitting, twin: Callable[[World], LineInstrument], client: Callable[[str], Transport]
+    fitting: Fitting,
+    twin: Callable[[World], LineInstrument],
+    faults: LineFaults,
+    client: Callable[[str], Transport],
 ) -> Transport:
-    """The twin in process, or the client of the server at the address."""
-    from devices.transport import InProcess
+    """The twin in process, with what goes wrong with it, or the client of the server at the address."""
+    from devices.services import FRAMING
 
     if fitting.world is not None:
-        return InProcess(twin(fitting.world))
+        return fitting.transport(twin, FRAMING, faults)
     if not fitting.spec.address:
         raise BadInput(
             f"{fitting.spec.role} has no address.",
