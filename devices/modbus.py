@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from devices.transport import OPEN_TIMEOUT_S, Framing
-from lab.errors import CommandTimeout, ConnectionLost, InstrumentBusy, InstrumentError, NonsenseReply
+from lab.errors import (
+    CommandTimeout,
+    ConnectionLost,
+    InstrumentBusy,
+    InstrumentError,
+    MissingData,
+    NonsenseReply,
+)
 
 if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -103,9 +110,19 @@ class _Modbus(ABC):
 
     Args:
         unit: address of the instrument on its line, 1 to 247; behind a gateway too.
+
+    Raises:
+        MissingData: pymodbus is not installed.
     """
 
     def __init__(self, unit: int) -> None:
+        try:
+            import pymodbus  # noqa: F401
+        except ImportError as missing:
+            raise MissingData(
+                "Python can't talk Modbus: pymodbus is not installed.",
+                way_out="Install it with: pip install 'drywet[buses]'",
+            ) from missing
         self._unit = unit
         self._client: Any = None
         self._turn = asyncio.Lock()

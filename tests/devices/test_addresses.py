@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from devices.addresses import open_transport
 from devices.modbus import ModbusRtu, ModbusTcp
 from devices.transport import Framing, Serial, Tcp
 from devices.visa import Visa
-from lab.errors import BadInput
+from lab.errors import BadInput, MissingData
 
 ALL = ("serial", "tcp", "visa", "modbus")
 FRAMING = Framing()
@@ -72,3 +74,15 @@ def test_a_scheme_that_the_driver_does_not_speak_is_refused_and_the_ones_it_does
         open_transport("serial:/dev/ttyUSB0", framing=FRAMING, schemes=("modbus",))
     assert "modbus:" in refused.value.way_out
     assert "serial:" not in refused.value.way_out
+
+
+@pytest.mark.parametrize(
+    ("address", "package"), [("modbus:192.168.0.1:502/1", "pymodbus"), ("visa:ASRL1::INSTR", "pyvisa")]
+)
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(
+    address: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingData, match=f"{package} is not installed") as refused:
+        open_transport(address, framing=FRAMING, schemes=ALL)
+    assert "drywet[buses]" in refused.value.way_out
