@@ -265,6 +265,50 @@ def test_a_controller_that_comes_back_finds_the_rotor_stopped_and_says_what_is_k
     run(body)
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["before", "after"])
+def test_a_spin_cut_off_at_any_of_its_requests_is_never_told_better_than_it_was(sent: bool) -> None:
+    requests: list[str] = []
+    answers = set()
+
+    async def cut(rig: Rig, n: int) -> None:
+        device = await rig.centrifuge()
+        rig.world.act("centrifuge", "remember", values={"homed": False})
+        killed, honest = Breaker(at=None), rig.lines[-1].write
+
+        async def write(data: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  (PyLabRobot's)
+            requests.append(data.decode().strip())
+            if len(requests) - 1 == n:
+                killed.reached.set()
+                if not sent:
+                    return
+            await honest(data, timeout)
+
+        rig.lines[-1].write = write  # type: ignore[method-assign]
+        tried = await try_once(rig.clock, device.spin, SPIN, killed)
+        assert killed.reached.is_set() == (n >= 0)
+        again = await rig.centrifuge()
+        await again.look()
+        await again.safe()
+        assert not rig.turns
+        said = await again.spin.reconcile(SPIN, tried.marks)
+        answers.add(said.answer)
+        if said.answer is Answer.NOT_DONE:
+            assert rig.spins() == []
+        if said.answer is Answer.DONE:
+            assert tried.result is not None
+        await again.spin.set(SPIN)
+
+    run(lambda rig: cut(rig, -1))
+    whole = [*requests]
+    assert [request.split()[0] for request in whole] == ["hss", "home", "spin"]
+    assert answers == {Answer.DONE}
+    for n in range(len(whole)):
+        requests.clear()
+        answers.clear()
+        run(lambda rig, n=n: cut(rig, n))  # type: ignore[misc]
+        assert answers == {Answer.UNKNOWN if n == len(whole) - 1 else Answer.NOT_DONE}
+
+
 def test_what_came_of_a_spin_is_told_by_its_last_mark_and_never_guessed() -> None:
     async def body(rig: Rig) -> None:
         device = await rig.centrifuge()

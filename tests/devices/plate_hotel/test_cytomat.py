@@ -256,6 +256,61 @@ def test_a_controller_that_comes_back_finds_where_the_plate_is(command: Any, aft
     run(body, at_gate=command is STORE)
 
 
+def cut_at(wire: Wire, n: int, killed: Breaker, *, sent: bool) -> None:
+    """Kill the controller at its n-th request from here on, before it is sent or after."""
+    count = 0
+
+    def instead(line: bytes) -> bytes | None:
+        nonlocal count
+        count += 1
+        if count - 1 < n:
+            return None
+        killed.reached.set()
+        # What a dead controller would have sent after that does not go out either.
+        return None if sent and count - 1 == n else b""
+
+    wire.instead = instead
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("command", [FETCH, STORE], ids=lambda command: command.verb)
+def test_a_move_cut_off_at_any_of_its_requests_is_told_truly_and_done_once(command: Any, sent: bool) -> None:
+    sent_in_all: list[bytes] = []
+    answers = set()
+
+    async def whole(rig: Rig) -> None:
+        device, wire = await rig.store()
+        await getattr(device, command.verb).set(command)
+        sent_in_all.extend(wire.sent)
+
+    run(whole, at_gate=command is STORE)
+
+    def cut(n: int) -> None:
+        async def body(rig: Rig) -> None:
+            device, wire = await rig.store()
+            killed = Breaker(at=None)
+            cut_at(wire, n, killed, sent=sent)
+            tried = await try_once(rig.clock, getattr(device, command.verb), command, killed)
+            assert killed.reached.is_set()
+            again, _ = await rig.store()
+            await again.look()
+            await again.safe()
+            said = await getattr(again, command.verb).reconcile(command, tried.marks)
+            there = rig.world.at(command.destination) == command.labware
+            assert said.answer is (Answer.DONE if there else Answer.NOT_DONE), (n, said.sentence, tried.marks)
+            answers.add(said.answer)
+            if not there:
+                await getattr(again, command.verb).set(command)
+            assert rig.world.at(command.destination) == command.labware
+            assert rig.moves() == ["pick", "place"]
+
+        run(body, at_gate=command is STORE)
+
+    for n in range(len(sent_in_all)):
+        cut(n)
+    assert answers == {Answer.DONE, Answer.NOT_DONE}
+
+
 def test_a_plate_that_the_handler_still_holds_is_for_a_person(tmp_path: Any) -> None:
     async def body(rig: Rig) -> None:
         device, _ = await rig.store()
