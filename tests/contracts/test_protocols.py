@@ -36,6 +36,7 @@ class Case:
         target: the observation to look at.
         truth: by candidate id.
         bench: a fresh one, as it is asked for: ``tips`` in each rack, ``library_ul`` of all material.
+        tips: whether it takes them from racks; people take them from boxes that nobody counts.
     """
 
     target: str
@@ -45,6 +46,7 @@ class Case:
     batch: Batch = BATCH
     truth: Mapping[str, float] = field(default_factory=lambda: TRUTH)
     bench: Callable[..., Bench] = make_bench
+    tips: bool = True
 
 
 def _challenge(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
@@ -68,7 +70,20 @@ def _expression(layout: Layout, parameters: Any, rng: np.random.Generator) -> Ru
     return relative.Plate(layout, relative.TRUTH, rng).end_points()
 
 
+def _by_hand(layout: Layout, parameters: Any, rng: np.random.Generator) -> RunRecord:
+    return relative.Plate(layout, relative.TRUTH, rng).end_points("by_hand")
+
+
 CASES: dict[str, list[Case]] = {
+    "by_hand": [
+        Case(
+            target="relative_signal",
+            record=_by_hand,
+            parameters={"second_reagent": "reporter", "second_volume_ul": 20.0, "instructions": ["Shake."]},
+            truth=relative.TRUTH,
+            tips=False,
+        ),
+    ],
     "film_ageing": [
         Case(
             target="degradation",
@@ -260,7 +275,7 @@ def test_tips_that_run_out_are_a_problem(trial: Trial) -> None:
         trial.case.batch, trial.case.campaign, workcell, trial.layout(bench=bench), trial.parameters
     )
     problems = dry_run(plan, workcell).problems
-    assert any("tips" in problem for problem in problems)
+    assert any("tips" in problem for problem in problems) == trial.case.tips
     assert len(problems) < 12
 
 
@@ -324,6 +339,7 @@ def _command(action: str, arguments: Mapping[str, Any]) -> Any:
     from devices.furnace import Anneal
     from devices.incubator import Incubate
     from devices.liquid_handler import AddReagent, Distribute, Mix
+    from devices.person import MeasureByHand, WorkByHand
     from devices.plate_hotel import Move, PutLid, TakeLid
     from devices.plate_reader import ReadAbsorbance, ReadFluorescence
     from devices.spectrometer import TakeSpectrum, Zero
@@ -337,6 +353,7 @@ def _command(action: str, arguments: Mapping[str, Any]) -> Any:
         Heat,
         Incubate,
         Keep,
+        MeasureByHand,
         Mix,
         Move,
         OpenLid,
@@ -345,6 +362,7 @@ def _command(action: str, arguments: Mapping[str, Any]) -> Any:
         ReadFluorescence,
         TakeLid,
         TakeSpectrum,
+        WorkByHand,
         Zero,
     )
     return {kind.verb: kind for kind in kinds}[action].from_json(arguments)

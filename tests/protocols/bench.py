@@ -18,8 +18,8 @@ from lab.types import Batch, Campaign, Candidate, Experiment, Goal, PlannerChoic
 WELLS = well_names(8, 12)
 
 DEVICES = {
-    "handler": ("distribute", "add_reagent", "mix"),
-    "reader": ("fluorescence", "absorbance"),
+    "handler": ("distribute", "add_reagent", "mix", "work"),
+    "reader": ("fluorescence", "absorbance", "measure"),
     "thermocycler": ("heat", "open_lid", "close_lid"),
     "shaker": ("incubate",),
     "arm": ("move", "put_lid", "take_lid"),

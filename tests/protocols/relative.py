@@ -71,14 +71,14 @@ class Plate:
             shown[:, WELLS.index(well)] = trace
         return self._record("absorbance_kinetic", shown[-1], shown)
 
-    def end_points(self) -> RunRecord:
-        """A run that read the plate's fluorescence once."""
+    def end_points(self, stream: str = "fluorescence") -> RunRecord:
+        """A run that read the plate once."""
         shown = self.rng.normal(0.0, 10.0, 96)
         for use, strength in self.strengths().items():
             shown[WELLS.index(use.well)] = DARKNESS + LIGHT * strength + self.rng.normal(0.0, LIGHT_SD)
         for well, value in self.values.items():
             shown[WELLS.index(well)] = value
-        return self._record("fluorescence", shown, shown[None, :])
+        return self._record(stream, shown, shown[None, :])
 
     def _record(self, stream: str, value: np.ndarray, cycles: np.ndarray) -> RunRecord:
         data: dict[str, Any] = {
