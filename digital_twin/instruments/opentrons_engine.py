@@ -212,6 +212,24 @@ class Engine:
             return {"status": "unknown"}
         return {"status": "present" if self.hardware.tips_on(pipette.mount) else "absent"}
 
+    async def _probe(self, params: Params) -> dict[str, Any]:
+        """Find the surface of a liquid by pressure; a Flex can."""
+        pipette, item = self._pipette(params), self._item(params)
+        well = self._well(item, params)
+        if not self.hardware.feels_tips:
+            raise CommandError(
+                "NotSupportedOnRobotType", "Liquid probing is not supported on OT-2.", code="4003"
+            )
+        if not pipette.tip_ul:
+            raise CommandError(
+                "TipNotAttachedError", "Pipette should have a tip attached, but does not.", code="3005"
+            )
+        if pipette.held_ul:
+            raise CommandError("TipNotEmptyError", "The tip must be empty to probe for liquid.")
+        if not await self.hardware.finds_liquid(pipette, item, well):
+            raise CommandError("liquidNotFound", "Liquid Not Found", code="2017", defined=True)
+        return {"position": self.hardware.position(), "z_position": 5.0}
+
     async def _nothing(self, params: Params) -> dict[str, Any]:
         return {}
 
@@ -286,6 +304,7 @@ _METHODS = {
     "touchTip": "_move_to_well",
     "waitForDuration": "_wait",
     "getTipPresence": "_tip_presence",
+    "liquidProbe": "_probe",
     "comment": "_nothing",
     "loadLiquid": "_nothing",
     "waitForResume": "_nothing",

@@ -32,6 +32,7 @@ PRESS_S = 4.0
 """Pressing a nozzle into a tip, three times, and preparing the plunger."""
 
 EJECT_S = 2.0
+PROBE_S = 8.0
 HOME_S = 6.0
 MOST_TIP_EXTRA_UL = 1e-9
 
@@ -251,6 +252,14 @@ class Hardware:
         pipette.held_ul = max(0.0, pipette.held_ul - volume_ul)
         pipette.last_drawn = None
         await asyncio.sleep(Z_S)
+
+    async def finds_liquid(self, pipette: Pipette, item: LoadedItem, well: str) -> bool:
+        """Go down until the pressure says that the tips touch something; whether they did before the bottom."""
+        await self.to_well(item, well)
+        await asyncio.sleep(PROBE_S)
+        labware = self._standing(item)
+        wells = [] if labware is None else self._at_work(pipette, labware, item, well)[1]
+        return any(self.world.volume_ul(labware, one) > 0.0 for one in wells if labware is not None)
 
     async def drop(self, pipette: Pipette) -> None:
         """Let go of the tips where the pipette is."""

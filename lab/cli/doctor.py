@@ -204,9 +204,9 @@ def _optional() -> Iterator[Finding]:
         else:
             found = f"{_installed(module) or 'found'}: {purpose}"
         yield Finding(topic=f"optional: {module}", found=found)
-    from devices.opentrons_robot.analysis import analyser_python
+    from lab.app.opentrons_software import opentrons_software
 
-    python, purpose = analyser_python(), "analysing Opentrons protocol files"
+    python, purpose = opentrons_software(), "analysing Opentrons protocol files"
     found = f"not there; only for {purpose}: make opentrons-env" if python is None else f"{python}: {purpose}"
     yield Finding(topic="optional: Opentrons' software", found=found)
 
