@@ -73,8 +73,12 @@ class EvoArm(EVOBackend):
 
         Raises:
             TecanError: it can't be initialised, or has another number of channels.
+            ConnectionError: there is no such machine on USB, or it is in use.
         """
-        await super().setup()
+        try:
+            await super().setup()
+        except RuntimeError as absent:
+            raise ConnectionError(str(absent)) from absent
         self._may_have_tip = [True] * CHANNELS
         await self._drop(self.deck.get_trash_area(), list(range(CHANNELS)))
 

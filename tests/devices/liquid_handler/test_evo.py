@@ -255,6 +255,21 @@ def test_less_than_a_liquid_class_has_is_refused_before_anything_is_sent() -> No
         evo("handler", real_evo(), bench=tecan_bench(), limits={"volume_ul": (0.5, 2.0)})
 
 
+def test_a_machine_that_is_not_on_usb_is_a_lost_connection() -> None:
+    async def whole() -> None:
+        bed = Bed()
+
+        async def absent() -> None:
+            raise RuntimeError("USB device Tecan EVO not found.")
+
+        bed.firmware.setup = absent  # type: ignore[method-assign]
+        with pytest.raises(ConnectionLost, match="not found"):
+            await bed.connected()
+
+    with LabClock(virtual=True) as clock:
+        clock.run(whole())
+
+
 def test_a_machine_with_another_number_of_channels_is_refused() -> None:
     async def whole() -> None:
         bed = Bed()

@@ -102,15 +102,28 @@ def test_what_the_file_says_wrong_is_told_with_its_place(
     assert reason in str(caught.value)
 
 
-def test_a_port_that_is_not_there_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("driver", "address", "settings"),
+    [
+        ("balance/mettler_toledo", "serial:PORT", "{}"),
+        ("plate_hotel/cytomat", "serial:PORT", "{transfer: gate}"),
+        ("centrifuge/microspin", "tcp:127.0.0.1:1", "{}"),
+    ],
+)
+def test_a_machine_that_is_not_there_is_named(
+    tmp_path: Path, driver: str, address: str, settings: str
+) -> None:
+    at = address.replace("PORT", str(tmp_path / "no_port"))
     text = (
         "name: machines\ntwin: false\n"
-        f"devices: {{balance: {{driver: balance/mettler_toledo, address: 'serial:{tmp_path / 'no_port'}'}}}}\n"
-        "positions: {pan: {device: balance, home: true}}\n"
+        f"devices: {{machine: {{driver: {driver}, address: '{at}', settings: {settings}}}}}\n"
+        "positions: {pan: {device: machine, home: true}, gate: {device: machine}}\n"
         "labware: [{id: plate, type: pcr_plate_96, at: pan}]\n"
     )
+    if driver == "balance/mettler_toledo":
+        text = text.replace(", gate: {device: machine}", "")
     code, said = check(tmp_path, text)
     assert code != 0
-    (balance,) = json.loads(said)["devices"]
-    assert balance["identity"] is None
-    assert "can't be reached" in json.dumps(balance)
+    (machine,) = json.loads(said)["devices"]
+    assert machine["identity"] is None
+    assert "can't be reached" in json.dumps(machine)
