@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -26,6 +27,10 @@ __all__ = ["Lane"]
 
 _PLANNING = "the plan of the bench"
 """Leased like a device, by whoever decides what the bench is to do next."""
+
+# A run engine imports ophyd where it is installed, for its version alone, and ophyd starts the threads of a client of EPICS
+# when it is imported. Devices here are ophyd-async's, which have a client of their own.
+os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
 
 Plan = Generator[Msg, Any, Any]
 
