@@ -2,7 +2,7 @@
 
 ::
 
-    from lab.testing import twin  # noqa: F401
+    from lab.testing import twin
 
     def test_dilution(twin):
         run = twin("dilution.py", workcell="bench.yaml", factor=3)

@@ -260,7 +260,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def halfway(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a person has stopped the protocol after five steps."""
     with (
         at_work(tmp_path_factory) as folder,
@@ -311,29 +311,29 @@ class TestRun:
         assert not finished_before("none.db", prepare_script("dilution.py", Path("bench.yaml"), {}))
 
     def test_that_was_stopped_and_changed_since_is_not_gone_on_with(
-        self, stopped: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
+        self, halfway: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.chdir(stopped)
+        monkeypatch.chdir(halfway)
         answer = drywet("protocol", "run", "dilution.py", *BENCH, *AT, "--set", "factor=3")
         assert answer.code == 2
         assert "changed since" in answer.err
         assert not finished_before("lab.db", prepare_script("dilution.py", Path("bench.yaml"), {}))
 
     def test_of_what_is_not_done_there_is_no_replay(
-        self, stopped: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
+        self, halfway: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.chdir(stopped)
+        monkeypatch.chdir(halfway)
         answer = drywet("protocol", "replay", *AT)
         assert (answer.code, "No run of dilution_series is done" in answer.err) == (2, True)
 
     def test_that_was_stopped_goes_on_with_the_protocol_as_it_was(
-        self, stopped: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
+        self, halfway: Path, drywet: Drywet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.chdir(stopped)
+        monkeypatch.chdir(halfway)
         Path("dilution.py").write_text("this is no Python any more")
         answer = drywet("resume", *AT)
         assert answer.code == 0, answer.err
-        with Store.open(stopped / "lab.db", read_only=True) as store:
+        with Store.open(halfway / "lab.db", read_only=True) as store:
             (record,) = store.campaigns()
             (run,) = store.runs(record.campaign.id)
             steps = store.steps(run.run.id)
@@ -382,6 +382,16 @@ class TestReplay:
         answer = drywet("protocol", "replay", *AT)
         assert answer.code == 1
         assert "differs" in answer.out
+
+
+def test_a_campaign_with_one_of_our_protocols_is_replayed_as_far_as_it_is_done(
+    stopped: Path, drywet: Drywet
+) -> None:
+    answer = drywet("protocol", "replay", "small", "--store", str(stopped), "--json")
+    assert answer.code == 0, answer.err
+    assert (answer.json["runs"], answer.json["alike"]) == (1, True)
+    assert {one["target"] for one in answer.json["results"]} == {"residual_activity"}
+    assert len(answer.json["results"]) == 3
 
 
 class TestInACampaign:
