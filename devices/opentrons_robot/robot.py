@@ -102,7 +102,6 @@ class OpentronsRobot(StandardReadable):
         self._bench = bench
         self._session = Session(self._client, kit, bench)
         self._may_hold: set[str] = set(kit.pipettes)
-        self._in_hand: set[str] = set()
         self.fence = Fence()
         super().__init__(name=name, connector=_Connector())
         self.origin, self._set_origin = soft_signal_r_and_setter(str)
@@ -220,12 +219,9 @@ class OpentronsRobot(StandardReadable):
 
     async def _see_tips(self) -> None:
         """Believe the sensors of those pipettes that have one."""
-        self._in_hand = set()
         for pipette in await self._client.pipettes():
             if pipette.mount in self._kit.pipettes and pipette.tip_detected is not None:
                 (self._may_hold.add if pipette.tip_detected else self._may_hold.discard)(pipette.mount)
-                if pipette.tip_detected:
-                    self._in_hand.add(pipette.mount)
 
     async def _come_to_rest(self) -> bool:
         """Nothing moves any more; gives whether that took stopping a run."""
@@ -350,6 +346,7 @@ class OpentronsRobot(StandardReadable):
         began: list[str] = []
         try:
             if self._may_hold:
+                await self._session.must_be_free()
                 await self.safe()
             yield began
         except DeviceFault as failure:

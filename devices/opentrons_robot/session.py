@@ -140,15 +140,23 @@ class Session:
             else:
                 if run.status == "idle" and run.current:
                     return self.run_id
+        await self.must_be_free()
+        self.run_id = (await self._client.create_run()).id
+        self._loaded.clear()
+        self._pipettes.clear()
+        return self.run_id
+
+    async def must_be_free(self) -> None:
+        """See that nobody else is at work with the robot.
+
+        Raises:
+            InstrumentBusy: a run that was started has not ended.
+        """
         current = await self._client.current_run()
         if current is not None and current.status in ACTIVE:
             raise InstrumentBusy(
                 f"the run {current.id} is {current.status} on the robot; it is not one of drywet's."
             )
-        self.run_id = (await self._client.create_run()).id
-        self._loaded.clear()
-        self._pipettes.clear()
-        return self.run_id
 
     async def _agree(self, labware: Sequence[str]) -> None:
         """Make the run's deck that of the bench, as far as some labware needs it."""
