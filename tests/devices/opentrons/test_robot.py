@@ -222,12 +222,14 @@ def test_the_safe_state_stops_a_setup_command_that_does_not_end(clock: LabClock)
     clock.run(body())
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first_of_all", "later"])
 def test_while_somebody_else_is_at_a_run_a_command_is_refused_and_nothing_of_it_is_done(
-    clock: LabClock,
+    clock: LabClock, first: bool
 ) -> None:
     async def body() -> None:
         async with rig(clock, OT2) as made:
-            await made.device.safe()
+            if not first:
+                await made.device.safe()
             client = made.device.client
             run = await client.create_run()
             await client.act(run.id, "play")
