@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from devices.labware import labware_type
+from devices.labware import labware_type, make_labware
 from digital_twin.chemistry import chemistry
 from digital_twin.chemistry.blend_degradation import INGREDIENTS, load_blend_degradation
 from digital_twin.chemistry.blend_films import (
@@ -22,7 +22,10 @@ from digital_twin.chemistry.blend_films import (
 )
 from digital_twin.thermal import History, Surroundings
 from digital_twin.wells import Liquid, Wells
+from digital_twin.world import World
+from lab.bench import Bench, Position
 from lab.errors import BadInput
+from tests.twin_bench import HandClock
 
 MEASURED = load_blend_degradation()
 STANDARD = {"PCE10": 0.5, "PCBM": 0.5}
@@ -179,3 +182,40 @@ def test_another_material_is_refused_with_those_there_are() -> None:
     with pytest.raises(BadInput, match="no measured blends with 'Y6'") as caught:
         chemistry("blend_films").stock("Y6", np.random.default_rng(1))
     assert "PCE10, P3HT, PCBM, oIDTBR and solvent" in caught.value.way_out
+
+
+@pytest.mark.parametrize(
+    ("seat", "covered", "bleached"),
+    [("light_chamber", False, True), ("light_chamber", True, False), ("chamber", False, False)],
+)
+def test_in_a_world_light_falls_on_open_plates_in_the_lit_chamber_alone(
+    seat: str, covered: bool, bleached: bool
+) -> None:
+    worst = {"PCBM": 0.2, "oIDTBR": 0.2}
+    film = make_labware("film", labware_type("quartz_plate_96"), "chamber")
+    film.wells[WELL].volume_ul, film.wells[WELL].parts = 0.4, dict(worst)
+    lid = make_labware("lid", labware_type("auto_sealing_lid"), "lids_1")
+    if covered:
+        film.lid, lid.position = "lid", None
+    places = [
+        Position(name="chamber", device="chamber"),
+        Position(name="lids_1", device="arm", home=True),
+        Position(name="hotel_1", device="arm", home=True),
+    ]
+    clock = HandClock()
+    world = World(
+        clock=clock,
+        seed=3,
+        ledger=None,
+        bench=Bench(places, [film, lid]),
+        chemistry=chemistry("blend_films"),
+        seats={"chamber": seat},
+    )
+    wells = world.state.pieces["film"].wells
+    assert wells is not None
+    before = wells.amount("intact:oIDTBR").sum()
+    clock.now_s += REFERENCE_SUN_S
+    world.act("chamber", "set_temperature", position="chamber", temperature_c=None)
+    left = float(wells.amount("intact:oIDTBR").sum() / before)
+    assert (left < 0.6) is bleached
+    assert (left > 0.999) is not bleached
