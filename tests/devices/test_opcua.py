@@ -29,6 +29,8 @@ from lab.errors import (
     InstrumentError,
     NonsenseReply,
 )
+from lab.interfaces import Answer
+from lab.types import JsonValue, Mark
 from tests.devices.line_bench import SEATS, Water, make_bench
 from tests.devices.tcp_proxy import Proxy, free_port, proxied
 
@@ -323,6 +325,46 @@ def test_an_answer_that_is_none_is_a_fault_and_the_next_one_is_read(junk: bytes,
             fault = await _fault(device.temperature_c.get_value(cached=False))
             assert isinstance(fault, ConnectionLost | CommandTimeout | NonsenseReply)
             assert await device.temperature_c.get_value(cached=False) > 0.0
+
+    served.run(body())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(600.0):
+        while not condition():  # noqa: ASYNC110  (a twin's timer has no event)
+            await asyncio.sleep(0.5)
+
+
+def test_a_chamber_that_was_left_alone_ends_the_time_itself_and_says_so_to_whoever_comes(
+    served: Served,
+) -> None:
+    command = Keep(plate="assay_1", temperature_c=22.8, hold_s=10.0)
+    marks: list[Mark] = []
+
+    async def note(name: str, details: JsonValue) -> None:
+        marks.append(Mark(name=name, details=details, lab_time_s=served.clock.now()))
+
+    async def body() -> None:
+        chamber = served.twin.chamber
+        async with served.chamber() as (device, proxy):
+            device.keep.engage(token=1, limit_s=3600.0, mark=note)
+            keeping = device.keep.set(command)
+            await _until(chamber.timer_runs)
+            proxy.refuses = True
+            proxy.cut()
+            with pytest.raises(ConnectionLost) as lost:
+                await keeping
+            assert any("safe state was not reached" in note for note in lost.value.__notes__)
+            assert [mark.name for mark in marks] == ["close_door", "reach", "keep"]
+        await _until(lambda: not chamber.timer_runs())
+        assert chamber.set_c() is None
+        assert chamber.door() == "closed"
+        async with served.chamber() as (heir, _):
+            await heir.look()
+            await heir.safe()
+            answer = await heir.keep.reconcile(command, marks)
+            assert answer.answer is Answer.DONE, answer.sentence
+            assert chamber.door() == "opened"
 
     served.run(body())
 
