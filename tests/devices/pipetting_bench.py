@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from devices.liquid_handler import AddReagent, Distribute, Mix
 from devices.labware import labware_type, make_labware
+from devices.liquid_handler import AddReagent, Distribute, Mix
 from devices.liquid_handler.evo import evo
 from devices.liquid_handler.handler import Handler
 from devices.liquid_handler.star import star
