@@ -117,7 +117,7 @@ class _Modbus(ABC):
 
     def __init__(self, unit: int) -> None:
         try:
-            import pymodbus  # noqa: F401
+            import pymodbus  # noqa: F401  (only to see that it is there)
         except ImportError as missing:
             raise MissingData(
                 "Python can't talk Modbus: pymodbus is not installed.",

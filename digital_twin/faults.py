@@ -327,8 +327,8 @@ def repertoires() -> dict[str, Repertoire]:
     from digital_twin.instruments.cytomat import CYTOMAT
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
-    from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
     from digital_twin.instruments.microspin import MICROSPIN_FAULTS
+    from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
     from digital_twin.instruments.plate_reader import READER_FAULTS
     from digital_twin.instruments.star_faults import STAR_FAULTS
 

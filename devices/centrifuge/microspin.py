@@ -61,7 +61,7 @@ class LinePort(Protocol):
 
     async def setup(self) -> None: ...
     async def stop(self) -> None: ...
-    async def write(self, data: bytes, timeout: float | None = None) -> None: ...  # noqa: ASYNC109  (PyLabRobot's)
+    async def write(self, data: bytes, timeout: float | None = None) -> None: ...  # noqa: ASYNC109  (PyLabRobot calls it so)  (PyLabRobot's)
     async def readline(self, timeout: float | None = None) -> bytes: ...  # noqa: ASYNC109  (PyLabRobot's)
 
 
@@ -93,6 +93,7 @@ class MicroSpin(MicroSpinBackend):
         """
         await self.io.setup()
 
+    # The timeout is the caller's to say; PyLabRobot calls it so.
     async def send_command(self, command: str, *, timeout: float | None = None) -> list[str]:  # noqa: ASYNC109
         """Send a command and give its data.
 

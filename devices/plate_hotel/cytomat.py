@@ -151,7 +151,7 @@ class Cytomat(CytomatBackend):
             raise NonsenseReply(f"{value!r} is no register.")
         return OverviewRegisterState.from_resp(value)
 
-    async def wait_for_task_completion(self, timeout: float = MOVE_S) -> OverviewRegisterState:  # noqa: ASYNC109
+    async def wait_for_task_completion(self, timeout: float = MOVE_S) -> OverviewRegisterState:  # noqa: ASYNC109  (PyLabRobot calls it so)
         """Wait for the end of a move.
 
         Raises:

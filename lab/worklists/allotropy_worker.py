@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+__all__ = ["converted", "wells_of"]
+
 KINDS = ("absorbance", "fluorescence", "luminescence")
 
 
