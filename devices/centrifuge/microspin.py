@@ -61,7 +61,7 @@ class LinePort(Protocol):
 
     async def setup(self) -> None: ...
     async def stop(self) -> None: ...
-    async def write(self, data: bytes, timeout: float | None = None) -> None: ...  # noqa: ASYNC109  (PyLabRobot calls it so)  (PyLabRobot's)
+    async def write(self, data: bytes, timeout: float | None = None) -> None: ...  # noqa: ASYNC109  (PyLabRobot's)
     async def readline(self, timeout: float | None = None) -> bytes: ...  # noqa: ASYNC109  (PyLabRobot's)
 
 
