@@ -114,7 +114,7 @@ class AQ6370(LineDevice):
                 Array1D[np.float64], units="nm"
             )
             # ophyd-async asks for the abstract type.
-        self.wells, self._set_wells = soft_signal_r_and_setter(Sequence[str])  # type: ignore[type-abstract]
+            self.wells, self._set_wells = soft_signal_r_and_setter(Sequence[str])  # type: ignore[type-abstract]
             self.plate, self._set_plate = soft_signal_r_and_setter(str)
             self.lab_time_s, self._set_lab_time_s = soft_signal_r_and_setter(float, units="s")
         self.spectrum = Verb(
