@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -87,7 +88,7 @@ class Parameters(MixingParameters):
     )
     wavelengths: int = Field(default=151, ge=101, le=2001, description="Of each spectrum, evenly spaced.")
     averages: int = Field(default=1, ge=1, le=99, description="Sweeps of each film whose mean is taken.")
-    sensitivity: str = Field(
+    sensitivity: Literal["NORM", "MID", "HIGH1", "HIGH2", "HIGH3"] = Field(
         default="MID", description="Of the spectrometer: NORM, MID, HIGH1, HIGH2 or HIGH3."
     )
     outlier_sd: float = Field(

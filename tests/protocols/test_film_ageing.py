@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from devices.climate_chamber import Keep
 from devices.furnace import Anneal
 from devices.spectrometer import TakeSpectrum
+from devices.spectrometer.commands import SENSITIVITIES
 from lab.bench import Bench
 from lab.errors import BadInput, Infeasible, NonsenseReply
 from lab.types import Layout, Observation
@@ -126,6 +127,12 @@ def test_what_could_not_be_told_or_placed_is_refused_before_anything_is_made(
     with pytest.raises(Infeasible) as refused:
         lay_out(**parameters)
     assert refused.value.problems == (said,)
+
+
+def test_a_sensitivity_that_the_spectrometer_does_not_have_is_refused() -> None:
+    assert {*get_args(Parameters.model_fields["sensitivity"].annotation)} == set(SENSITIVITIES)
+    with pytest.raises(BadInput, match="sensitivity"):
+        read_parameters(Parameters, {"sensitivity": "HIGH9"})
 
 
 # ------------------------------------------------------------------------------------------------------------- analysis
