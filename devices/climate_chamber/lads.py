@@ -120,7 +120,7 @@ class LadsChamber(DooredChamber):
     door: Annotated[SignalR[DoorState], Format.UNCACHED_SIGNAL, DOOR]
 
     async def _introduce(self) -> Identity:
-        """Who it is, and whether its numbers mean what this driver takes them for."""
+        """Who it is, and whether it has all that this driver needs, in units that it takes them for."""
         for function, unit in UNITS.items():
             request = get(f"{function}/CurrentValue/EngineeringUnits")
             shown = self.dialect.pick(await self._link.ask(request), "EUInformation")
@@ -128,6 +128,8 @@ class LadsChamber(DooredChamber):
                 raise NonsenseReply(
                     f"its {function} is not in {'C' if unit == CELSIUS else '%'} but in unit {shown}."
                 )
+        await self._link.read(DOOR)
+        await self._link.read(_state("Timer"))
         serial = await self._text("SerialNumber", "String")
         return Identity(
             vendor=await self._text("Manufacturer", "LocalizedText"),
@@ -234,14 +236,26 @@ class LadsChamber(DooredChamber):
         }
 
     async def _off(self) -> None:
-        """The timer first: it would act on the others. Each is told, whatever it shows; refused, it must have been off."""
+        """The timer first: it would act on the others. One that is not stopped does not keep the others from it."""
+        failures: list[InstrumentError] = []
         for function in ("Timer", "Temperature", "CO2", "Humidity"):
             try:
-                await self._link.ask(call(f"{function}/ControlFunctionState/Stop"))
-            except InstrumentBusy:
-                if await self._link.read(_state(function)) == State.STOPPED:
-                    continue
-            await self._until_stopped(function)
+                await self._stop(function)
+            except InstrumentError as failure:
+                failures.append(failure)
+        if failures:
+            for more in failures[1:]:
+                failures[0].add_note(f"{more}")
+            raise failures[0]
+
+    async def _stop(self, function: str) -> None:
+        """Tell a function to stop, whatever it shows; refused, it must have been off."""
+        try:
+            await self._link.ask(call(f"{function}/ControlFunctionState/Stop"))
+        except InstrumentBusy:
+            if await self._link.read(_state(function)) == State.STOPPED:
+                return
+        await self._until_stopped(function)
 
     async def _until_stopped(self, function: str) -> None:
         async def left_s() -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from devices.climate_chamber import CloseDoor, Keep, OpenDoor
@@ -11,10 +13,10 @@ from digital_twin.instruments.chamber_faults import IOC_FAULTS, LADS_FAULTS, SIL
 from digital_twin.instruments.faulty_line import FaultyLine
 from digital_twin.world import World
 from lab.clock import LabClock
-from lab.errors import DeviceFault, FaultKind
+from lab.errors import DeviceFault, FaultKind, InstrumentError
 from lab.interfaces import Command
 from tests.devices.chamber_bench import CHAMBERS
-from tests.devices.line_bench import SEATS, Water, make_bench
+from tests.devices.line_bench import SEATS, Water, Wire, make_bench
 
 FAULTS = {"lads": LADS_FAULTS, "epics": IOC_FAULTS, "sila": SILA_FAULTS}
 COMMANDS: dict[str, Command] = {
@@ -55,6 +57,41 @@ def test_a_fault_is_found_as_what_it_is_and_no_heater_stays_on(
         # Rest is that of the room, or none at all.
         assert world.state.climates["chamber"].set_c in (None, pytest.approx(22.0))
         await getattr(device, verb).set(COMMANDS[verb])
+        await device.disconnect()
+
+    with LabClock(virtual=True) as clock:
+        clock.run(body())
+
+
+def test_one_control_that_does_not_stop_does_not_keep_the_others_from_it() -> None:
+    case = CHAMBERS["lads"]
+
+    async def body() -> None:
+        bench = make_bench(plate_at="chamber")
+        world = World(clock=clock, seed=1, ledger=None, bench=bench, chemistry=Water(), seats=SEATS)
+        wire = Wire(case.twin(world))
+        device = case.device(InProcess(wire), bench)
+        await device.connect()
+
+        async def answer(line: str) -> str:
+            stuck = line == "call CO2/ControlFunctionState/Stop []"
+            return "bad BadInternalError" if stuck else await wire.model.reply(line)
+
+        keeping = device.keep.set(
+            Keep(plate="assay_1", temperature_c=37.0, hold_s=3600.0, co2_percent=5.0, humidity_percent=80.0)
+        )
+        await asyncio.sleep(1000.0)
+        air = world.state.atmospheres["chamber"]
+        assert (air.co2_percent, air.humidity_percent) == (5.0, 80.0)
+        wire.instead = answer
+        keeping.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+        with pytest.raises(InstrumentError, match="CO2"):
+            await device.safe()
+        air = world.state.atmospheres["chamber"]
+        assert (air.co2_percent, air.humidity_percent) == (5.0, None)
+        assert world.state.climates["chamber"].set_c is None
         await device.disconnect()
 
     with LabClock(virtual=True) as clock:

@@ -241,6 +241,21 @@ def test_a_chamber_in_fahrenheit_is_refused_when_it_is_connected_to(served: Serv
     served.run(body())
 
 
+@pytest.mark.parametrize("function", ["Timer", "Door"])
+def test_a_chamber_without_one_of_its_functions_is_refused_when_it_is_connected_to(
+    function: str, served: Served
+) -> None:
+    async def body() -> None:
+        places = {**PLACES, function: "FunctionalUnitSet/Chamber/FunctionSet/Missing"}
+        wire = OpcUa(f"opc.tcp://127.0.0.1:{served.port}/", device="Incubator", names=places)
+        device = LadsChamber("chamber", wire)
+        with pytest.raises(InstrumentError, match="BadNoMatch"):
+            await device.connect()
+        await device.disconnect()
+
+    served.run(body())
+
+
 def test_a_device_that_the_server_does_not_have_is_told_by_its_code(served: Served) -> None:
     async def body() -> None:
         device = LadsChamber("chamber", client(served.port, "Autoclave"))
