@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+# A run engine imports ophyd, which else starts the threads of an EPICS library that is installed.
+os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
 
 GRACE_S = 2.0
 """Wall time for threads and tasks that were told to end to do so."""
