@@ -31,6 +31,7 @@ from devices.opentrons_robot.faults import Refused
 from devices.opentrons_robot.file_runs import FileRunner
 from devices.opentrons_robot.files import RunFile
 from devices.opentrons_robot.kit import RobotKit
+from devices.opentrons_robot.memory import part_state
 from devices.opentrons_robot.moves import Drop, PickUp, Unplannable, parts_of
 from devices.opentrons_robot.records import ENDED, RunRecord
 from devices.opentrons_robot.session import AT_ONCE_S, Session, new_key, over_trash, requests_of
@@ -378,28 +379,10 @@ class OpentronsRobot(StandardReadable):
         assert isinstance(last.details, dict), "marks of pipetting name their run and keys"
         drops = next((mark.details["drops"] for mark in marks if mark.name == "tips"), None)
         written = tuple((mark.name, mark.details) for mark in marks)
-        state, sentence = await self._asked(last.details["run"], last.details["keys"])
+        state, sentence = await part_state(self._client, last.details["run"], last.details["keys"])
         trail = {
             "done": Trail(done=written, in_air=None),
             "not begun": Trail(done=written[:-1], in_air=None),
         }.get(state, Trail(done=written[:-1], in_air=written[-1]))
         outcome = outcome_of(command, trail, drops=drops)
         return replace(outcome, sentence=f"{outcome.sentence} {sentence}")
-
-    async def _asked(self, run_id: str, keys: Sequence[str]) -> tuple[str, str]:
-        """How far the part of these keys got, and what the robot says of it."""
-        try:
-            run = await self._client.run(run_id)
-            found = await self._client.find(run_id, keys) if run.ok else {}
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-            return "unknown", "The robot does not know the run any more."
-        if not run.ok:
-            return "unknown", "The robot has lost its record of the run."
-        if not found:
-            return "not begun", "The robot was never given the last part."
-        if len(found) == len(keys) and all(record.status == "succeeded" for record in found.values()):
-            return "done", "The robot says that the last part succeeded."
-        told = ", ".join(f"{record.type} {record.status}" for record in found.values())
-        return "unknown", f"Of the last part the robot says: {told}."

@@ -6,9 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from devices.identity import TWIN_SERIAL
+from devices.opentrons_robot.kit import FLEX
 from digital_twin.instruments.opentrons_run import Run
 
-__all__ = ["Refusal", "legacy_error", "many", "named", "shown"]
+__all__ = ["ROUTES", "SOFTWARE", "Refusal", "health", "legacy_error", "many", "named", "shown"]
+
+SOFTWARE = "8.1.0"
+"""Version of the robot software that is imitated."""
 
 
 class Refusal(Exception):
@@ -81,3 +86,57 @@ def legacy_error(message: str) -> dict[str, str]:
 
 def _spaced(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+
+
+def health(name: str, model: str, seed: int) -> dict[str, Any]:
+    """Who answers; serials of twins begin with TWIN."""
+    return {
+        "name": name,
+        "robot_model": model,
+        "api_version": SOFTWARE,
+        "fw_version": "simulated",
+        "board_revision": "simulated",
+        "logs": ["/logs/api.log"],
+        "system_version": "simulated",
+        "maximum_protocol_api_version": [2, 20],
+        "minimum_protocol_api_version": [2, 0],
+        "robot_serial": f"{TWIN_SERIAL}-{'FLX' if model == FLEX else 'OT2'}-{seed}",
+        "links": {
+            "apiLog": "/logs/api.log",
+            "serialLog": "/logs/serial.log",
+            "serverLog": "/logs/server.log",
+            "apiSpec": "/openapi.json",
+            "systemTime": "/system/time",
+        },
+    }
+
+
+_ID = r"([^/]+)"
+ROUTES = [
+    (re.compile(path), method, name)
+    for method, path, name in (
+        ("GET", "/health", "_health"),
+        ("GET", "/instruments", "_instruments"),
+        ("GET", "/modules", "_modules"),
+        ("POST", "/robot/home", "_home"),
+        ("POST", "/commands", "_do_now"),
+        ("GET", "/runs", "_list_runs"),
+        ("POST", "/runs", "_create_run"),
+        ("GET", f"/runs/{_ID}", "_get_run"),
+        ("PATCH", f"/runs/{_ID}", "_patch_run"),
+        ("DELETE", f"/runs/{_ID}", "_delete_run"),
+        ("POST", f"/runs/{_ID}/actions", "_act"),
+        ("PUT", f"/runs/{_ID}/errorRecoveryPolicy", "_set_policy"),
+        ("POST", f"/runs/{_ID}/labware_offsets", "_add_offset"),
+        ("POST", f"/runs/{_ID}/commands", "_enqueue"),
+        ("GET", f"/runs/{_ID}/commands", "_list_commands"),
+        ("GET", f"/runs/{_ID}/commands/{_ID}", "_get_command"),
+        ("POST", "/protocols", "_upload"),
+        ("GET", "/protocols", "_list_protocols"),
+        ("GET", f"/protocols/{_ID}", "_get_protocol"),
+        ("DELETE", f"/protocols/{_ID}", "_delete_protocol"),
+        ("GET", f"/protocols/{_ID}/analyses", "_analyses"),
+        ("GET", f"/protocols/{_ID}/analyses/{_ID}", "_analysis"),
+    )
+]
+"""Path, method, and the method of the twin that answers."""

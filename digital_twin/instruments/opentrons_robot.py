@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 from devices.identity import TWIN_SERIAL
-from devices.opentrons_robot.kit import FLEX, RobotKit
+from devices.opentrons_robot.kit import RobotKit
 from devices.opentrons_robot.records import ENDED
 from digital_twin.faults import NO_FAULTS, Faults, FaultScript, Request, Strike
-from digital_twin.instruments.opentrons_api import Refusal, legacy_error, many, named, shown
+from digital_twin.instruments.opentrons_api import ROUTES, Refusal, health, legacy_error, many, named, shown
 from digital_twin.instruments.opentrons_engine import Engine
 from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS, part_of
 from digital_twin.instruments.opentrons_hardware import CommandError, Hardware
@@ -31,10 +30,7 @@ from digital_twin.instruments.opentrons_stamp import stamp
 from digital_twin.world import World
 from lab.errors import FaultKind
 
-__all__ = ["SOFTWARE", "OpentronsTwin"]
-
-SOFTWARE = "8.1.0"
-"""Version of the robot software that it imitates."""
+__all__ = ["OpentronsTwin"]
 
 PAGE = 20
 """Commands of a list, where the asker does not say how many."""
@@ -110,7 +106,7 @@ class OpentronsTwin:
     ) -> Answer:
         if "opentrons-version" not in headers:
             return 422, legacy_error("header.opentrons-version: field required")
-        for pattern, verb, name in _ROUTES:
+        for pattern, verb, name in ROUTES:
             found = pattern.fullmatch(path)
             if found is None or verb != method:
                 continue
@@ -129,25 +125,7 @@ class OpentronsTwin:
     # what it is
 
     async def _health(self, *, query: Any, data: Any) -> Answer:
-        return 200, {
-            "name": self._name,
-            "robot_model": self._kit.model,
-            "api_version": SOFTWARE,
-            "fw_version": "simulated",
-            "board_revision": "simulated",
-            "logs": ["/logs/api.log"],
-            "system_version": "simulated",
-            "maximum_protocol_api_version": [2, 20],
-            "minimum_protocol_api_version": [2, 0],
-            "robot_serial": f"{TWIN_SERIAL}-{'FLX' if self._kit.model == FLEX else 'OT2'}-{self._world.seed}",
-            "links": {
-                "apiLog": "/logs/api.log",
-                "serialLog": "/logs/serial.log",
-                "serverLog": "/logs/server.log",
-                "apiSpec": "/openapi.json",
-                "systemTime": "/system/time",
-            },
-        }
+        return 200, health(self._name, self._kit.model, self._world.seed)
 
     async def _instruments(self, *, query: Any, data: Any) -> Answer:
         items = []
@@ -429,33 +407,3 @@ class OpentronsTwin:
 _WIRE = frozenset({FaultKind.CONNECTION_LOST, FaultKind.TIMEOUT, FaultKind.NONSENSE_REPLY})
 _VERBS = frozenset({"distribute", "add_reagent", "mix"})
 _GOING = ("idle", "running", "paused", "awaiting-recovery")
-
-
-_ID = r"([^/]+)"
-_ROUTES = [
-    (re.compile(path), method, name)
-    for method, path, name in (
-        ("GET", "/health", "_health"),
-        ("GET", "/instruments", "_instruments"),
-        ("GET", "/modules", "_modules"),
-        ("POST", "/robot/home", "_home"),
-        ("POST", "/commands", "_do_now"),
-        ("GET", "/runs", "_list_runs"),
-        ("POST", "/runs", "_create_run"),
-        ("GET", f"/runs/{_ID}", "_get_run"),
-        ("PATCH", f"/runs/{_ID}", "_patch_run"),
-        ("DELETE", f"/runs/{_ID}", "_delete_run"),
-        ("POST", f"/runs/{_ID}/actions", "_act"),
-        ("PUT", f"/runs/{_ID}/errorRecoveryPolicy", "_set_policy"),
-        ("POST", f"/runs/{_ID}/labware_offsets", "_add_offset"),
-        ("POST", f"/runs/{_ID}/commands", "_enqueue"),
-        ("GET", f"/runs/{_ID}/commands", "_list_commands"),
-        ("GET", f"/runs/{_ID}/commands/{_ID}", "_get_command"),
-        ("POST", "/protocols", "_upload"),
-        ("GET", "/protocols", "_list_protocols"),
-        ("GET", f"/protocols/{_ID}", "_get_protocol"),
-        ("DELETE", f"/protocols/{_ID}", "_delete_protocol"),
-        ("GET", f"/protocols/{_ID}/analyses", "_analyses"),
-        ("GET", f"/protocols/{_ID}/analyses/{_ID}", "_analysis"),
-    )
-]
