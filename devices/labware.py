@@ -7,8 +7,9 @@ or one of ours in :data:`_OWN`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.bench import Labware, LabwareType, WellContents
 from lab.errors import BadInput
@@ -17,7 +18,7 @@ from lab.strict import did_you_mean
 if TYPE_CHECKING:
     from pylabrobot.resources import Resource
 
-__all__ = ["LABWARE_TYPES", "labware_type", "make_labware", "make_resource", "tips_in_order"]
+__all__ = ["LABWARE_TYPES", "labware_type", "make_labware", "make_resource", "tip_of", "tips_in_order"]
 
 
 def _opentrons_tips(name: str, volume_ul: float) -> LabwareType:
@@ -172,6 +173,13 @@ def make_resource(kind: LabwareType, name: str) -> Resource:
             f"PyLabRobot has no labware {kind.name}.", way_out="Name another one in devices/labware.py."
         )
     return make(name)
+
+
+@cache
+def tip_of(kind: LabwareType) -> Any:
+    """One of the tips of a kind of rack, as PyLabRobot knows it."""
+    rack: Any = make_resource(kind, "a rack to look at")
+    return rack.get_item(0).make_tip()
 
 
 def _auto_sealing_pcr_lid(name: str) -> Resource:

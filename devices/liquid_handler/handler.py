@@ -19,6 +19,7 @@ from pylabrobot.resources import Deck, ResourceHolder, Tip
 from pylabrobot.resources.errors import HasTipError, NoTipError, TooLittleLiquidError, TooLittleVolumeError
 
 from devices.fence import check_lease
+from devices.labware import tip_of
 from devices.liquid_handler.commands import AddReagent, Distribute, Mix, by_column
 from devices.liquid_handler.deck import DeckMirror
 from devices.liquid_handler.faults import channels_of, fault_of
@@ -98,7 +99,18 @@ class Handler(MachineDevice):
             command=command,
             limits=limits,
             estimate=lambda command, bench: command.duration_s(self._bench),
+            objections=self._wrong_tips,
             reconcile=self._reconcile,
+        )
+
+    def _wrong_tips(self, command: Pipetting, bench: Bench | None) -> Sequence[str]:
+        """Racks of the size that a command wants whose tips this make's channels don't take."""
+        return tuple(
+            f"its channels don't take the tips of {rack.id}."
+            for rack in (bench or self._bench).of_kind("tip_rack")
+            if rack.tips
+            and rack.type.tip_volume_ul == command.tip_volume_ul
+            and not self._driver.backend.can_pick_up_tip(0, tip_of(rack.type))
         )
 
     async def look(self) -> None:
