@@ -30,11 +30,13 @@ class Row:
         line: in the file, from 1.
         cells: stripped texts; numbers of a workbook as numbers.
         decimal_comma: whether a comma in a number is its decimal point, because columns are separated by something else.
+        commas: whether columns are separated by commas: a decimal comma without quotes makes two cells of one number.
     """
 
     line: int
     cells: tuple[str | float, ...]
     decimal_comma: bool = False
+    commas: bool = False
 
 
 def rows_of(path: Path, sheet: str = "") -> tuple[Row, ...]:
@@ -79,7 +81,8 @@ def _text(path: Path, raw: bytes) -> list[Row]:
     try:
         for cells in reader:
             stripped = tuple(cell.strip() for cell in cells)
-            rows.append(Row(reader.line_num, stripped, decimal_comma=separator != ","))
+            commas = separator == ","
+            rows.append(Row(reader.line_num, stripped, decimal_comma=not commas, commas=commas))
             if len(rows) > MOST_ROWS:
                 raise BadInput(
                     f"It has more than {MOST_ROWS} rows.", way_out="Is it the right file?", file=path

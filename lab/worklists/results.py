@@ -165,8 +165,23 @@ def _listed(rows: Sequence[Row], problems: _Problems) -> list[Measured] | None:
             below = rows[number + 1 :]
             if not below:
                 problems.add("Under its heading stands nothing.", "Fill it in.", row.line)
+            for cell in dict.fromkeys(row.cells[where] for where in at.values()):
+                if [str(one).lower() for one in row.cells].count(str(cell).lower()) > 1:
+                    problems.add(f"It has two columns {cell!r}.", "Keep the one that is meant.", row.line)
+            for one in below:
+                _refuse_more(one, row, problems)
             return [_value(one, at) for one in below]
     return None
+
+
+def _refuse_more(row: Row, heading: Row, problems: _Problems) -> None:
+    """Note a row with more cells than its heading: ``A1,0,412`` is a number that a comma has cut in two."""
+    if row.commas and len(row.cells) > len(heading.cells):
+        problems.add(
+            f"This row has {len(row.cells)} cells, and its heading has {len(heading.cells)}.",
+            "Write numbers with a point, or separate columns with semicolons.",
+            row.line,
+        )
 
 
 def _heading(row: Row) -> dict[str, int]:
@@ -217,6 +232,7 @@ def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Itera
             letter = str(below.cells[0])
             if not re.fullmatch(r"[A-Za-z]{1,2}", letter):
                 break
+            _refuse_more(below, row, problems)
             for where, column in columns.items():
                 if where < len(below.cells) and below.cells[where] != "":
                     yield Measured(

@@ -65,6 +65,24 @@ def test_a_decimal_comma_is_read_where_semicolons_separate_columns_and_nowhere_e
     assert problems(written(tmp_path, quoted)) == ["'0,412' in A1 is no number."]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "barcode,well,value\nP0042,A1,0.4\nP0042,A2,0,412\nP0042,B12,0.5\n",
+        "barcode,well,value,comment\nP0042,A1,0.4,\nP0042,A2,0,412,\nP0042,B12,0.5,\n",
+        ",1,2,3,4,5,6,7,8,9,10,11,12\n\nA,0,4,1,,,,,,,,,,\nB,,,,,,,,,,,,0.6\n",
+    ],
+)
+def test_a_number_that_a_comma_has_cut_in_two_is_never_half_of_it(tmp_path: Path, text: str) -> None:
+    (found,) = problems(written(tmp_path, text), barcode="P0042")
+    assert "cells, and its heading has" in found
+
+
+def test_two_columns_of_values_are_refused(tmp_path: Path) -> None:
+    text = "barcode,well,value,Value\nP0042,A1,0.4,0.5\nP0042,A2,0.4,0.5\nP0042,B12,0.5,0.5\n"
+    assert problems(written(tmp_path, text)) == ["It has two columns 'value'."]
+
+
 def test_a_grid_is_read_where_somebody_scanned_its_plate(tmp_path: Path) -> None:
     grid = "Gen5 export\n\n,1,2,3,4,5,6,7,8,9,10,11,12\nA,0.4,0.5,,,,,,,,,,\nB,,,,,,,,,,,,0.6\n"
     path = written(tmp_path, grid)
