@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from pylabrobot.liquid_handling.backends.tecan.errors import TecanError
@@ -99,10 +100,10 @@ class EvoArm(EVOBackend):
         Raises:
             TecanError: the arm refuses.
             NonsenseReply: what came is no answer.
+            ConnectionError: the machine is not on USB any more; it is looked for again before the next command.
         """
         if self._answer_due:
-            await self.io.stop()
-            await self.io.setup()
+            await self._reopen()
             # PyLabRobot sends no setting twice, but the last one may not have got there.
             self._cache.clear()
         self._answer_due = True
@@ -113,6 +114,15 @@ class EvoArm(EVOBackend):
         if command == "RNT" and answer["data"][0] != CHANNELS:
             raise TecanError(f"the arm has {answer['data'][0]} channels, not {CHANNELS}", module, 5)
         return answer
+
+    async def _reopen(self) -> None:
+        # PyLabRobot's word for a port that is shut already, as after an attempt that found nothing, is ValueError.
+        with suppress(ValueError):
+            await self.io.stop()
+        try:
+            await self.io.setup()
+        except RuntimeError as absent:
+            raise ConnectionError(str(absent)) from absent
 
     def parse_response(self, resp: bytes) -> dict[str, Any]:
         """What an answer says: start of text, module, status with its highest bit set, data, zero.

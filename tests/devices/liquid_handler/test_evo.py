@@ -270,6 +270,41 @@ def test_a_machine_that_is_not_on_usb_is_a_lost_connection() -> None:
         clock.run(whole())
 
 
+def test_a_cable_that_was_pulled_is_a_lost_connection_until_it_is_plugged_in_again() -> None:
+    async def body(bed: Bed, device: Handler) -> None:
+        plugged_in, is_open = False, True
+        setup = bed.firmware.setup
+
+        # As PyLabRobot's port: what is not there is a RuntimeError, and what is shut can't be shut.
+        async def open_port() -> None:
+            nonlocal is_open
+            if not plugged_in:
+                raise RuntimeError("USB device not found.")
+            await setup()
+            is_open = True
+
+        async def shut_port() -> None:
+            nonlocal is_open
+            if not is_open:
+                raise ValueError("USB device was not connected.")
+            is_open = False
+
+        def gone(frame: str) -> None:
+            if not plugged_in:
+                raise OSError("no such device")
+
+        bed.firmware.instead = gone
+        bed.firmware.setup, bed.firmware.stop = open_port, shut_port  # type: ignore[method-assign]
+        for _ in range(3):
+            with pytest.raises(ConnectionLost):
+                await device.distribute.set(DISTRIBUTE)
+        plugged_in = True
+        await device.distribute.set(DISTRIBUTE)
+        assert bed.firmware.mounted == 0
+
+    run(body)
+
+
 def test_a_machine_with_another_number_of_channels_is_refused() -> None:
     async def whole() -> None:
         bed = Bed()
