@@ -304,8 +304,12 @@ class Person(StandardReadable):
         return answer
 
     async def _restored(self, result: JsonValue) -> None:
-        """A step counts as done: what was handed in for it is its own, and no later one's."""
-        await asyncio.to_thread(self._desk.folder.take, result["sheet"])
+        """A step counts as done: what was handed in for it is its own, and no later one's.
+
+        One that a person has settled (``drywet resolve``) has no result; its worklist was taken when it was handed in.
+        """
+        if result is not None:
+            await asyncio.to_thread(self._desk.folder.take, result["sheet"])
 
 
 def _plain(arguments: Any) -> Any:

@@ -147,9 +147,13 @@ def _leaves_a_piece_lost(step: Step) -> bool:
 
 
 def _is_reading(step: Step) -> bool:
+    from devices.balance.commands import Weigh
+    from devices.person.commands import MeasureByHand
     from devices.plate_reader.commands import ReadAbsorbance, ReadFluorescence
+    from devices.spectrometer.commands import TakeSpectrum
 
-    return step.action in (ReadAbsorbance.verb, ReadFluorescence.verb)
+    readings = (ReadAbsorbance, ReadFluorescence, TakeSpectrum, Weigh, MeasureByHand)
+    return step.action in {command.verb for command in readings}
 
 
 def _name(step: Step) -> str:

@@ -12,6 +12,8 @@ import pytest
 from devices.person.folder import SheetFolder
 from devices.person.sheet import HandIn, Sheet
 from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.app.resolving import Verdict, resolve, unresolved
+from lab.errors import BadInput
 from lab.types import CampaignStatus, Origin, StepStatus
 from tests.devices.person.bench import STRENGTH, Worker, handed, write_bench
 
@@ -158,3 +160,41 @@ def test_work_that_was_not_done_is_asked_for_again_on_a_new_worklist(tmp_path: P
         outcome = run(tmp_path)
     assert outcome.status is CampaignStatus.FINISHED
     assert [one.verb for one in folder.sheets()] == ["work", "work", "measure", "work", "measure"]
+
+
+def test_work_of_which_a_person_finds_that_it_was_done_is_not_handed_out_again(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    first = Worker(folder, lambda sheet: handed(sheet, said="unsure"))
+    with first:
+        assert run(tmp_path).status is CampaignStatus.HELD
+    later = Worker(folder)
+    later.honest(first.done[0])  # in truth all of it was done
+    with (
+        Worker(folder, later.honest),
+        Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+    ):
+        (bench_id,) = {laboratory.store.campaigns()[0].bench_id}
+        (step,) = unresolved(laboratory.store, bench_id)
+        resolve(laboratory.store, step.id, Verdict.DONE, who="Ada")
+        (outcome,) = laboratory.resume()
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [one.verb for one in folder.sheets()] == ["work", "measure", "work", "measure"]
+
+
+def test_a_measurement_of_which_nobody_knows_is_not_resolved_as_done(tmp_path: Path) -> None:
+    write_bench(tmp_path)
+    folder = SheetFolder(tmp_path / "worklists")
+    worker: Worker
+
+    def unsure_of_numbers(sheet: Sheet) -> HandIn:
+        return handed(sheet, said="unsure") if sheet.asks else worker.honest(sheet)
+
+    worker = Worker(folder, unsure_of_numbers)
+    with worker:
+        assert run(tmp_path).status is CampaignStatus.HELD
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        (bench_id,) = {laboratory.store.campaigns()[0].bench_id}
+        (step,) = unresolved(laboratory.store, bench_id)
+        with pytest.raises(BadInput, match="is a reading"):
+            resolve(laboratory.store, step.id, Verdict.DONE, who="Ada")
