@@ -22,7 +22,14 @@ from pylabrobot.machines.machine import Machine
 from devices.fence import Fence, mark
 from devices.identity import Identity, say_if_untried
 from devices.verb import faults_of
-from lab.errors import CommandTimeout, ConnectionLost, DeviceFault, InstrumentError, MissingData
+from lab.errors import (
+    CommandTimeout,
+    ConnectionLost,
+    DeviceFault,
+    InstrumentError,
+    MissingData,
+    NonsenseReply,
+)
 from lab.types import JsonValue
 
 __all__ = ["USB_MODULE", "MachineDevice", "MachineDriver", "Progress", "require_module"]
@@ -207,6 +214,11 @@ class MachineDevice(StandardReadable):
             with faults_of(self.name):
                 try:
                     yield
+                except UnicodeDecodeError as error:
+                    # PyLabRobot writes all that it hears down as text with escapes, which a stray backslash is none of.
+                    raise NonsenseReply(
+                        f"what the machine says can't be read: {error.object[:40]!r}."
+                    ) from error
                 except TimeoutError as error:
                     raise CommandTimeout(f"the machine did not answer in time ({_said(error)}).") from error
                 except OSError as error:

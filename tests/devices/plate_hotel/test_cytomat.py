@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import tty
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from devices.labware import labware_type, make_labware
-from devices.plate_hotel.cytomat import Cytomat, cytomat, cytomat_driver
+from devices.plate_hotel.cytomat import Cytomat, cytomat, cytomat_driver, real_cytomat
 from devices.plate_hotel.store import PlateStore
 from devices.plate_hotel.store_commands import Fetch, Store
 from digital_twin.faults import BEFORE_OR_AFTER, NO_FAULTS, FaultRule, FaultScript, Moment
@@ -389,6 +392,28 @@ def test_bad_answers_are_typed_faults_and_it_works_again_after_them(
         assert rig.world.at("gate") == "plate_1"
 
     run(body)
+
+
+def test_noise_on_a_serial_port_that_pylabrobot_cannot_write_down_is_nonsense() -> None:
+    async def body() -> None:
+        ours, theirs = pty.openpty()
+        tty.setraw(ours)
+        tty.setraw(theirs)
+        device = cytomat(
+            "incubator", real_cytomat("C6002", os.ttyname(theirs)), bench=make_bench(), station="gate"
+        )
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours, lambda: (os.read(ours, 100), os.write(ours, b"\\x\r\n")))
+        try:
+            with pytest.raises(NonsenseReply, match="can't be read"):
+                await device.connect()
+        finally:
+            loop.remove_reader(ours)
+            await device._driver.backend.stop()
+            os.close(ours)
+            os.close(theirs)
+
+    asyncio.run(body())
 
 
 @pytest.mark.parametrize(("code", "fault"), [("06", LidFault), ("08", GripFault), ("05", InstrumentError)])
