@@ -68,7 +68,7 @@ def ask_for_deck(files: list[Path], to: Console) -> None:
         if not sys.stdin.isatty():
             raise BadInput(
                 f"Nobody has said that the deck of {wanted.title} is loaded.",
-                way_out=f"Look at it (drywet deck {file}), then: drywet run --deck-checked {file}",
+                way_out=f"Look at it (drywet deck {file}), then start again with: --deck-checked",
                 file=file,
             )
         _show(wanted, to)

@@ -114,10 +114,15 @@ def run_protocol(
     library: LibraryOption = None,
     store: StoreOption = None,
     pace: PaceOption = "max",
+    deck_checked: Annotated[
+        bool,
+        typer.Option("--deck-checked", help="On a real bench: the deck is loaded as `drywet deck` shows it."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a protocol on a workcell, twin or real, as a campaign of one experiment.
 
+    On a real bench you are asked to look at the deck first.
     Ctrl-C stops between two steps; [bold]drywet resume[/bold] goes on from there, also after a crash.
     [bold]drywet status[/bold], [bold]results[/bold] and [bold]samples[/bold] know it by the protocol's name.
     """
@@ -127,7 +132,7 @@ def run_protocol(
 
     asked = Asked(named=named, workcell=workcell, settings=settings or [], seed=seed, library=library)
     wishes = Wishes(store=store, report=None, pace=pace, as_json=as_json)
-    raise typer.Exit(run_script(asked, wishes, new=new, csv=csv, out=out, err=err))
+    raise typer.Exit(run_script(asked, wishes, new=new, deck_checked=deck_checked, csv=csv, out=out, err=err))
 
 
 @protocol.command("replay")

@@ -15,6 +15,7 @@ from lab.app.script_records import finished_before, script_readings, write_readi
 from lab.app.scripts import rehearse_script
 from lab.cli import text
 from lab.cli.choosing import chosen, open_to_read
+from lab.cli.deck import ask_for_deck
 from lab.cli.protocol_telling import Asked
 from lab.cli.running import Wishes, run_prepared
 from lab.cli.summary import how_to_go_on
@@ -30,9 +31,18 @@ _SHOWN = 12
 
 
 def run_script(
-    asked: Asked, wishes: Wishes, *, new: bool, csv: Path | None, out: Console, err: Console
+    asked: Asked,
+    wishes: Wishes,
+    *,
+    new: bool,
+    deck_checked: bool,
+    csv: Path | None,
+    out: Console,
+    err: Console,
 ) -> int:
     """Try a protocol out dry, run it, print what it gave and write its readings; gives the exit code.
+
+    On a real bench somebody looks at the deck first, if nobody has (``deck_checked``).
 
     Raises:
         BadInput: it can't be run; nothing was started.
@@ -41,6 +51,8 @@ def run_script(
     rehearsal = rehearse_script(prepared)
     if rehearsal.problems:
         raise Infeasible(rehearsal.problems, way_out="See every step with: drywet protocol dry-run")
+    if not deck_checked:
+        ask_for_deck([asked.workcell], err)
     fresh = new or finished_before(wishes.settings.store, prepared)
 
     def show(store: Store, outcome: Outcome, store_option: str | None, console: Console) -> None:

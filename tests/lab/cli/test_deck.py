@@ -97,6 +97,23 @@ def test_on_a_real_bench_a_run_starts_only_when_somebody_has_looked_at_the_deck(
     assert not store.exists()
 
 
+def test_on_a_real_bench_a_protocol_starts_only_when_somebody_has_looked_at_the_deck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_bench(tmp_path)
+    protocol = tmp_path / "fill.py"
+    protocol.write_text(
+        "from protocols.scripts import Plate, protocol\n\n\n@protocol\ndef fill(bench, plate: Plate):\n"
+        '    yield from bench.transfer(10, "assay_buffer", plate["A1"])\n'
+    )
+    asked = ("protocol", "run", protocol, "--workcell", tmp_path / "bench.yaml")
+    assert drywet(monkeypatch, *asked, "--store", tmp_path / "lab.db") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Nobody has said that the deck of paper_bench is loaded." in said
+    assert "then start again with: --deck-checked" in said
+    assert not (tmp_path / "worklists").exists()
+
+
 def test_somebody_at_a_terminal_is_asked_piece_by_piece_and_a_wrong_one_stops_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
