@@ -224,6 +224,7 @@ class NE1000(LineDevice):
         super().__init__(name, transport)
         self._syringe = syringe
         self._power_lost = False
+        self._attended = False
         fastest = min(syringe.fastest_ul_per_min, 9999.0)
         maker = {"volume_ul": (0.01, min(syringe.volume_ul, 9999.0)), "rate_ul_per_min": (0.01, fastest)}
         self.dispense = Verb(
@@ -272,7 +273,7 @@ class NE1000(LineDevice):
 
     async def _carry_out(self, command: Dispense) -> JsonValue:
         """Set the pump and start it; it stops by itself. Whatever goes wrong, the pusher stands still."""
-        self._power_lost = False
+        self._power_lost, self._attended = False, True
         try:
             await mark("set")
             await self._set(command)
@@ -332,8 +333,9 @@ class NE1000(LineDevice):
         =======  =====================================================================================================
         none     not done: nothing moved
         set      not done: the pump was set at most
-        give     the count began at nothing. Done if it is all of it; not done if it is nothing and the pump stands; in
-                 between, that much was given, and a person decides. Nobody knows where it lost power, for then it forgets
+        give     the count began at nothing. Done if it is all of it; in between, that much was given, and a person
+                 decides. Not done if it is nothing, the pump stands, and this program has heard it since. Nobody knows
+                 where it lost power, for then it forgets; it says so once, which another program may have heard
         =======  =====================================================================================================
         """
         if not marks or marks[-1].name == "set":
@@ -352,6 +354,11 @@ class NE1000(LineDevice):
             )
         if state != Prompt.STOPPED:
             return Reconciliation(answer=Answer.UNKNOWN, sentence=f"The pump is {state} still.", amid=True)
+        if given_ul == 0.0 and not self._attended:
+            return Reconciliation(
+                answer=Answer.UNKNOWN,
+                sentence="The pump counts nothing: it was never started, or has lost power since.",
+            )
         if given_ul == 0.0:
             return Reconciliation(answer=Answer.NOT_DONE, sentence="The pump counts nothing and stands.")
         return Reconciliation(

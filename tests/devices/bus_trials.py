@@ -90,8 +90,8 @@ def dispense(volume_ul: float, rate_ul_per_min: float) -> Trial:
             rate_ul_per_min=rate_ul_per_min,
         ),
         parts={"give": "RUN"},
+        # Also late: one that counts nothing may have lost power, and told it to somebody else.
         answers="done not_done unknown",
-        late="done not_done",
         happened=infused(volume_ul),
         begun=pushed,
         questions=_PUMP_QUESTIONS,

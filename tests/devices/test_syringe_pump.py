@@ -97,6 +97,35 @@ def test_a_pump_that_lost_power_has_forgotten_and_nobody_claims_to_know(clock: L
     clock.run(body())
 
 
+def test_a_loss_of_power_that_another_program_was_told_of_is_no_count_of_nothing(clock: LabClock) -> None:
+    async def body() -> None:
+        async with bus_rig(PUMP, clock) as rig:
+            await rig.do(DISPENSE)
+            told = False
+
+            async def answer(line: str) -> str:
+                # As after a power cut: an alarm, once, and no count.
+                nonlocal told
+                if not told:
+                    told = True
+                    return "00A?R"
+                return "00SI0.000W0.000UL" if line == "DIS" else await rig.wire.model.reply(line)
+
+            rig.wire.instead = answer
+            checking, resuming = (PUMP.device(InProcess(rig.wire), rig.bench) for _ in range(2))
+            await checking.connect()
+            await checking.disconnect()
+            await resuming.connect()
+            await resuming.safe()
+            marks = [mark for mark in rig.marks if mark.name in ("set", "give")]
+            said = await resuming.dispense.reconcile(DISPENSE, marks)
+            assert told
+            assert said.answer is Answer.UNKNOWN
+            await resuming.disconnect()
+
+    clock.run(body())
+
+
 def test_a_pump_that_stops_short_without_a_word_is_found_out(clock: LabClock) -> None:
     async def body() -> None:
         async with bus_rig(PUMP, clock) as rig:
