@@ -187,6 +187,7 @@ class Eurotherm3216(LineDevice):
         super().__init__(name, transport)
         self._cooling_constant_s = cooling_constant_s
         self._shown: Shown | None = None
+        self._attended = False
         self.anneal = Verb(
             self._carry_out,
             command=Anneal,
@@ -239,7 +240,7 @@ class Eurotherm3216(LineDevice):
 
     async def _carry_out(self, command: Anneal) -> JsonValue:
         """Write the program, run it, wait for its end and for the plate to cool. Whatever goes wrong, the output is off."""
-        self._shown = None
+        self._shown, self._attended = None, True
         try:
             await mark("program")
             await self._write_program(command)
@@ -262,8 +263,9 @@ class Eurotherm3216(LineDevice):
         none, program   not done: the program was written at most, with the output at rest
         heat            the program was told to run. Done if it stands at its end: the instrument has counted the hold
                         itself, and turned its output off. Not done if it is reset still, the mode automatic and the
-                        furnace no warmer than where a plate is put in, as before it was told: the safe state would have
-                        made the mode manual, so it was never told. Else nobody knows
+                        furnace no warmer than where a plate is put in, as before it was told, and this is the program
+                        that told it: the safe state would have made the mode manual. After a crash it looks the same
+                        where a power cut ended both and the furnace has cooled since, so then, and else, nobody knows
         cool, off       done: its end was seen
         ==============  ==============================================================================================
         """
@@ -283,7 +285,9 @@ class Eurotherm3216(LineDevice):
                 return Reconciliation(
                     answer=Answer.DONE, sentence="The program stands at its end.", result={"held_c": None}
                 )
-            case (Program.RESET, Mode.AUTO) if self._shown.temperature_c <= command.cool_to_c:
+            case (Program.RESET, Mode.AUTO) if (
+                self._attended and self._shown.temperature_c <= command.cool_to_c
+            ):
                 return Reconciliation(
                     answer=Answer.NOT_DONE, sentence="The program is ready and was never started."
                 )

@@ -12,6 +12,7 @@ import pytest
 from devices.furnace import Anneal
 from devices.furnace.eurotherm import Register, long_at, program_words
 from devices.modbus import read_registers, write_register, write_registers
+from devices.transport import InProcess
 from digital_twin.faults import FaultRule
 from lab.clock import LabClock
 from lab.errors import (
@@ -65,6 +66,23 @@ def test_a_furnace_whose_driver_is_gone_turns_itself_off(clock: LabClock) -> Non
             await asyncio.sleep(4000.0)
             assert rig.world.state.climates["furnace"].set_c is None
             assert rig.world.temperature_c("furnace") < 60.0
+
+    clock.run(body())
+
+
+def test_a_furnace_that_cooled_after_a_power_cut_is_not_said_to_have_done_nothing(clock: LabClock) -> None:
+    async def body() -> None:
+        async with bus_rig(FURNACE, clock) as rig:
+            await rig.do(ANNEAL)
+            marks = [mark for mark in rig.marks if mark.name in ("program", "heat")]
+            # As its controller comes back: reset, in the mode that it keeps, and cold.
+            await rig.wire.model.reply(write_register(Register.MODE, 0))
+            await rig.wire.model.reply(write_register(Register.PROGRAM_STATUS, 0))
+            resuming = FURNACE.device(InProcess(rig.wire), rig.bench)
+            await resuming.connect()
+            said = await resuming.anneal.reconcile(ANNEAL, marks)
+            assert said.answer is Answer.UNKNOWN
+            await resuming.disconnect()
 
     clock.run(body())
 
