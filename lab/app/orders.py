@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Sequence
 
 from lab.app.belief import read_bench
 from lab.app.prepare import stored_workcell
-from lab.engine.supply import free_wells
+from lab.engine.supply import delivery_problem, free_wells
 from lab.errors import BadInput
 from lab.orders import Order, OrderStatus
 from lab.store import Store
@@ -50,8 +49,8 @@ def receive(
         volume_ul: what was asked for when left out.
 
     Raises:
-        BadInput: no such order, it was received before, the plate is none of this bench's library, or the well is not
-            free.
+        BadInput: no such order, it was received before, the plate is none of this bench's library, the well is not
+            free, or it would be too much or too little to use.
     """
     order = store.order(order_id)
     if order.status is OrderStatus.RECEIVED:
@@ -71,11 +70,13 @@ def receive(
             way_out=f"They are: {', '.join(plates)}.",
             field="barcode",
         )
-    most_ul = bench.labware[labware].type.max_volume_ul
-    if not math.isfinite(amount_ul) or not 0.0 < amount_ul <= most_ul:
+    policy = record.campaign.material
+    problem = delivery_problem(bench, labware, amount_ul, 0.0 if policy is None else policy.least_ul)
+    if problem:
+        most_ul = bench.labware[labware].type.max_volume_ul
         raise BadInput(
-            f"{amount_ul:g} ul is no volume for a well of {labware}.",
-            way_out=f"Give more than 0 and at most {most_ul:g} ul.",
+            problem,
+            way_out=f"Receive an order once all of it has come, into one well, which takes {most_ul:g} ul.",
             field="volume_ul",
         )
     free = [name for plate, name in free_wells(bench, [labware])]

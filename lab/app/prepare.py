@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab.app.benches import sketch
+from lab.app.benches import belief_of, sketch
 from lab.app.stock import Amounts, Claim, batches_left, needs_of, refuse_shortages, shortages, stock_of
 from lab.bench import Bench
 from lab.campaign import Streams
 from lab.dry_run import DryRun, dry_run
-from lab.engine.supply import free_wells, in_stock
+from lab.engine.supply import delivery_problem, free_wells, in_stock
 from lab.errors import BadInput, CampaignFileError, Infeasible
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
 from lab.interfaces import Planner, ProtocolModule
@@ -138,6 +138,7 @@ def prepare(path: Path | str) -> Prepared:
     protocol, parameters = _protocol(file)
     file = _with_script(file, protocol)
     _check_goal(file, protocol.targets(parameters))
+    _check_material(file)
     _check_models(file)
     _check_space(file)
     return Prepared(
@@ -303,6 +304,21 @@ def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
         return planner(choice.name, choice.settings)
     except BadInput as wrong:
         raise _at(file, "", wrong) from wrong  # planners name the whole field
+
+
+def _check_material(file: CampaignFile) -> None:
+    """Refuse to order what could never be used: its experiments would wait for ever.
+
+    Raises:
+        CampaignFileError: what comes does not fit a library plate, or is too little.
+    """
+    if file.ordering is None:
+        return
+    bench = belief_of(file.workcell, ())
+    for plate in file.workcell.library:
+        problem = delivery_problem(bench, plate, file.ordering.volume_ul, file.ordering.least_ul)
+        if problem:
+            raise file.error("material.volume_ul", problem, "Order another volume, or lower least_ul.")
 
 
 def _check_goal(file: CampaignFile, measured: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from lab.errors import Infeasible, RunStopped
 from lab.orders import MaterialPolicy, Order, OrderStatus
 from lab.types import Batch, Campaign, Candidate, Experiment
 
-__all__ = ["Deliver", "Supply", "free_wells", "in_stock"]
+__all__ = ["Deliver", "Supply", "delivery_problem", "free_wells", "in_stock"]
 
 Deliver = Callable[[Order, str, str], tuple[str, str]]
 """Puts what was ordered into a well of a twin's world (labware, well), and says in which it is: an order is delivered once,
@@ -47,6 +47,17 @@ def free_wells(bench: Bench, library: Sequence[str]) -> Iterator[tuple[str, str]
         for name, well in bench.labware[plate].wells.items():
             if well.volume_ul == 0.0 and not well.parts and not bench.why_barred(plate, name):
                 yield plate, name
+
+
+def delivery_problem(bench: Bench, plate: str, volume_ul: float, least_ul: float) -> str:
+    """Why a volume in a well of a library plate would be no stock, in a sentence; empty where it would."""
+    kind = bench.labware[plate].type
+    if not 0.0 < volume_ul <= kind.max_volume_ul:
+        return f"{volume_ul:g} ul is no volume for a well of {plate}."
+    if volume_ul - kind.dead_volume_ul < max(least_ul, 1e-6):
+        can_ul = max(0.0, volume_ul - kind.dead_volume_ul)
+        return f"Of {volume_ul:g} ul in a well of {plate} {can_ul:g} ul can be drawn; less than {least_ul:g} ul is no stock."
+    return ""
 
 
 class Supply:
@@ -138,7 +149,15 @@ class Supply:
             for order in self._store.orders(self._campaign.id)
             if order.experiment_id in ids and order.status is not OrderStatus.RECEIVED
         ]
-        if self._deliver is None or not orders:
+        if not orders:
+            gone = ", ".join(
+                dict.fromkeys(one.candidate.id for b in waiting for one in self.missing(b.experiments))
+            )
+            raise RunStopped(
+                f"What was ordered has come, and there is not enough left that may be used of {gone}; an experiment orders "
+                "once. Look at its wells: drywet inventory"
+            )
+        if self._deliver is None:
             names = ", ".join(order.candidate_id for order in orders[:8])
             more = f" and {len(orders) - 8} more" if len(orders) > 8 else ""
             raise RunStopped(

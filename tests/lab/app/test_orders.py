@@ -134,6 +134,18 @@ def test_a_campaign_whose_reference_is_not_in_stock_is_refused(tmp_path: Path) -
         prepare(file)
 
 
+@pytest.mark.parametrize(
+    ("volume", "sentence"),
+    [("0.5", "less than 1 ul is no stock"), ("100000", "100000 ul is no volume for a well of")],
+)
+def test_what_would_be_of_no_use_once_it_has_come_is_not_ordered(
+    tmp_path: Path, volume: str, sentence: str
+) -> None:
+    material = f"{{source: order, lead_time_s: 1 d, volume_ul: {volume}}}"
+    with pytest.raises(CampaignFileError, match=sentence):
+        prepare(some_in_stock(tmp_path, 12, material, budget=6, batch_size=3))
+
+
 class TestOnARealBench:
     """Where people place orders and unpack them: here people do everything."""
 
@@ -211,6 +223,21 @@ class TestOnARealBench:
         assert values["V7"] == pytest.approx(STRENGTH["V7"], rel=0.05)
         assert len(values) == 7
 
+    def test_what_came_and_was_barred_since_is_named_where_the_campaign_stops_again(
+        self, tmp_path: Path, stopped: Outcome
+    ) -> None:
+        with Store.open(tmp_path / "lab.db") as store:
+            for order in store.orders():
+                came = receive(store, order.id, barcode="L0001", who="Ada")
+                dropped = {(came.labware, came.well): "It was dropped."}
+                store.bar(came.bench_id, dropped, who="Ada", run_id="", lab_time_s=0.0)
+        with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+            (outcome,) = laboratory.resume()
+        assert outcome.status is CampaignStatus.STOPPED
+        assert "there is not enough left that may be used of " in outcome.sentence
+        assert "V6" in outcome.sentence
+        assert "V7" in outcome.sentence
+
     def test_another_plate_a_full_well_and_too_much_are_refused(
         self,
         tmp_path: Path,
@@ -223,6 +250,8 @@ class TestOnARealBench:
             (["--barcode", "P1"], "No library plate of paper_bench has the barcode 'P1'."),
             (["--barcode", "L0001", "--well", "A1"], "A1 of library is not free."),
             (["--barcode", "L0001", "--volume-ul", "900"], "900 ul is no volume for a well of library."),
+            (["--barcode", "L0001", "--volume-ul", "nan"], "nan ul is no volume for a well of library."),
+            (["--barcode", "L0001", "--volume-ul", "0.5"], "less than 1 ul is no stock."),
         ):
             assert self.drywet(tmp_path, monkeypatch, "receive", first.id, *words) == 2
             assert sentence in " ".join(capsys.readouterr().err.split())
