@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import sys
 import traceback
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def load_script(named: str) -> Script:
     """The protocol of ``FILE``, or of ``FILE:function`` where the file has several.
 
     Raises:
-        BadInput: no such file or function, or the file can't be imported; names the line where that is known.
+        BadInput: no such file or function, the file can't be imported, or it calls steps of its own that are never taken;
+            names the line where that is known.
     """
     path, function = split_name(named)
     try:
@@ -56,7 +58,9 @@ def load_script(named: str) -> Script:
             way_out=did_you_mean(path.name, near, what="In that folder are:") or "Check its name.",
             file=path,
         ) from error
-    return script_from_text(text, path, function)
+    script = script_from_text(text, path, function)
+    _refuse_untaken(text, path)
+    return script
 
 
 def script_from_text(text: str, path: Path | str, function: str = "") -> Script:
@@ -159,6 +163,42 @@ def _module(text: str, path: Path) -> types.ModuleType:
             line=_line_in(path, error),
         ) from error
     return module
+
+
+def _refuse_untaken(text: str, path: Path) -> None:
+    """Refuse a line that calls a function with steps and does not take them: it would do nothing, and nobody would notice.
+
+    Raises:
+        BadInput: names the line.
+    """
+    tree = ast.parse(text)
+    functions = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)]
+    steps = {
+        one: any(isinstance(part, ast.Yield | ast.YieldFrom) for part in _own_parts(one)) for one in functions
+    }
+    with_steps = {one.name for one in functions if steps[one]} - {
+        one.name for one in functions if not steps[one]
+    }
+    for line in ast.walk(tree):
+        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
+            called = line.value.func
+            if isinstance(called, ast.Name) and called.id in with_steps:
+                raise BadInput(
+                    f"{called.id}(...) does nothing here: its steps are not taken.",
+                    way_out=f"Write: yield from {called.id}(...)",
+                    file=path,
+                    line=line.lineno,
+                )
+
+
+def _own_parts(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """What stands in a function, less what stands in functions within it."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(part))
 
 
 def _line_in(path: Path, error: Exception) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BadInput, CampaignFileError
-from protocols.scripts import PlateMap, Wells, read_plate_map
+from protocols.scripts import PlateMap, Wells, load_script, read_plate_map
 from protocols.scripts.script import parameters_of
 from tests.protocols.script_files import script
 
@@ -173,3 +173,32 @@ class TestPlateMap:
     def test_that_is_not_there_is_refused(self, tmp_path: Path):
         with pytest.raises(BadInput, match="can't be read"):
             read_plate_map(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("call", ["yield from fill(bench, plate)", "fill(bench, plate)"])
+def test_steps_of_a_function_of_ones_own_are_refused_where_nobody_takes_them(
+    tmp_path: Path, call: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"""from protocols.scripts import Plate, protocol
+
+def fill(bench, plate):
+    yield from bench.transfer(5, "assay_buffer", plate["A1"])
+
+def told(bench):
+    def inner():
+        yield 1
+    bench.label
+
+@protocol
+def mine(bench, plate: Plate):
+    told(bench)
+    {call}
+    yield from bench.read_absorbance(plate, 450)
+""")
+    if call.startswith("yield"):
+        assert load_script(str(path)).name == "mine"
+        return
+    with pytest.raises(BadInput, match="its steps are not taken") as refused:
+        load_script(str(path))
+    assert refused.value.line == 14
