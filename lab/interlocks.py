@@ -7,7 +7,7 @@ a file that can't be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -69,7 +69,8 @@ class Interlock:
 
     Args:
         verbs: patterns of ``device.verb`` (``arm.*``).
-        when: field of the command -> values for which the rule holds; it holds for every command where this is empty.
+        when: field of the command -> values for which the rule holds, of a list those that are among it; it holds for every
+            command where this is empty.
         needs: all of it.
         because: why, for whoever is stopped by it.
     """
@@ -82,8 +83,18 @@ class Interlock:
     def concerns(self, device: str, verb: str, arguments: Mapping[str, JsonValue]) -> bool:
         """Whether a command of a device has to keep to it."""
         return any(fnmatchcase(f"{device}.{verb}", pattern) for pattern in self.verbs) and all(
-            any(_same(arguments.get(name), one) for one in values) for name, values in self.when.items()
+            any(_same(part, one) for part in _parts(arguments.get(name)) for one in values)
+            for name, values in self.when.items()
         )
+
+
+def _parts(value: JsonValue) -> Iterator[JsonValue]:
+    """A part of a command, or all that stands in it where it is a list (``wells``, ``targets``)."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _parts(one)
+    else:
+        yield value
 
 
 def _is_number(value: object) -> bool:

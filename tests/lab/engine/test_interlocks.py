@@ -137,3 +137,15 @@ def test_a_run_is_held_before_the_step_that_is_forbidden_and_goes_on_when_it_is_
         states.write_text("hood: closed\n")
         lane.carry_out(lab.store.next_stretch(lab.run.id), stamp_plan(lab.press, ["A1", "A2"]), {})
     assert lab.press.sent == ["A1", "A2"]
+
+
+def test_a_rule_for_a_value_holds_for_lists_with_that_value_among_them() -> None:
+    rule = Interlock(verbs=("handler.*",), when={"targets": ("assay_1",)}, needs=HOOD.needs, because="")
+    assert rule.concerns(
+        "handler", "distribute", {"targets": (("assay_1", "A1", 5.0), ("assay_2", "A1", 5.0))}
+    )
+    assert rule.concerns(
+        "handler", "distribute", {"targets": [["assay_2", "A1", 5.0], ["assay_1", "A1", 5.0]]}
+    )
+    assert not rule.concerns("handler", "distribute", {"targets": [["assay_2", "A1", 5.0]]})
+    assert not rule.concerns("handler", "distribute", {"targets": []})
