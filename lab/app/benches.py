@@ -276,6 +276,8 @@ def _open(
 def _check_interlocks(spec: WorkcellSpec, devices: Mapping[str, Any]) -> None:
     """See that every interlock speaks of verbs and signals that there are: one that never applies guards nothing.
 
+    Nor does one that looks at what is remembered of a command, in place of asking the instrument.
+
     Raises:
         CampaignFileError: one does not.
     """
@@ -290,7 +292,7 @@ def _check_interlocks(spec: WorkcellSpec, devices: Mapping[str, Any]) -> None:
         if isinstance(child, Verb)
     }
     signals = {
-        f"{role}.{name}"
+        f"{role}.{name}": child
         for role, device in devices.items()
         for name, child in device.children()
         if isinstance(child, SignalR)
@@ -308,6 +310,20 @@ def _check_interlocks(spec: WorkcellSpec, devices: Mapping[str, Any]) -> None:
         for need in rule.needs:
             if need.device and need.of not in signals:
                 raise spec.unknown_name(f"{field}.needs", "signal", need.of, sorted(signals))
+            if need.device and _is_remembered(spec, need.device, signals[need.of]):
+                asked = [
+                    name for name, one in signals.items() if not _is_remembered(spec, name.split(".")[0], one)
+                ]
+                raise spec.error(
+                    f"{field}.needs",
+                    f"{need.of} is what came of the last command; it does not show how the instrument is now.",
+                    f"Those that are asked are {', '.join(sorted(asked)) or 'none'}. Or name a state of the lab.",
+                )
+
+
+def _is_remembered(spec: WorkcellSpec, role: str, signal: Any) -> bool:
+    """Whether reading a signal of one of our devices asks nobody; what those of a user's own driver do, the user knows."""
+    return ":" not in spec.devices[role].driver and signal.source.startswith("soft://")
 
 
 def commands_of_devices(workcell: Workcell) -> dict[str, type[Command]]:

@@ -86,6 +86,15 @@ def test_a_rule_that_could_never_apply_is_refused_when_the_bench_is_built(
     assert wrong.value.reason == reason
 
 
+def test_a_need_of_what_is_remembered_and_not_asked_is_refused(tmp_path: Path) -> None:
+    section = RIGHT.replace("thermocycler.lid: open", "reader.gain: 100")
+    with pytest.raises(CampaignFileError, match="gain is what came of the last command") as refused:
+        sketch(load_workcell(bench_with(tmp_path, section)), ())
+    assert "interlocks[1].needs" in str(refused.value)
+    assert "thermocycler.lid" in refused.value.way_out
+    assert "reader.value" not in refused.value.way_out
+
+
 def test_states_are_text_truth_values_and_numbers(tmp_path: Path) -> None:
     path = tmp_path / "states.yaml"
     path.write_text("hood: closed\ngas: true\nstaff: 2\n")
