@@ -179,7 +179,7 @@ def make_resource(kind: LabwareType, name: str) -> Resource:
 def tip_of(kind: LabwareType) -> Any:
     """One of the tips of a kind of rack, as PyLabRobot knows it."""
     rack: Any = make_resource(kind, "a rack to look at")
-    return rack.get_item(0).make_tip()
+    return rack.get_item(0).get_tip()
 
 
 def _auto_sealing_pcr_lid(name: str) -> Resource:
@@ -208,12 +208,15 @@ _BY_THE_STANDARD = frozenset(
     {
         "opentrons_96_wellplate_200ul_pcr_full_skirt",
         "nest_1_reservoir_195ml",
+        "opentrons_96_filtertiprack_20ul",
+        "opentrons_96_filtertiprack_200ul",
+        "opentrons_96_tiprack_300ul",
         "opentrons_flex_96_filtertiprack_50ul",
         "opentrons_flex_96_filtertiprack_200ul",
         "opentrons_flex_96_filtertiprack_1000ul",
     }
 )
-"""What PyLabRobot has no definition of and :mod:`devices.sbs` makes."""
+"""What PyLabRobot has no definition of, or downloads when it is asked; :mod:`devices.sbs` makes it."""
 
 _OWN: Mapping[str, Callable[[str], Resource]] = MappingProxyType(
     {"auto_sealing_pcr_lid": _auto_sealing_pcr_lid, "quartz_96_wellplate_300ul": _quartz_plate}

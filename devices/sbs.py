@@ -41,11 +41,17 @@ def sbs_resource(kind: LabwareType, name: str) -> Resource:
         "size_y": WELL_MM,
     }
     if kind.kind == "tip_rack":
-        spots = create_ordered_items_2d(TipSpot, **grid, make_tip=lambda: _tip(kind))
+        spots = create_ordered_items_2d(TipSpot, **grid, make_tip=lambda name: _tip(kind, name))
         return TipRack(name, LENGTH_MM, WIDTH_MM, 99.0, ordered_items=spots, model=kind.name)
     wells = create_ordered_items_2d(Well, **grid, size_z=15.0, max_volume=kind.max_volume_ul)
     return Plate(name, LENGTH_MM, WIDTH_MM, 16.0, ordered_items=wells, model=kind.name)
 
 
-def _tip(kind: LabwareType) -> Tip:
-    return Tip(has_filter=True, total_tip_length=58.0, maximal_volume=kind.tip_volume_ul, fitting_depth=10.5)
+def _tip(kind: LabwareType, name: str) -> Tip:
+    return Tip(
+        name=name,
+        has_filter=True,
+        total_tip_length=58.0,
+        maximal_volume=kind.tip_volume_ul,
+        fitting_depth=10.5,
+    )

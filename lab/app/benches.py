@@ -268,7 +268,7 @@ def _open(
         clock=clock,
         store=store,
         commands=commands_of_devices(workcell),
-        interlocks=InterlockKeeper(spec.interlocks, spec.states, workcell.devices),
+        interlocks=InterlockKeeper(spec.interlocks, spec.states, workcell.devices, clock),
     )
     return OpenBench(session, world, used=used)
 

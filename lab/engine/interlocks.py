@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.clock import LabClock
 from lab.errors import BadInput
 from lab.files.lab_states import read_states
 from lab.interfaces import Command
@@ -28,12 +29,16 @@ class InterlockKeeper:
         rules: of the workcell file.
         states: the file in which the states of the lab are kept; None where the workcell has none.
         devices: role -> device, whose signals are read.
+        clock: of the bench; held while the file is read.
     """
 
-    def __init__(self, rules: Sequence[Interlock], states: Path | None, devices: Mapping[str, Any]) -> None:
+    def __init__(
+        self, rules: Sequence[Interlock], states: Path | None, devices: Mapping[str, Any], clock: LabClock
+    ) -> None:
         self._rules = tuple(rules)
         self._states = states
         self._devices = devices
+        self._clock = clock
 
     async def objections(self, device: str, command: Command) -> tuple[str, ...]:
         """Why a command must not be sent now, one sentence each; empty where nothing stands against it."""
@@ -42,9 +47,10 @@ class InterlockKeeper:
         if not rules:
             return ()
         states: Mapping[str, object] = {}
-        if self._states is not None and any(not need.device for rule in rules for need in rule.needs):
+        path = self._states
+        if path is not None and any(not need.device for rule in rules for need in rule.needs):
             try:
-                states = await asyncio.get_running_loop().run_in_executor(None, read_states, self._states)
+                states = await self._clock.outside("the states of the lab", lambda: read_states(path))
             except BadInput as unreadable:
                 return (
                     f"The states of the lab can't be read, which blocks everything that asks for one: {unreadable}",

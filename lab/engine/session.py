@@ -55,7 +55,7 @@ class BenchSession:
         self.clock = clock
         self.store = store
         self._commands = commands
-        self.interlocks = interlocks or InterlockKeeper((), None, {})
+        self.interlocks = interlocks or InterlockKeeper((), None, {}, clock)
         self._holder: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._expected: dict[str, list[Command]] = {}

@@ -49,7 +49,7 @@ def test_a_larger_volume_in_the_same_tip_is_never_relatively_worse(tip: int, sha
     assert large.cv_fraction <= small.cv_fraction * (1.0 + 1e-12)
 
 
-@pytest.mark.parametrize(("volume", "tip"), [(0.0, 50), (-1.0, 50), (51.0, 50), (10.0, 20)])
+@pytest.mark.parametrize(("volume", "tip"), [(0.0, 50), (-1.0, 50), (51.0, 50), (10.0, 25)])
 def test_what_does_not_fit_the_tip_is_refused(volume: float, tip: int) -> None:
     with pytest.raises(ValueError, match="tip"):
         pipetting_limits(volume_ul=volume, tip_volume_ul=tip)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab.cli import main
+from lab.cli import main, options
 from lab.files import write_new_campaign
 
 
@@ -36,8 +36,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, with no setting from outside."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DRYWET_STORE", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
+    set_width(monkeypatch, 100)
     return tmp_path
+
+
+def set_width(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """As wide as a test expects, whatever width the terminal had when this process wrote to it first."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for console in (options.out, options.err):
+        monkeypatch.setattr(console, "_width", columns)
 
 
 @pytest.fixture

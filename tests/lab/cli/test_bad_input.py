@@ -114,7 +114,9 @@ def test_more_batches_than_there_are_plates_for_are_refused_before_the_first(
 
 
 def test_a_file_that_is_not_there_is_refused_with_the_likeliest_one(drywet: Drywet, campaign: Path):
-    refused(drywet("run", "haet.yaml"), "haet.yaml", "There is no such campaign file.", "heat.yaml")
+    refused(
+        drywet("run", "haet.yaml"), "haet.yaml", "There is no such campaign or workcell file.", "heat.yaml"
+    )
 
 
 def test_one_wrong_file_keeps_the_right_one_from_starting(drywet: Drywet, campaign: Path):
@@ -243,5 +245,7 @@ def test_the_installed_command_ends_with_the_same_code_and_words(folder: Path):
         [sys.executable, "-m", "lab.cli", "run", "nothing.yaml"], capture_output=True, text=True, check=False
     )
     refused(
-        Answer(done.returncode, done.stdout, done.stderr), "nothing.yaml", "There is no such campaign file."
+        Answer(done.returncode, done.stdout, done.stderr),
+        "nothing.yaml",
+        "There is no such campaign or workcell file.",
     )

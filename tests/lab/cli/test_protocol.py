@@ -25,7 +25,7 @@ from lab.store import Store
 from lab.types import CampaignStatus, JsonValue
 from protocols.scripts import script as scripts
 from tests.campaign_files import REPOSITORY, write_campaign
-from tests.lab.cli.conftest import Answer, Drywet, change
+from tests.lab.cli.conftest import Answer, Drywet, change, set_width
 
 DILUTION = '''
 from itertools import pairwise
@@ -228,7 +228,7 @@ def command(*arguments: str) -> Answer:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["drywet", *arguments])
-        patch.setenv("COLUMNS", "100")
+        set_width(patch, 100)
         with pytest.raises(SystemExit) as ended:
             main()
     return Answer(code=int(ended.value.code or 0), out=out.getvalue(), err=err.getvalue())

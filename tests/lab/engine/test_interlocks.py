@@ -60,7 +60,7 @@ def lab(tmp_path: Path) -> Iterator[SmallLab]:
 def objections(
     lab: SmallLab, rule: Interlock, *, shows: object = "open", states: Path | None = None
 ) -> tuple[str, ...]:
-    keeper = InterlockKeeper([rule], states, {"press": Lidded(Shown(shows))})
+    keeper = InterlockKeeper([rule], states, {"press": Lidded(Shown(shows))}, lab.clock)
     return lab.clock.run(keeper.objections("press", Stamp(well="A2")))
 
 
@@ -105,7 +105,7 @@ def test_a_state_of_the_lab_that_is_otherwise_or_unreadable_forbids_it(
 
 
 def test_a_rule_holds_only_for_the_commands_that_it_names(lab: SmallLab) -> None:
-    keeper = InterlockKeeper([HOOD], None, {})
+    keeper = InterlockKeeper([HOOD], None, {}, lab.clock)
     assert lab.clock.run(keeper.objections("press", Stamp(well="A1"))) == ()
     assert lab.clock.run(keeper.objections("other", Stamp(well="A2"))) == ()
 
@@ -128,7 +128,7 @@ def test_a_run_is_held_before_the_step_that_is_forbidden_and_goes_on_when_it_is_
     states = tmp_path / "states.yaml"
     states.write_text("hood: open\n")
     session = lab.session()
-    session.interlocks = InterlockKeeper([HOOD], states, session.workcell.devices)
+    session.interlocks = InterlockKeeper([HOOD], states, session.workcell.devices, lab.clock)
     with Lane(session, lab.campaign, lambda event: None) as lane:
         with pytest.raises(RunHeld, match=r"Nothing was sent\. press may stamp only while hood is closed"):
             lane.carry_out(lab.run, stamp_plan(lab.press, ["A1", "A2"]), {})
