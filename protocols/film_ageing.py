@@ -339,13 +339,7 @@ def analyse(
             max_haze=parameters.max_haze,
             max_misfit=parameters.max_misfit,
             min_colour=parameters.min_colour,
-            ratio=Thresholds(
-                outlier_sd=parameters.outlier_sd,
-                max_cv=parameters.max_cv,
-                min_z_prime=parameters.min_z_prime,
-                min_signal=parameters.min_signal,
-                max_blank_shift=parameters.max_blank_shift,
-            ),
+            ratio=Thresholds.of(parameters),
         ),
         barred=record.barred,
     )

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class Thresholds:
     min_z_prime: float
     min_signal: float
     max_blank_shift: float
+
+    @classmethod
+    def of(cls, parameters: Any) -> Thresholds:
+        """Those of a protocol whose parameters have these names."""
+        return cls(**{one.name: getattr(parameters, one.name) for one in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

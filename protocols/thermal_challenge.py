@@ -316,13 +316,7 @@ def analyse(
         labware=labware,
         uses=record.layout.wells,
         readings=readings,
-        thresholds=Thresholds(
-            outlier_sd=parameters.outlier_sd,
-            max_cv=parameters.max_cv,
-            min_z_prime=parameters.min_z_prime,
-            min_signal=parameters.min_signal,
-            max_blank_shift=parameters.max_blank_shift,
-        ),
+        thresholds=Thresholds.of(parameters),
         barred=record.barred,
     )
     observations = []
