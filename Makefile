@@ -1,8 +1,10 @@
 # make demo    set up, then run a campaign of 96 experiments on the twin and write its report
+# make demo-console  set up, then start the lab service, the web console and a campaign on the twin, until Ctrl-C
 # make test    set up all the tests need, then lint and test
 # make lint    the fast checks alone
 # make crash   kill a controller at 300 points (SEEDS=300), JOBS=2 at a time, and see that nothing is lost and nothing done twice
 # make faults  every fault that an instrument of the twin can have, three cases each; SEEDS and JOBS change that
+# make driver-faults  what goes wrong on the wire of each driver and in its instrument, and what the driver makes of it (SEEDS=20)
 # make peers   an environment for each peer that planners are compared with, under .venv-peers; several GB
 # make sila2   how the SiLA 2 interoperability suite grades our client
 # make planning  planners against peers on the development sets (SEEDS=10, JOBS=1); goes on where it stopped
@@ -24,7 +26,7 @@ DEMO   := build/demo
 PYTEST_ARGS ?= --numprocesses logical --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crash faults soak sila2 peers planning system lock clean opentrons-env allotropy-env
+.PHONY: help demo demo-console test lint crash faults driver-faults soak sila2 peers planning system lock clean opentrons-env allotropy-env
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -34,6 +36,10 @@ demo: $(VENV)/.installed-base
 	@$(BIN)/drywet run campaigns/thermostable_protein_g.yaml --store $(DEMO)/drywet.db --report $(DEMO)/report.html
 	@echo
 	@echo "The report is one file; open it in a browser: $(CURDIR)/$(DEMO)/report.html"
+
+demo-console: $(VENV)/.installed-console
+	@rm -rf build/demo-console
+	@$(BIN)/python -m ui.showcase build/demo-console
 
 test: $(VENV)/.installed-all .venv-opentrons/.installed .venv-allotropy/.installed system lint
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -46,6 +52,9 @@ lint: $(VENV)/.installed-all
 
 faults: $(VENV)/.installed-all
 	@$(BIN)/python -m tests.faults.campaign --keep --seeds $(or $(SEEDS),3) --jobs $(or $(JOBS),2)
+
+driver-faults: $(VENV)/.installed-all
+	@$(BIN)/python -m benchmarks.driver_faults --keep --seeds $(or $(SEEDS),20)
 
 soak: $(VENV)/.installed-all
 	@$(BIN)/python -m benchmarks.soak --keep
@@ -111,11 +120,16 @@ $(VENV)/.installed-base: $(VENV)/.made pyproject.toml constraints.txt requiremen
 	@$(INSTALL) --no-deps --requirement requirements-data.txt
 	@touch $@
 
+$(VENV)/.installed-console: $(VENV)/.installed-base
+	@echo "Installing what the lab service and its console need into $(VENV)."
+	@$(INSTALL) --constraint constraints.txt --editable '.[service,console]'
+	@touch $@
+
 # torch comes first, on its own and in the version of the lock, so that a machine that offers a CPU build gets that one.
 $(VENV)/.installed-all: $(VENV)/.installed-base requirements-models.txt requirements-gpl.txt
 	@echo "Installing what the tests need into $(VENV), PyTorch among it; the first time this takes several minutes."
 	@$(INSTALL) --constraint constraints.txt "$$(grep '^torch==' constraints.txt)"
-	@$(INSTALL) --constraint constraints.txt --editable '.[planning,materials,excel,opentrons,buses,epics,postgres,console,dev]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[planning,materials,excel,opentrons,buses,epics,postgres,service,console,dev]'
 	@$(INSTALL) --no-deps --requirement requirements-models.txt --requirement requirements-gpl.txt
 	@touch $@
 

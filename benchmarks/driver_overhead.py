@@ -23,9 +23,10 @@ from devices.declarative import LineDevice
 from devices.furnace.eurotherm import Eurotherm3216, Register, long_at
 from devices.modbus import ModbusTcp, read_registers
 from devices.spectrometer.aq6370 import AQ6370
+from devices.streams import Tcp
 from devices.syringe_pump.ne1000 import NE1000, Syringe
 from devices.syringe_pump.safe_mode import packet
-from devices.transport import InProcess, LineInstrument, Tcp, Transport
+from devices.transport import InProcess, LineInstrument, Transport
 from devices.visa import Visa
 from digital_twin.instruments.aq6370 import AQ6370Twin
 from digital_twin.instruments.eurotherm import EurothermTwin

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from devices.transport import Framing, Serial, Tcp, Transport
+from devices.streams import Serial, Tcp
+from devices.transport import Framing, Transport
 from lab.errors import BadInput
 
 __all__ = ["open_transport"]

@@ -13,15 +13,13 @@ journaled.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import inspect
 import logging
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 from bluesky.protocols import Reading
 from event_model import DataKey
@@ -41,16 +39,14 @@ from ophyd_async.core import (
     soft_signal_r_and_setter,
 )
 
-from devices.fence import Fence, check_lease
+from devices.fence import Fence
 from devices.identity import Identity, say_if_untried
-from devices.transport import Framing, Transport
+from devices.link import REPLY_S, Dialect, Link, Query, measured, parsed
+from devices.transport import Transport
 from devices.verb import faults_of
 from lab.errors import DeviceFault, NonsenseReply
 
-__all__ = ["MONITOR_S", "PATIENCE_S", "REPLY_S", "Dialect", "LineDevice", "Link", "Query"]
-
-REPLY_S = 5.0
-"""Lab time an instrument may take over what it answers at once."""
+__all__ = ["MONITOR_S", "PATIENCE_S", "REPLY_S", "Dialect", "LineDevice", "Link", "Query", "measured"]
 
 MONITOR_S = 5.0
 """Lab time between two readings of a signal that somebody subscribed to."""
@@ -62,116 +58,6 @@ PROGRESS = 0.02
 """Share of what is left that must be gone to count as progress; less is noise of a sensor."""
 
 log = logging.getLogger(__name__)
-
-
-class Dialect(Protocol):
-    """How one vendor's lines are to be understood."""
-
-    framing: Framing
-
-    def payload(self, request: str, reply: str) -> str:
-        """What a reply says, without echo, status and acknowledgement.
-
-        Raises:
-            InstrumentError: the instrument says that something is wrong.
-            NonsenseReply: this is no reply to that request.
-        """
-        ...
-
-    def pick(self, payload: str, name: str) -> str:
-        """One named value out of a reply that holds several.
-
-        Raises:
-            NonsenseReply: it is not there.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What a signal asks, and where its value stands in the answer.
-
-    Args:
-        request: the line to send.
-        field: name of the value in the reply; empty when the reply is the value.
-        units: as in the documents (``C``).
-        words: the instrument's code -> the word this project uses; a code that is not there is nonsense.
-    """
-
-    request: str
-    field: str = ""
-    units: str = ""
-    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-class Link:
-    """A transport and its dialect: requests in, what the replies say out."""
-
-    def __init__(self, transport: Transport, dialect: Dialect) -> None:
-        self._transport = transport
-        self._dialect = dialect
-        self._asked: dict[str, asyncio.Task[str]] = {}
-
-    @property
-    def where(self) -> str:
-        """For messages and for the source of readings."""
-        return self._transport.where
-
-    async def open(self) -> None:
-        """Connect.
-
-        Raises:
-            ConnectionLost: nobody is there.
-        """
-        await self._transport.open()
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._transport.close()
-
-    async def ask(self, request: str, *, timeout_s: float = REPLY_S) -> str:
-        """Send a request and say what the reply says.
-
-        Raises:
-            StaleLease: of a command whose lease has run out; nothing was sent.
-            DeviceFault: any of the tree; see :class:`Transport` and :class:`Dialect`.
-        """
-        check_lease()
-        reply = await self._transport.exchange(request, timeout_s=timeout_s)
-        return self._dialect.payload(request, reply)
-
-    async def read(self, query: Query) -> str:
-        """The text of one value. Readers of the same request at the same time share one exchange."""
-        task = self._asked.get(query.request)
-        if task is None:
-            task = asyncio.ensure_future(self.ask(query.request))
-            self._asked[query.request] = task
-            task.add_done_callback(lambda done: self._answered(query.request, done))
-        payload = await asyncio.shield(task)
-        text = self._dialect.pick(payload, query.field) if query.field else payload
-        if query.words:
-            if text not in query.words:
-                raise NonsenseReply(f"{self.where}: {query.request} has no meaning for {text!r}.")
-            return query.words[text]
-        return text
-
-    def _answered(self, request: str, task: asyncio.Task[str]) -> None:
-        del self._asked[request]
-        if not task.cancelled():
-            task.exception()
-
-
-def _parsed(datatype: type[Any], text: str, source: str) -> Any:
-    """The value of a text, or a fault that says what came."""
-    try:
-        if datatype is bool:
-            return {"0": False, "1": True, "-1": True}[text]
-        value = datatype(text)
-    except (ValueError, KeyError) as bad:
-        raise NonsenseReply(f"{source}: {text!r} is no {datatype.__name__}.") from bad
-    if isinstance(value, float) and not math.isfinite(value):
-        raise NonsenseReply(f"{source}: {text!r} is no measured number.")
-    return value
 
 
 class LineBackend(SignalBackend[Any]):
@@ -213,7 +99,11 @@ class LineBackend(SignalBackend[Any]):
         assert self.datatype is not None
         with faults_of(self._device.name):
             text = await self._link.read(self.query)
-            return _parsed(self.datatype, text, self.source("", True))
+            try:
+                return parsed(self.datatype, text, self.source("", True))
+            except NonsenseReply:
+                await self._link.doubt()
+                raise
 
     async def get_reading(self) -> Reading[Any]:
         """The value now."""
@@ -334,7 +224,11 @@ class LineDevice(StandardReadable):
             DeviceFault: it does not say.
         """
         with faults_of(self.name):
-            identity = await self._introduce()
+            try:
+                identity = await self._introduce()
+            except NonsenseReply:
+                await self._link.doubt()
+                raise
         self._set_origin(str(identity.origin))
         self._set_serial_number(identity.serial)
         say_if_untried(self.name, identity, met_hardware=self.met_hardware)
@@ -395,6 +289,8 @@ class LineDevice(StandardReadable):
 
     async def _safe_after(self, failure: BaseException) -> None:
         """Reach the safe state because a command failed; keep what it showed before, and both errors if that fails."""
+        if isinstance(failure, NonsenseReply):
+            await self._link.doubt()
         try:
             await self.look()
         except DeviceFault as unseen:

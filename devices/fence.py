@@ -14,7 +14,7 @@ from lab.errors import StaleLease
 from lab.interfaces import Marker
 from lab.types import JsonValue
 
-__all__ = ["Engagement", "Fence", "check_lease", "engaged", "mark"]
+__all__ = ["Engagement", "Fence", "check_lease", "engaged", "mark", "step_under_way"]
 
 
 class Fence:
@@ -53,12 +53,14 @@ class Engagement:
     """What a command under way works under.
 
     Attributes:
+        step: key of its step in the journal, the same for each try of it; empty in a script at a bench.
         marked: whether a part of it was marked, and so may have been done.
     """
 
     token: int
     fence: Fence
     marker: Marker
+    step: str = ""
     marked: bool = False
 
 
@@ -75,6 +77,12 @@ def check_lease() -> None:
     engagement = engaged.get()
     if engagement is not None:
         engagement.fence.check(engagement.token)
+
+
+def step_under_way() -> str:
+    """Key of the step in the journal that this task carries out; empty where it is none of a run."""
+    engagement = engaged.get()
+    return "" if engagement is None else engagement.step
 
 
 async def mark(name: str, **details: JsonValue) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass
 
+from lab.errors import NonsenseReply
 from lab.types import JsonValue, Origin
 
 __all__ = ["TWIN_SERIAL", "Identity", "origin_of", "say_if_untried"]
@@ -16,7 +17,13 @@ TWIN_SERIAL = "TWIN"
 
 
 def origin_of(serial: str) -> Origin:
-    """Origin of what an instrument with this serial number reads."""
+    """Origin of what an instrument with this serial number reads.
+
+    Raises:
+        NonsenseReply: no instrument has such a serial number.
+    """
+    if not serial.isascii() or not serial.isprintable():
+        raise NonsenseReply(f"{serial[:40]!r} is no serial number.")
     return Origin.TWIN if serial.startswith(TWIN_SERIAL) else Origin.REAL
 
 

@@ -37,7 +37,11 @@ __all__ = ["USB_MODULE", "MachineDevice", "MachineDriver", "Progress", "require_
 USB_MODULE = "usb"
 """What PyLabRobot talks to USB machines with."""
 
-_PACKAGES = {USB_MODULE: "pylabrobot[usb]", "pylibftdi": "pylabrobot[ftdi]"}
+_PACKAGES = {
+    USB_MODULE: "pylabrobot[usb]",
+    "pylibftdi": "pylabrobot[ftdi]",
+    "hid": "pylabrobot[hid]",
+}
 
 
 def require_module(module: str) -> None:
@@ -154,8 +158,8 @@ class MachineDevice(StandardReadable):
         for module in self._machine_driver.needs:
             require_module(module)
         with self.as_faults():
-            if again and self._machine.setup_finished:
-                await self._machine.stop()
+            if again:
+                await self._give_up()
             if not self._machine.setup_finished:
                 await self._machine.setup()
                 await self._after_setup()
@@ -177,8 +181,16 @@ class MachineDevice(StandardReadable):
     async def disconnect(self) -> None:
         """Give the connection up; harmless when there is none."""
         with self.as_faults():
-            if self._machine.setup_finished:
-                await self._machine.stop()
+            await self._give_up()
+
+    async def _give_up(self) -> None:
+        if not self._machine.setup_finished:
+            return
+        try:
+            await self._machine.stop()
+        except ValueError:
+            # PyLabRobot's word for a port that is shut already, as after a cable was pulled.
+            self._machine._setup_finished = False
 
     async def look(self) -> None:
         """Keep what the machine shows right after a crash, before :meth:`safe` changes it, for ``reconcile``.

@@ -143,7 +143,7 @@ class ServiceDialect:
             raise NonsenseReply(f"{payload[:80]!r} is no {name}.")
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NonsenseReply(f"{payload[:80]!r} holds no value.") from error
         if isinstance(value, bool):
             return str(int(value))

@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from devices.services import OK, ServiceDialect, ServiceRequest, ServiceTransport, bad, given
@@ -22,7 +26,9 @@ from lab.errors import BadInput, InstrumentError, MissingData, NonsenseReply, Te
 if TYPE_CHECKING:
     from sila2.client import SilaClient
 
-__all__ = ["DIALECT", "KELVIN", "Sila", "SilaDialect"]
+__all__ = ["DIALECT", "KELVIN", "Sila", "SilaDialect", "load_sila2"]
+
+_loading = threading.Lock()
 
 KELVIN = "Kelvin"
 """In place of ``Real``: a temperature in kelvin, as all of SiLA's are, that is wanted in degrees Celsius."""
@@ -33,6 +39,43 @@ _ADDRESS = re.compile(r"sila:([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
 
 FAILED = "finishedWithError"
 """Of an execution: it is over, and did not do it."""
+
+
+def load_sila2() -> None:
+    """Import the package sila2, from whatever thread and whatever else the program has imported.
+
+    The package brings ``SiLAFramework_pb2`` ready made and makes it anew when it is imported. The two differ in the order of
+    their messages (0.14), which protobuf refuses once ``google.protobuf.descriptor_pb2`` is there, as it is with Streamlit.
+    So the one that it would make is put in the place of the other beforehand.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    import sila2
+
+    name = "sila2.framework.pb2.SiLAFramework_pb2"
+    with _loading:
+        if name in sys.modules:
+            return
+        from grpc_tools import protoc
+
+        proto = Path(sila2.resource_dir) / "proto"
+        with TemporaryDirectory() as folder:
+            words = [
+                "protoc",
+                f"--proto_path={proto}",
+                f"--python_out={folder}",
+                str(proto / "SiLAFramework.proto"),
+            ]
+            if protoc.main(words) != 0:
+                raise ImportError("The package sila2 can't compile its own protocol.")
+            spec = spec_from_file_location(name, Path(folder) / "SiLAFramework_pb2.py")
+            assert spec is not None, "a file of Python can be imported"
+            assert spec.loader is not None, "a file of Python can be imported"
+            module = module_from_spec(spec)
+            spec.loader.exec_module(module)
+        sys.modules[name] = module
+        import sila2.server
 
 
 class SilaDialect(ServiceDialect):
@@ -96,6 +139,7 @@ class Sila(ServiceTransport):
 
     async def _connect(self) -> None:
         try:
+            load_sila2()
             from sila2.client import SilaClient
             from sila2.framework import SilaConnectionError
         except ImportError as missing:

@@ -1,5 +1,4 @@
-"""How one line gets to an instrument and its answer back: over TCP, over a serial line, or straight into a
-twin's model.
+"""How one line gets to an instrument and its answer back: over bytes (:mod:`devices.streams`), or into a twin's model.
 
 A transport carries strings and knows nothing of what they mean. Every failure it can have is one of two
 faults: :class:`CommandTimeout` (no answer in time) and :class:`ConnectionLost` (no wire). After a timeout the
@@ -10,17 +9,20 @@ opened anew.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from lab.errors import CommandTimeout, ConnectionLost, DeviceFault, NonsenseReply
+from lab.errors import CommandTimeout, ConnectionLost
 
-__all__ = ["LONGEST_LINE", "Framing", "InProcess", "LineInstrument", "Serial", "Tcp", "Transport"]
+__all__ = [
+    "LONGEST_LINE",
+    "Framing",
+    "InProcess",
+    "LineInstrument",
+    "Renewable",
+    "Transport",
+]
 
-log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 10.0
 LONGEST_LINE = 64 * 1024
@@ -36,12 +38,15 @@ class Framing:
         reply_end: what ends each reply.
         baud: of the serial line; no meaning on others.
         greeting: what is said over each new TCP connection and what must come back, as a login; others have none.
+        settle_s: how long to listen on after each reply, where a reply does not say what it is a reply to. A second one that
+            comes by then shows that the first was another's.
     """
 
     request_end: str = "\n"
     reply_end: str = "\n"
     baud: int = 9600
     greeting: tuple[tuple[str, str], ...] = ()
+    settle_s: float = 0.0
 
     def pack_request(self, request: str) -> bytes:
         """What is written for a request."""
@@ -112,6 +117,15 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """A transport on which replies can get out of step with requests."""
+
+    async def renew(self) -> None:
+        """Get in step again before the next request: what was read last is no reply to what was asked."""
+        ...
+
+
 class InProcess:
     """A model in this process. The exchange costs no wall time beyond the model's own.
 
@@ -171,232 +185,3 @@ def _retrieve(task: asyncio.Task[str]) -> None:
     """Look at an answer that may be unwanted by now, so that asyncio does not report it as forgotten."""
     if not task.cancelled():
         task.exception()
-
-
-class _Stream(ABC):
-    """What TCP and serial lines share: turns, framing, timeouts, and the fresh start after a timeout."""
-
-    def __init__(self, framing: Framing) -> None:
-        self._framing = framing
-        self._turn = asyncio.Lock()
-        self._wanted = False
-
-    @property
-    @abstractmethod
-    def where(self) -> str: ...
-
-    @abstractmethod
-    def _connected(self) -> bool: ...
-
-    @abstractmethod
-    async def _connect(self) -> None: ...
-
-    @abstractmethod
-    async def _drop(self) -> None: ...
-
-    @abstractmethod
-    async def _write(self, data: bytes) -> None: ...
-
-    @abstractmethod
-    def _stream(self) -> asyncio.StreamReader:
-        """What has come in and was not read yet."""
-
-    async def open(self) -> None:
-        """Make the connection."""
-        async with self._turn:
-            await self._reach()
-            self._wanted = True
-
-    async def close(self) -> None:
-        """Give the connection up."""
-        self._wanted = False
-        await self._drop()
-
-    async def _reach(self) -> None:
-        if self._connected():
-            return
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await self._connect()
-                await self._greet()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as reason:
-            await self._drop()
-            raise ConnectionLost(f"{self.where}: cannot connect ({reason!r}).") from reason
-        except DeviceFault:
-            await self._drop()
-            raise
-
-    async def _greet(self) -> None:  # noqa: B027  (a line that is only plugged in needs no login)
-        """Log in where the protocol asks for it."""
-
-    async def exchange(self, request: str, *, timeout_s: float) -> str:
-        """Send one line and wait for the reply."""
-        async with self._turn:
-            if not self._wanted:
-                raise ConnectionLost(f"{self.where}: not connected.")
-            await self._reach()
-            await self._discard()
-            whole = False
-            try:
-                async with asyncio.timeout(timeout_s):
-                    reply = await self._talk(request)
-                whole = True
-                return reply
-            except TimeoutError as late:
-                raise CommandTimeout(
-                    f"{self.where}: no answer to {request!r} within {timeout_s:g} s."
-                ) from late
-            except (OSError, asyncio.IncompleteReadError) as gone:
-                raise ConnectionLost(
-                    f"{self.where}: the connection ended during {request!r} ({gone})."
-                ) from gone
-            finally:
-                if not whole:
-                    await self._drop()
-
-    async def _discard(self) -> None:
-        """Throw away what came unasked, so that a reply that came twice is never taken for the next one.
-
-        Where the other side has hung up meanwhile, it is called anew: nothing was sent yet.
-        """
-        while True:
-            try:
-                async with asyncio.timeout(0.0):
-                    unasked = await self._stream().read(LONGEST_LINE)
-            except TimeoutError:
-                return
-            except OSError:
-                unasked = b""
-            if not unasked:
-                await self._drop()
-                await self._reach()
-                return
-            log.warning("%s: %d bytes came unasked and were thrown away.", self.where, len(unasked))
-
-    async def _talk(self, request: str) -> str:
-        await self._write(self._framing.pack_request(request))
-        try:
-            raw = await self._framing.read_reply(self._stream())
-        except asyncio.LimitOverrunError as endless:
-            raise NonsenseReply(
-                f"{self.where}: the answer to {request!r} has no end ({endless.consumed} bytes so far)."
-            ) from endless
-        try:
-            return raw.decode("ascii")
-        except UnicodeDecodeError as bad:
-            raise NonsenseReply(f"{self.where}: the answer to {request!r} is no text: {raw[:40]!r}.") from bad
-
-
-class Tcp(_Stream):
-    """A TCP connection.
-
-    Args:
-        host, port: of the instrument.
-        framing: of its protocol.
-    """
-
-    def __init__(self, host: str, port: int, *, framing: Framing) -> None:
-        super().__init__(framing)
-        self._host = host
-        self._port = port
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        return f"tcp {self._host}:{self._port}"
-
-    def _connected(self) -> bool:
-        return self._writer is not None and not self._writer.is_closing()
-
-    async def _connect(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(self._host, self._port, limit=LONGEST_LINE)
-
-    async def _drop(self) -> None:
-        writer, self._writer, self._reader = self._writer, None, None
-        if writer is not None:
-            writer.transport.abort()
-            # The other side may be gone already; that is what is wanted here.
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-    async def _greet(self) -> None:
-        for said, expected in self._framing.greeting:
-            if (answer := await self._talk(said)).lower() != expected.lower():
-                raise ConnectionLost(f"{self.where}: it answers {said!r} with {answer[:40]!r}.")
-
-    async def _write(self, data: bytes) -> None:
-        assert self._writer is not None
-        self._writer.write(data)
-        await self._writer.drain()
-
-    def _stream(self) -> asyncio.StreamReader:
-        assert self._reader is not None
-        return self._reader
-
-
-class Serial(_Stream):
-    """A serial line of a POSIX machine, read by the loop itself (8 data bits, no parity, 1 stop bit).
-
-    Args:
-        path: of the port (``/dev/ttyUSB0``); stable names are under ``/dev/serial/by-id``.
-        framing: of the protocol, with the line's speed.
-    """
-
-    def __init__(self, path: str, *, framing: Framing) -> None:
-        super().__init__(framing)
-        self._path = path
-        self._line: Any = None
-        self._incoming: asyncio.StreamReader | None = None
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        return f"serial {self._path}"
-
-    def _connected(self) -> bool:
-        return self._line is not None
-
-    async def _connect(self) -> None:
-        import serial
-
-        self._line = serial.Serial(self._path, baudrate=self._framing.baud, timeout=0, exclusive=True)
-        self._line.reset_input_buffer()
-        self._incoming = asyncio.StreamReader(limit=LONGEST_LINE)
-        asyncio.get_running_loop().add_reader(self._line.fileno(), self._take)
-
-    def _take(self) -> None:
-        """Bytes have come in, or the port went away."""
-        assert self._incoming is not None
-        try:
-            data = os.read(self._line.fileno(), 4096)
-        except BlockingIOError:
-            return
-        except OSError as gone:
-            asyncio.get_running_loop().remove_reader(self._line.fileno())
-            self._incoming.set_exception(gone)
-            return
-        if data:
-            self._incoming.feed_data(data)
-        else:
-            asyncio.get_running_loop().remove_reader(self._line.fileno())
-            self._incoming.feed_eof()
-
-    async def _drop(self) -> None:
-        line, self._line, self._incoming = self._line, None, None
-        if line is not None:
-            asyncio.get_running_loop().remove_reader(line.fileno())
-            line.close()
-
-    async def _write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            try:
-                left = left[os.write(self._line.fileno(), left) :]
-            except BlockingIOError:
-                # The port's buffer is full; at 9600 baud 10 ms empty about ten bytes of it.
-                await asyncio.sleep(0.01)
-
-    def _stream(self) -> asyncio.StreamReader:
-        assert self._incoming is not None
-        return self._incoming

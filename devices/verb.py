@@ -118,6 +118,7 @@ class Verb(Device, Generic[C]):
             command.
         reconcile: says what came of a command that was sent and not seen to end, given its marks. None: nobody can tell.
         remark: what was not as it should be about a result.
+        close: takes back what is still asked for because of a step that is over, given its marks and why. None: nothing is.
         watchdog_factor: see :data:`WATCHDOG_FACTOR`.
         watchdog_floor_s: see :data:`WATCHDOG_FLOOR_S`.
     """
@@ -133,6 +134,7 @@ class Verb(Device, Generic[C]):
         restore: Callable[[JsonValue], Awaitable[None]] | None = None,
         reconcile: Callable[[C, Sequence[Mark]], Awaitable[Reconciliation]] | None = None,
         remark: Callable[[JsonValue], DeviceFault | None] | None = None,
+        close: Callable[[Sequence[Mark], str], Awaitable[None]] | None = None,
         watchdog_factor: float = WATCHDOG_FACTOR,
         watchdog_floor_s: float = WATCHDOG_FLOOR_S,
     ) -> None:
@@ -143,7 +145,8 @@ class Verb(Device, Generic[C]):
         self._restore = restore
         self._reconcile = reconcile
         self._remark = remark
-        self._terms: tuple[int, float, Marker] | None = None
+        self._close = close
+        self._terms: tuple[int, float, Marker, str] | None = None
         self._under_way: AsyncStatus[None] | None = None
         self._broken_off = ""
         self._watchdog_factor = watchdog_factor
@@ -169,12 +172,13 @@ class Verb(Device, Generic[C]):
         """Limits of the device that concern this verb's commands."""
         return dict(self._limits)
 
-    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
-        """Under which lease, within which lab time and with which marks the command that is set next is carried out.
+    def engage(self, *, token: int, limit_s: float, mark: Marker, step: str = "") -> None:
+        """Under which lease, within which lab time, with which marks and as which step the command that is set next is
+        carried out.
 
         Without it, as in a script at a bench, a command works under no lease and marks nothing.
         """
-        self._terms = (token, limit_s, mark)
+        self._terms = (token, limit_s, mark, step)
         self._broken_off = ""
 
     def break_off(self, reason: str) -> AsyncStatus[None] | None:
@@ -256,6 +260,16 @@ class Verb(Device, Generic[C]):
             await self._restore(result)
         self._result = result
 
+    async def close(self, command: C, marks: Sequence[Mark], why: str) -> None:
+        """A step is over: what is still asked for because of it is taken back.
+
+        Raises:
+            DeviceFault: it can't be now.
+        """
+        if self._close is not None:
+            with faults_of(self.device):
+                await self._close(marks, why)
+
     async def check_value(self, value: C) -> None:
         """Bluesky's check before a plan runs.
 
@@ -305,7 +319,7 @@ class Verb(Device, Generic[C]):
             if terms is not None:
                 fence: Fence = cast(Any, self._owner).fence
                 fence.admit(terms[0])
-                engagement = Engagement(terms[0], fence, terms[2])
+                engagement = Engagement(terms[0], fence, terms[2], terms[3])
                 engaged.set(engagement)
             self._refuse(command)
             if self._mock is not None:

@@ -321,16 +321,24 @@ class Faults:
 def repertoires() -> dict[str, Repertoire]:
     """Name of a driver, as workcell files use it -> what can go wrong with its twin."""
     # Instruments import this module.
+    from digital_twin.instruments.atc_faults import ATC_FAULTS
     from digital_twin.instruments.balance import METTLER_TOLEDO
     from digital_twin.instruments.bus_faults import AQ6370_FAULTS, EUROTHERM_FAULTS, NE1000_FAULTS
     from digital_twin.instruments.chamber_faults import IOC_FAULTS, LADS_FAULTS, SILA_FAULTS
     from digital_twin.instruments.cytomat import CYTOMAT
     from digital_twin.instruments.handler_makes import EVO_FAULTS
     from digital_twin.instruments.line_faults import BIOSHAKE, PRECISEFLEX, THERMOCYCLER
+    from digital_twin.instruments.masterflex_faults import MASTERFLEX_FAULTS
     from digital_twin.instruments.microspin import MICROSPIN_FAULTS
     from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS
+    from digital_twin.instruments.opentrons_module_faults import (
+        HEATER_SHAKER,
+        MAGNETIC_MODULE,
+        TEMPERATURE_MODULE,
+    )
     from digital_twin.instruments.plate_reader import READER_FAULTS
     from digital_twin.instruments.star_faults import STAR_FAULTS
+    from digital_twin.instruments.tec_faults import CPAC_FAULTS, THERMOSHAKE_FAULTS
 
     return {
         "liquid_handler/star": STAR_FAULTS,
@@ -340,7 +348,13 @@ def repertoires() -> dict[str, Repertoire]:
         "plate_reader/clariostar": READER_FAULTS,
         "plate_reader/synergy": READER_FAULTS,
         "thermocycler/opentrons": THERMOCYCLER.repertoire,
+        "thermocycler/atc": ATC_FAULTS.repertoire,
         "incubator/bioshake": BIOSHAKE.repertoire,
+        "incubator/opentrons_robot": HEATER_SHAKER.repertoire,
+        "temperature_module/opentrons_robot": TEMPERATURE_MODULE.repertoire,
+        "magnet/opentrons_robot": MAGNETIC_MODULE.repertoire,
+        "incubator/inheco_thermoshake": THERMOSHAKE_FAULTS.repertoire,
+        "temperature_module/inheco_cpac": CPAC_FAULTS.repertoire,
         "plate_hotel/preciseflex": PRECISEFLEX,
         "plate_hotel/cytomat": CYTOMAT.repertoire,
         "centrifuge/microspin": MICROSPIN_FAULTS,
@@ -350,6 +364,7 @@ def repertoires() -> dict[str, Repertoire]:
         "climate_chamber/sila": SILA_FAULTS.repertoire,
         "furnace/eurotherm": EUROTHERM_FAULTS.repertoire,
         "syringe_pump/ne1000": NE1000_FAULTS.repertoire,
+        "pump/masterflex": MASTERFLEX_FAULTS.repertoire,
         "spectrometer/aq6370": AQ6370_FAULTS.repertoire,
     }
 

@@ -182,6 +182,7 @@ class State:
         self.shaking: dict[str, Shaking] = {}
         self.holds_s: dict[str, float] = {}
         self.lid_heats: dict[str, LidHeat] = {}
+        self.magnets_mm: dict[str, float] = {}
         self.arms: dict[str, Arm] = {}
         self.shut: set[str] = set()
         self.held: dict[str, str] = {}

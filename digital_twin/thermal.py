@@ -82,6 +82,24 @@ SEATS: dict[str, Seat] = {
         off_s=900.0,
         uniformity_c=0.5,
     ),
+    # Opentrons Heater-Shaker GEN1: a heated adapter that cools by itself, and Temperature Module GEN2: room to 95 C in about
+    # six minutes, to 4 C in about twelve. Choices, near what such modules do.
+    "heater_shaker": Seat(
+        contact="adapter",
+        heating_c_per_s=0.117,
+        cooling_c_per_s=0.02,
+        settling_s=30.0,
+        off_s=900.0,
+        uniformity_c=0.5,
+    ),
+    "temperature_module": Seat(
+        contact="adapter",
+        heating_c_per_s=0.2,
+        cooling_c_per_s=0.025,
+        settling_s=30.0,
+        off_s=900.0,
+        uniformity_c=0.5,
+    ),
     "reader": Seat(uniformity_c=0.5, humidity=0.6),
     # A small incubator or climate chamber with a fan: 1.5 C/min up, slower down since it only loses heat. Choices.
     "chamber": Seat(

@@ -24,6 +24,7 @@ from lab.engine.progress import (
     RunOpened,
     Watcher,
 )
+from lab.engine.review import Review
 from lab.engine.session import BenchSession
 from lab.engine.supply import Supply
 from lab.errors import (
@@ -45,6 +46,7 @@ from lab.types import (
     ExperimentStatus,
     History,
     JsonValue,
+    Layout,
     Observation,
     Proposal,
     Run,
@@ -109,6 +111,7 @@ class CampaignLoop:
         lane: on that bench, entered.
         watch: told what happens.
         supply: of candidates that are not in stock; None where all that is chosen must be there.
+        asked_by: whoever handed in or started the campaign, and so can't approve its batches.
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class CampaignLoop:
         lane: Lane,
         watch: Watcher,
         supply: Supply | None = None,
+        asked_by: str = "",
     ) -> None:
         self._supply = supply
         self._campaign = campaign
@@ -135,6 +139,38 @@ class CampaignLoop:
         self._lane = lane
         self._watch = watch
         self._given_up: Counter[str] = Counter()
+        self._trouble: Exception | None = None
+        self._review = None
+        if campaign.approval is not None:
+            self._review = Review(
+                campaign=campaign,
+                policy=campaign.approval,
+                store=session.store,
+                clock=session.clock,
+                workcell=session.workcell.name,
+                twin=session.workcell.twin,
+                asked_by=asked_by,
+            )
+
+    def take_up(self) -> None:
+        """Reserve what the run still uses that this campaign stopped in the middle of, before anybody plans on this bench.
+
+        Once, before :meth:`run`, which says what is wrong where this fails.
+        """
+        try:
+            found = self._store.batch_at_work(self._campaign.id)
+            if found is not None and not self._is_given_up(found[1]):
+                self._reserve(*found)
+        except Exception as error:  # noqa: BLE001  Told by run(), which holds this campaign alone for it.
+            self._trouble = error
+
+    def _is_given_up(self, run: Run) -> bool:
+        """Whether all that is left to do of a run is to clear it away."""
+        try:
+            refuse_given_up(self._store, run, self._campaign.policies)
+        except (BatchRedone, CampaignAborted):
+            return True
+        return False
 
     def run(self) -> CampaignStatus:
         """Go on until the budget is spent, the planner advises to stop, somebody stops it, or its policy gives it up.
@@ -143,7 +179,7 @@ class CampaignLoop:
             FINISHED, STOPPED or ABORTED.
 
         Raises:
-            DrywetError: the campaign is held; the store says why as well.
+            Exception: the campaign is held; the store says why as well.
         """
         history = self._store.history(self._campaign.id)
         self._watch(
@@ -157,9 +193,12 @@ class CampaignLoop:
             self._campaign.id, CampaignStatus.RUNNING, "", self._session.clock.now()
         )
         try:
+            if self._trouble is not None:
+                raise self._trouble
             self._refuse_aborted()
             while True:
                 batch = self._next()
+                self._ask_a_person(batch)
                 run = self._carry_out(batch)
                 self._record(batch, run)
         except _Finished as end:
@@ -170,6 +209,9 @@ class CampaignLoop:
             return self._end(CampaignStatus.ABORTED, str(abort))
         except DrywetError as error:
             self._end(CampaignStatus.HELD, str(error))
+            raise
+        except Exception as bug:  # of a planner or a protocol; the others on the bench may work for days yet
+            self._end(CampaignStatus.HELD, f"{type(bug).__name__}: {bug}")
             raise
 
     def _next(self) -> Batch:
@@ -183,6 +225,9 @@ class CampaignLoop:
             if self._supply is None:
                 return self._store.open_batch(self._campaign.id) or self._choose(())
             waiting = self._store.open_batches(self._campaign.id)
+            for batch in waiting:
+                if self._supply.missing(batch.experiments):
+                    self._ask_a_person(batch, tried_out=False)  # before anything is ordered for it
             ready = self._supply.ready(waiting)
             if ready is not None:
                 return ready
@@ -207,7 +252,7 @@ class CampaignLoop:
         """
         campaign = self._campaign
         history = self._store.history(campaign.id)
-        left = campaign.budget - len(history.experiments)
+        left = campaign.budget - history.spent
         if left <= 0:
             raise _Finished(f"The budget of {campaign.budget} experiments is spent.")
         if self._lane.stopping is not None:
@@ -250,8 +295,9 @@ class CampaignLoop:
         gone = {experiment.id for experiment in missing}
         there = [experiment for experiment in proposal.experiments if experiment.id not in gone]
         on_order = self._propose(replace(proposal, experiments=tuple(missing)))
+        self._ask_a_person(on_order, tried_out=False)
         supply.order(on_order)
-        left = self._campaign.budget - len(history.experiments) - len(missing)
+        left = self._campaign.budget - history.spent - len(missing)
         more = min(n, left) - len(there)
         if more > 0:
             batches = (*waiting, on_order)
@@ -267,6 +313,39 @@ class CampaignLoop:
         self._log("batch", f"Batch {batch.number} proposed: {len(batch.experiments)} experiments.")
         self._watch(BatchProposed(**self._stamp(), batch=batch, advice=proposal.advice))
         return batch
+
+    def _ask_a_person(self, batch: Batch, *, tried_out: bool = True) -> None:
+        """Let a batch pass that needs nobody's word, or has it.
+
+        Args:
+            tried_out: dry first, which takes its material.
+
+        Raises:
+            ApprovalNeeded: it waits for a person.
+            Infeasible: it can't be carried out.
+        """
+        if self._review is not None:
+            self._review.allow(batch, (lambda: self._rehearsed(batch)) if tried_out else None)
+
+    def _rehearsed(self, batch: Batch) -> DryRun:
+        with self._lane.turn_to_plan():
+            return self._try_out(batch)[1]
+
+    def _try_out(self, batch: Batch) -> tuple[Layout, DryRun]:
+        """Plates and wells for a batch, and its plan walked through dry; in one's turn to plan.
+
+        Raises:
+            Infeasible: it can't be carried out.
+        """
+        what_if = self._session.what_if()
+        # The same wells in each attempt: what differs between two is the material alone.
+        rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
+        layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
+        plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
+        expected = dry_run(plan, what_if)
+        if expected.problems:
+            raise Infeasible((*expected.problems, *self._session.left_standing()))
+        return layout, expected
 
     def _carry_out(self, batch: Batch) -> Run:
         """The run that measured the batch, after as many attempts as it takes."""
@@ -311,7 +390,6 @@ class CampaignLoop:
         if run is None or run.status is RunStatus.ABANDONED:
             run, expected = self._prepare(batch, 1 if run is None else run.attempt + 1)
         else:
-            self._reserve(batch, run)
             run, expected = self._store.next_stretch(run.id), None
         self._watch(
             RunOpened(
@@ -367,14 +445,7 @@ class CampaignLoop:
                 "before a person has a look. Find out what goes wrong, then: drywet resume"
             )
         with self._lane.turn_to_plan():
-            what_if = self._session.what_if()
-            # The same wells in each attempt: what differs between two is the material alone.
-            rng = np.random.default_rng([self._campaign.seed, Streams.LAYOUT, batch.number])
-            layout = self._protocol.layout(batch, self._campaign, what_if.bench, self._parameters, rng)
-            plan = self._protocol.plan(batch, self._campaign, what_if, layout, self._parameters)
-            expected = dry_run(plan, what_if)
-            if expected.problems:
-                raise Infeasible(expected.problems)
+            layout, expected = self._try_out(batch)
             self._store.set_experiment_status([e.id for e in batch.experiments], ExperimentStatus.APPROVED)
             run = self._store.create_run(batch, layout, attempt)
             self._reserve(batch, run)
@@ -419,11 +490,11 @@ class CampaignLoop:
                 **self._stamp(),
                 batch=batch,
                 observations=observations,
-                spent=len(history.experiments),
+                spent=history.spent,
                 best=best_so_far(self._campaign, history),
             )
         )
-        if common and len(history.experiments) < self._campaign.budget:
+        if common and history.spent < self._campaign.budget:
             raise RunHeld(
                 f"No result of batch {batch.number} can be used. {common} To save the rest of the budget the "
                 "campaign waits; where its file is the cause, change that and start again with drywet run --new."

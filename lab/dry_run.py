@@ -15,7 +15,7 @@ from bluesky.utils import Msg
 
 from lab.bench import Bench, Labware
 from lab.errors import ActionOutsideStep, Infeasible
-from lab.interfaces import Command, StepEnd, Ticket, Verb, Workcell
+from lab.interfaces import Command, StepEnd, Ticket, Untried, Verb, Workcell
 from lab.types import JsonValue
 
 __all__ = ["DryRun", "DryStep", "TipUse", "VolumeUse", "commands_of", "dry_run", "refuse_outside_step"]
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _PASSIVE = frozenset({"claim", "create", "null", "read", "release", "save", "sleep", "wait"})
 """Messages that move nothing, and may stand anywhere in a plan."""
 
-_END = StepEnd(again=False, result={})
+_END = StepEnd(again=False, result=Untried())
 """How a step ends of which nothing is known but that it goes well."""
 
 _SHOWN_OF_A_KIND = 3

@@ -7,6 +7,7 @@
     |  |- CampaignFileError     a campaign, workcell or candidate file is wrong
     |  |- Infeasible            the dry run found that the batch cannot be carried out; holds one problem per sentence
     |  |- StoreUnusable         database locked, newer, unwritable, unreachable, or in another process's hands
+    |  |- BenchBusy             a bench is in use, being opened or given back; trying again later helps
     |  `- MissingData           a data set or weights are not installed; names the package that brings them
     |- DeviceFault              an instrument did not do what it was told
     |  |- InstrumentError       the instrument answered with an error of its own
@@ -26,6 +27,7 @@
     |  `- StaleLease            whoever sends no longer leases the device; refused before anything is sent
     |- RunStopped               a person or a program asked to stop; the run can be continued
     |- RunHeld                  the run waits for a person; says why
+    |- ApprovalNeeded           a batch waits for a person's yes; nothing of it was done
     |- BatchRedone              the run is given up, and its batch is done again on fresh material
     |- CampaignAborted          the campaign's policy gives the campaign up
     |- ProtocolDiverged         a resumed plan asks for other steps than the journal holds
@@ -43,8 +45,10 @@ from typing import ClassVar
 
 __all__ = [
     "ActionOutsideStep",
+    "ApprovalNeeded",
     "BadInput",
     "BatchRedone",
+    "BenchBusy",
     "CampaignAborted",
     "CampaignFileError",
     "ClockStalled",
@@ -191,6 +195,10 @@ class StoreUnusable(BadInput):
     """The database cannot be used as it is."""
 
 
+class BenchBusy(BadInput):
+    """A bench is in use, being opened or given back; trying again later helps."""
+
+
 class MissingData(BadInput):
     """A data set or a model's weights are not on this machine."""
 
@@ -320,6 +328,18 @@ class RunStopped(DrywetError):
 
 class RunHeld(DrywetError):
     """The run waits for a person."""
+
+
+class ApprovalNeeded(DrywetError):
+    """A batch waits for a person's yes; nothing of it was done.
+
+    Args:
+        approval_id: of the request.
+    """
+
+    def __init__(self, message: str, *, approval_id: str) -> None:
+        self.approval_id = approval_id
+        super().__init__(message)
 
 
 class BatchRedone(DrywetError):

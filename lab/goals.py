@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Direction", "Goal", "Limit", "Objective"]
+__all__ = ["ALONE", "MEANINGS", "WITH_A_LEVEL", "Direction", "Goal", "Limit", "Objective"]
 
 Direction = Literal["maximize", "minimize", "hit", "exceed", "map"]
+
+MEANINGS: Mapping[Direction, str] = {
+    "maximize": "as much as possible",
+    "minimize": "as little as possible",
+    "hit": "as close as possible to a level",
+    "exceed": "all that lie above a level",
+    "map": "known well everywhere",
+}
+"""Every direction, and what is wanted with it."""
+
+WITH_A_LEVEL: frozenset[Direction] = frozenset({"hit", "exceed"})
+"""Directions that need a level; the others have none."""
+
+ALONE: frozenset[Direction] = frozenset({"exceed", "map"})
+"""Directions that are a goal of their own, without further objectives."""
 """What is wanted of a target: large, small, near ``level``, on the good side of ``level`` in as many candidates as can be
 found, or to be known over the whole space.
 """
@@ -31,7 +47,7 @@ class Objective:
     level: float | None = None
 
     def __post_init__(self) -> None:
-        needed = self.direction in ("hit", "exceed")
+        needed = self.direction in WITH_A_LEVEL
         if needed and (self.level is None or not math.isfinite(self.level)):
             raise ValueError(f"to {self.direction} {self.target} takes a level")
         if not needed and self.level is not None:
@@ -109,7 +125,7 @@ class Goal(Objective):
         targets = [objective.target for objective in self.objectives]
         if len(set(targets)) < len(targets):
             raise ValueError(f"a target is an objective twice among {', '.join(targets)}")
-        alone = [o.direction for o in self.objectives if o.direction in ("exceed", "map")]
+        alone = [o.direction for o in self.objectives if o.direction in ALONE]
         if alone and self.also:
             raise ValueError(f"to {alone[0]} a target is a goal of its own, without other objectives")
 

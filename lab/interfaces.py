@@ -52,6 +52,7 @@ __all__ = [
     "Scorer",
     "StepEnd",
     "Ticket",
+    "Untried",
     "Verb",
     "Workcell",
 ]
@@ -187,13 +188,14 @@ class Verb(Protocol):
         """Name of a command's field -> lowest and highest value that this device takes."""
         ...
 
-    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
+    def engage(self, *, token: int, limit_s: float, mark: Marker, step: str = "") -> None:
         """What the command that is set next works under.
 
         Args:
             token: of the lease; the device refuses a command under a lower one than it has seen (StaleLease).
             limit_s: lab time after which it counts as late (CommandTimeout).
             mark: writes down how far it has got.
+            step: key of the step in the journal, the same for each try of it.
         """
         ...
 
@@ -244,6 +246,20 @@ class Verb(Protocol):
         """Take a journaled result as if the command had just finished, so that a resumed plan reads it again."""
         ...
 
+    async def close(self, command: Any, marks: Sequence[Mark], why: str) -> None:
+        """A step is over, given up or for a person to decide: what is still asked for because of it is taken back.
+
+        Moves nothing; safe to repeat; nothing for instruments that keep no requests.
+
+        Args:
+            marks: of the step, as for :meth:`reconcile`.
+            why: in a sentence.
+
+        Raises:
+            DeviceFault: it can't be taken back now.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
@@ -258,6 +274,10 @@ class Ticket:
     key: str
     done: bool
     result: JsonValue = None
+
+
+class Untried(dict[str, JsonValue]):
+    """In place of what a step gives back, in a walk in which nothing is done; no instrument gives this back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +443,7 @@ class Beliefs:
     Args:
         mean, sd: (m,) in the target's unit.
         low, high: (m,) in the target's unit; the interval holds the true value with probability ``level``.
+        draws: d x m values that all candidates could have together, in the target's unit; none where none were asked for.
     """
 
     mean: np.ndarray
@@ -430,6 +451,7 @@ class Beliefs:
     low: np.ndarray
     high: np.ndarray
     level: float = 0.95
+    draws: np.ndarray | None = None
 
 
 @runtime_checkable
@@ -442,6 +464,27 @@ class Believing(Protocol):
         """What it expects of candidates, in the pool or not, for the goal's first objective.
 
         None while too little was measured for a model.
+
+        Raises:
+            BadInput: a candidate that the campaign's space can't describe.
+        """
+        ...
+
+    def believe(
+        self,
+        campaign: Campaign,
+        history: History,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        *,
+        draws: int = 0,
+    ) -> Mapping[str, Beliefs] | None:
+        """The same of every objective and limit that has a model, from one fit: target -> what is expected of it.
+
+        Means and intervals are those that :meth:`Planner.ask` gives as reasons, where it is asked with the same generator.
+
+        Args:
+            draws: how many sets of values that all candidates could have together come with them.
 
         Raises:
             BadInput: a candidate that the campaign's space can't describe.

@@ -51,6 +51,7 @@ class Need:
 
     def met_by(self, value: object) -> bool:
         """Whether a value is allowed; text and truth values as they are, numbers by their size."""
+        value = _plain(value)
         if isinstance(self.allowed, Range):
             return _is_number(value) and self.allowed.low <= float(str(value)) <= self.allowed.high
         return any(_same(value, one) for one in self.allowed)
@@ -95,6 +96,12 @@ def _parts(value: JsonValue) -> Iterator[JsonValue]:
             yield from _parts(one)
     else:
         yield value
+
+
+def _plain(value: object) -> object:
+    """A value of a signal as Python's own: NumPy's truth values and whole numbers are neither ``bool`` nor ``int``."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
 
 
 def _is_number(value: object) -> bool:

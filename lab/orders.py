@@ -27,6 +27,8 @@ class OrderStatus(StrEnum):
     """Asked for; its lead time runs."""
     RECEIVED = "received"
     """In a well of the bench."""
+    CANCELLED = "cancelled"
+    """Given up, or lost on its way: it does not come. Its experiment can order again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class MaterialPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Material for one experiment.
+    """Material for one experiment, which has one open order at most beside those that came or were cancelled.
 
     Args:
         id: ``ord_...``.
@@ -90,3 +92,8 @@ class Order:
     received_lab_s: float | None = None
     who: str = ""
     wanted_utc: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is still to come."""
+        return self.status in {OrderStatus.WANTED, OrderStatus.PLACED}

@@ -22,7 +22,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,9 +222,10 @@ def _refuse_difference(after: int, whole: _Traces, again: _Traces) -> None:
         BrokenContract: says what differs.
     """
     told = f"Killed after step {after} and resumed, the run"
-    for number, (one, other) in enumerate(zip(whole.steps, again.steps, strict=False), start=1):
-        if one != other:
-            raise BrokenContract(f"{told} differs in step {number}: {other[1:]} in place of {one[1:]}.")
+    number = _first_difference(whole.steps, again.steps)
+    if number is not None:
+        one, other = whole.steps[number - 1], again.steps[number - 1]
+        raise BrokenContract(f"{told} differs in step {number}: {other[1:]} in place of {one[1:]}.")
     if len(whole.steps) != len(again.steps):
         raise BrokenContract(f"{told} has {len(again.steps)} steps in place of {len(whole.steps)}.")
     if len(whole.readings) != len(again.readings):
@@ -275,17 +276,40 @@ def _refuse_other_process(rehearsal: ScriptRehearsal, command: list[str]) -> Non
     )
     if done.returncode != 0:
         raise BrokenContract(f"In another process it can't be tried out: {done.stdout or done.stderr}")
-    there = json.loads(done.stdout)["ways"]
-    for way, other in zip(rehearsal.ways, there, strict=False):
-        here = [[step.device, step.action, step.arguments] for step in way.dry_run.steps]
-        then = [[step["device"], step["action"], step["arguments"]] for step in other["steps"]]
-        for number, (one, two) in enumerate(zip(json.loads(json.dumps(here)), then, strict=False), start=1):
-            if one != two:
-                raise BrokenContract(
-                    f"In another process the protocol asks for other steps: step {number} is {two} in place of {one}. "
-                    "Sets have no order; write lists, or sorted(...)."
-                )
+    there = [
+        [[step["device"], step["action"], step["arguments"]] for step in way["steps"]]
+        for way in json.loads(done.stdout)["ways"]
+    ]
+    ways = [
+        [[step.device, step.action, step.arguments] for step in way.dry_run.steps] for way in rehearsal.ways
+    ]
+    _refuse_other_ways(json.loads(json.dumps(ways)), there)
+
+
+def _refuse_other_ways(ways: Sequence[Sequence[JsonValue]], there: Sequence[Sequence[JsonValue]]) -> None:
+    """Refuse what another process has found of a protocol, where it is not what this one has: each way, and each step.
+
+    Raises:
+        BrokenContract: it is not.
+    """
+    for here, then in zip(ways, there, strict=False):
+        number = _first_difference(here, then)
+        if number is not None:
+            raise BrokenContract(
+                f"In another process the protocol asks for other steps: step {number} is {then[number - 1]} in place of "
+                f"{here[number - 1]}. Sets have no order; write lists, or sorted(...)."
+            )
         if len(here) != len(then):
             raise BrokenContract(
                 f"In another process the protocol has {len(then)} steps in place of {len(here)}."
             )
+    if len(ways) != len(there):
+        raise BrokenContract(
+            f"In another process its readings lead the protocol {len(there)} ways in place of {len(ways)}."
+        )
+
+
+def _first_difference(one: Sequence[object], other: Sequence[object]) -> int | None:
+    """Where two lists differ first, counted from 1; None where they do not, as far as the shorter one goes."""
+    pairs = enumerate(zip(one, other, strict=False), start=1)  # the caller compares their lengths
+    return next((number for number, (a, b) in pairs if a != b), None)

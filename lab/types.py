@@ -13,6 +13,7 @@ from typing import Literal
 
 from ulid import ULID
 
+from lab.approvals import ApprovalPolicy
 from lab.goals import Direction, Goal, Limit, Objective
 from lab.orders import MaterialPolicy
 from lab.recovery import RecoveryPolicy
@@ -60,7 +61,24 @@ __all__ = [
 INFEASIBLE = "infeasible"
 """Quality flag of a candidate that can't be had: it does not express, does not dissolve, falls apart."""
 
-Prefix = Literal["cmp", "bat", "exp", "run", "stp", "smp", "obs", "bch", "amd", "ord"]
+Prefix = Literal[
+    "cmp",
+    "bat",
+    "exp",
+    "run",
+    "stp",
+    "smp",
+    "obs",
+    "bch",
+    "amd",
+    "ord",
+    "sub",
+    "sch",
+    "apr",
+    "per",
+    "tok",
+    "act",
+]
 
 
 def new_id(prefix: Prefix) -> str:
@@ -200,6 +218,7 @@ class Campaign:
         fixed: values that whatever is chosen next must have; other candidates stay known and are not chosen. What
             ``shared`` asks for becomes this, batch by batch.
         material: what is done about candidates that are not in stock; None where all that is chosen must be there.
+        approval: what needs a person before it is done; None where nothing does.
     """
 
     id: str
@@ -223,6 +242,7 @@ class Campaign:
     shared: tuple[str, ...] = ()
     fixed: Mapping[str, JsonValue] = field(default_factory=dict)
     material: MaterialPolicy | None = None
+    approval: ApprovalPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +278,7 @@ class Experiment:
 
     Args:
         repeat_of: the experiment of the same candidate that this one repeats: its result failed, or is to be known better.
+        waived: a person took it back before anything was done for it; it is abandoned, and costs nothing.
     """
 
     id: str
@@ -265,6 +286,7 @@ class Experiment:
     reason: Reason
     status: ExperimentStatus = ExperimentStatus.PROPOSED
     repeat_of: str | None = None
+    waived: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +375,16 @@ class History:
 
     experiments: tuple[Experiment, ...] = ()
     observations: tuple[Observation, ...] = ()
+
+    @property
+    def charged(self) -> tuple[Experiment, ...]:
+        """Experiments charged to the budget: all that were asked for, less those that a person took back."""
+        return tuple(experiment for experiment in self.experiments if not experiment.waived)
+
+    @property
+    def spent(self) -> int:
+        """How many experiments are charged to the budget."""
+        return len(self.charged)
 
     def usable(self, target: str) -> tuple[tuple[Experiment, Observation], ...]:
         """Measured experiments with a usable observation of ``target``, in order."""

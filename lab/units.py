@@ -24,6 +24,7 @@ SUFFIXES: dict[str, dict[str, float]] = {
     "_c_per_min": {"c/min": 1.0, "°c/min": 1.0, "c/s": 60.0, "°c/s": 60.0},
     "_ul_per_min": {"ul/min": 1.0, "µl/min": 1.0, "ml/min": 1e3, "ul/s": 60.0},
     "_nm": {"nm": 1.0},
+    "_mm": {"mm": 1.0, "cm": 10.0, "µm": 1e-3},
     "_rpm": {"rpm": 1.0},
     "_umol_l": {"umol/l": 1.0, "µmol/l": 1.0, "um": 1.0, "mmol/l": 1e3, "nmol/l": 1e-3},
     "_mmol_l": {"mmol/l": 1.0, "mm": 1.0, "umol/l": 1e-3, "mol/l": 1e3},

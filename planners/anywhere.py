@@ -7,7 +7,7 @@ says they share. Planners themselves know nothing of that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +122,23 @@ class _BelievingAnywhere(Anywhere):
             BadInput: a candidate that the campaign's space can't describe.
         """
         return self._believing.predict(on_pool(campaign, history, (), rng), history, candidates, rng)
+
+    def believe(
+        self,
+        campaign: Campaign,
+        history: History,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        *,
+        draws: int = 0,
+    ) -> Mapping[str, Beliefs] | None:
+        """What the planner expects of every target; see :meth:`lab.interfaces.Believing.believe`.
+
+        Raises:
+            BadInput: a candidate that the campaign's space can't describe.
+        """
+        drawn = on_pool(campaign, history, (), rng)
+        return self._believing.believe(drawn, history, candidates, rng, draws=draws)
 
 
 def anywhere(inner: Planner) -> Planner:

@@ -25,7 +25,7 @@ from planners import sampling
 from planners.drafts import Codec, Drafts
 from planners.moves import moved
 
-__all__ = ["edges", "neighbours", "on_pool", "pool_of"]
+__all__ = ["allowed", "edges", "neighbours", "on_pool", "pool_of"]
 
 SPREAD = 1536
 """Candidates drawn evenly."""
@@ -88,12 +88,12 @@ def pool_of(
     own = np.random.default_rng(rng.integers(2**63))
     known = _known(campaign, history, pending)
     if sampling.count(codec, FEW) is not None:
-        drawn = _allowed(space, codec.candidates(sampling.enumerated(codec)))
+        drawn = allowed(space, codec.candidates(sampling.enumerated(codec)))
     else:
         drawn = _drawn(space, codec, spread, own)
         best = _best(campaign, history, codec) if around else codec.empty(0)
         if len(best):
-            drawn += _allowed(space, codec.candidates(moved(codec, best, around, own)))
+            drawn += allowed(space, codec.candidates(moved(codec, best, around, own)))
     if not drawn:
         _refuse(space, codec, own)
     taken = {_key(candidate) for candidate in known}
@@ -129,7 +129,7 @@ def neighbours(
     taken = {_key(campaign.reference), *map(_key, candidates)}
     made: dict[object, Candidate] = {}
     own = np.random.default_rng(rng.integers(2**63))
-    for candidate in _allowed(space, codec.candidates(moved(codec, codec.drafts(start), n, own))):
+    for candidate in allowed(space, codec.candidates(moved(codec, codec.drafts(start), n, own))):
         key = _key(candidate)
         if key not in taken:
             made.setdefault(key, candidate)
@@ -186,7 +186,7 @@ def _known(campaign: Campaign, history: History, pending: Sequence[Experiment]) 
         if past.candidate.id not in taken
         and space.holds(past.candidate)
         and _key(past.candidate) not in values
-        and _allowed(space, [past.candidate])
+        and allowed(space, [past.candidate])
     ]
     return tuple({candidate.id: candidate for candidate in (*asked, *earlier)}.values())
 
@@ -216,11 +216,11 @@ def _best(campaign: Campaign, history: History, codec: Codec) -> Drafts:
 
 def _drawn(space: SearchSpace, codec: Codec, n: int, rng: np.random.Generator) -> list[Candidate]:
     """n candidates spread over the space that rules allow; single substitutions of a parent first."""
-    made = {c.id: c for c in _allowed(space, codec.candidates(_singles(codec, n // 4, rng)))}
+    made = {c.id: c for c in allowed(space, codec.candidates(_singles(codec, n // 4, rng)))}
     for _ in range(_ROUNDS):
         before = len(made)
         drawn = sampling.draw(codec, n - before, rng)
-        made |= {c.id: c for c in _allowed(space, codec.candidates(drawn))}
+        made |= {c.id: c for c in allowed(space, codec.candidates(drawn))}
         if len(made) >= n or (len(made) - before < 0.05 * n and not space.rules):
             break
     return list(made.values())
@@ -240,8 +240,12 @@ def _singles(codec: Codec, most: int, rng: np.random.Generator) -> Drafts:
     return made
 
 
-def _allowed(space: SearchSpace, candidates: list[Candidate]) -> list[Candidate]:
-    """Those that every rule lets pass."""
+def allowed(space: SearchSpace, candidates: list[Candidate]) -> list[Candidate]:
+    """Those that every rule of a space lets pass.
+
+    Raises:
+        BadInput: a rule can't be imported, or failed on a candidate.
+    """
     if not space.rules:
         return candidates
     rules = [_rule(rule, space.folder) for rule in space.rules]
@@ -327,7 +331,7 @@ def _refuse(space: SearchSpace, codec: Codec, rng: np.random.Generator) -> None:
     drawn = sampling.draw(Codec(without), SPREAD, rng)
     candidates = codec.candidates(drawn)
     for rule in space.rules if candidates else ():
-        if not _allowed(replace(space, rules=(rule,)), candidates):
+        if not allowed(replace(space, rules=(rule,)), candidates):
             name = rule if isinstance(rule, str) else getattr(rule, "__name__", "a function")
             raise BadInput(
                 f"The rule {name} allows none of {len(candidates)} candidates that were drawn.",

@@ -55,6 +55,10 @@ class Member(Protocol):
         """A function from ``i`` to the covariance of m rows with the i-th of them, (m,), without what is a row's own."""
         ...
 
+    def draw(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Functions that the results leave possible, at rows: count x m; without what is a row's own."""
+        ...
+
 
 class Ensemble:
     """A mixture of models that saw the same outputs, taken as one process of the mixture's first two moments.
@@ -123,6 +127,13 @@ class Ensemble:
         """What each member predicts less what all do: members x len(rows)."""
         found: np.ndarray = self._apart[:, rows]
         return found
+
+    def draw(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Functions that the results leave possible, at rows: count x m; of each member as many as its weight says."""
+        shares = rng.multinomial(count, self.weights)
+        return np.vstack(
+            [gp.draw(rows, int(n), rng) for gp, n in zip(self.members, shares, strict=True) if n]
+        )
 
     def covariance(self, rows: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
         """Posterior covariance of rows of the pool with some: len(of) x len(rows); agrees with ``variance``.

@@ -90,6 +90,11 @@ class FittedForest:
         shared[left[:, None] == right] += self._unexplained
         return shared
 
+    def draw(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        """What trees drawn at random predict at rows: count x m."""
+        found: np.ndarray = self._by_tree(rows)[rng.integers(0, len(self._trees), count)]
+        return found
+
     def view(self, rows: np.ndarray) -> Callable[[int], np.ndarray]:
         """A function from ``i`` to the covariance of m rows with the i-th of them: (m,)."""
         each = self._by_tree(rows)

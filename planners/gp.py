@@ -123,6 +123,18 @@ class FittedGP:
 
         return column
 
+    def draw(self, rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Functions that the results leave possible, at rows: count x m; without the residual."""
+        cross = self.prior(self._rows, rows)
+        whitened = self._whitener @ cross
+        mean = cross.T @ self._alpha
+        if self.trend:
+            mean = mean + self.trend.mean(rows)
+        covariance = self.prior(rows, rows) - whitened.T @ whitened
+        covariance[np.diag_indices(len(rows))] += 1e-8
+        drawn: np.ndarray = mean + rng.standard_normal((count, len(rows))) @ _root(covariance).T
+        return drawn
+
     @property
     def label(self) -> str:
         """``name@version`` of the kernel."""

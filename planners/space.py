@@ -173,8 +173,11 @@ class Space:
         return self.letters.changes(row) if self.letters else ()
 
 
-def encode_space(campaign: Campaign) -> Space:
+def encode_space(campaign: Campaign, scaled_by: int | None = None) -> Space:
     """Encode the pool of a campaign, which has candidates and each id once.
+
+    Args:
+        scaled_by: how many candidates, the pool's first, say how far apart two are on average; all where not given.
 
     Raises:
         BadInput: something an encoder refuses.
@@ -221,7 +224,7 @@ def encode_space(campaign: Campaign) -> Space:
         else:
             scores = _general_knowledge(pool, campaign.reference.sequence)
     columns |= as_features
-    blocks = Blocks(columns, sample_of(len(pool), _SAMPLE), spreads)
+    blocks = Blocks(columns, sample_of(scaled_by or len(pool), _SAMPLE), spreads)
     return Space(
         candidates=pool,
         row_of={candidate.id: row for row, candidate in enumerate(pool)},

@@ -21,6 +21,11 @@ GRACE_S = 2.0
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """Fail a test that leaves a thread or an asyncio task behind. What wider fixtures started is theirs to end."""
+    yield from see_to_the_end()
+
+
+def see_to_the_end() -> Iterator[None]:
+    """The same for a wider fixture, where tests of a module share a service that has threads of its own."""
     threads, tasks = set(threading.enumerate()), _unfinished_tasks()
     yield
     deadline = time.monotonic() + GRACE_S

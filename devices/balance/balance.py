@@ -141,7 +141,7 @@ class Balance(MachineDevice):
         with self.as_faults(progress=progress):
             async with progress.part("weigh"):
                 mass_g = await self._front.read_weight()
-            if not math.isfinite(mass_g):
+            if not math.isfinite(mass_g) or mass_g < -self._model.capacity_g:
                 raise NonsenseReply(f"{mass_g} is no mass.")
             if mass_g > self._model.capacity_g:
                 raise InstrumentError(

@@ -38,6 +38,9 @@ STEADY_S = 60.0
 
 POLL_S = 0.02
 
+QUIET_S = 0.25
+"""After which nothing that was asked before is still on its way."""
+
 LONGEST = 4096
 
 _STEADY = frozenset({"S", "Z", "T"})
@@ -56,6 +59,7 @@ class LinePort(Protocol):
     async def stop(self) -> None: ...
     async def write(self, data: bytes) -> None: ...
     async def readline(self) -> bytes: ...
+    async def reset_input_buffer(self) -> None: ...
 
 
 class MtSics(MettlerToledoWXS205SDUBackend):
@@ -144,12 +148,22 @@ class MtSics(MettlerToledoWXS205SDUBackend):
         await self.send_command("@")
 
     async def _forget(self) -> None:
-        """End what it waits for, and pass over whatever it says until it has."""
+        """End what it waits for, and pass over whatever it says until nothing more comes."""
+        await self.io.reset_input_buffer()
         await self.io.write(b"@\r\n")
         async with asyncio.timeout(ANSWER_S):
-            while not re.search(r"I4 A \"[^\"]*\"$", await self._line()):
+            while not await self._says_who_it_is():
                 pass
+        # What it said may have been in answer to an older question, and the last answer on its way still.
+        await asyncio.sleep(QUIET_S)
+        await self.io.reset_input_buffer()
         self._answer_due = False
+
+    async def _says_who_it_is(self) -> bool:
+        try:
+            return re.search(r"I4 A \"[^\"]*\"$", await self._line()) is not None
+        except NonsenseReply:
+            return False
 
     async def _exchange(self, command: str) -> str:
         word = command.split()[0]

@@ -132,10 +132,15 @@ class MicroSpin(MicroSpinBackend):
 
     async def _readline(self, *, timeout: float | None = None) -> str:  # noqa: ASYNC109  (PyLabRobot's)
         try:
-            return await super()._readline(timeout=timeout)
+            line = await super()._readline(timeout=timeout)
         except ValueError as endless:
             self._lost = True
             raise NonsenseReply("an answer has no end.") from endless
+        if not line.isascii():
+            # PyLabRobot puts a sign of its own in place of what is no text.
+            self._lost = True
+            raise NonsenseReply(f"{line[:40]!r} is no text.")
+        return line
 
 
 def microspin_driver(connect: Callable[[], LinePort]) -> CentrifugeDriver:

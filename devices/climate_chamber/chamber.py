@@ -70,6 +70,8 @@ class ClimateChamber(LineDevice):
         self._allowed = narrowed(self.maker_limits, limits)
         self._shown: Shown | None = None
         self._covered_up = False
+        self._attended = False
+        self._told = False
         self.keep = Verb(
             self._carry_out,
             command=Keep,
@@ -108,6 +110,7 @@ class ClimateChamber(LineDevice):
     async def _carry_out(self, command: Keep) -> JsonValue:
         """Shut, reach, keep, off, open. Whatever goes wrong on the way, no control stays on."""
         self._shown, self._covered_up = None, False
+        self._attended, self._told = True, False
         try:
             await self._make_ready()
             await mark("reach")
@@ -129,8 +132,9 @@ class ClimateChamber(LineDevice):
         =================  ============================================================================================
         none, close_door   not done: the door was moved at most
         reach              not done if the chamber was certainly never told: it is at room temperature, and either should
-                           be, or is told nothing of the command's while nobody has made it safe in between. Else nobody
-                           knows how long it was warm
+                           be, or is told nothing of the command's while nobody has made it safe in between, and this is
+                           the process that would have told it and had no answer. Another process can't tell that from a
+                           power cut, after which it has cooled. Else nobody knows how long it was warm
         keep               done only if a timer of the chamber's own ran to its end and turned it off moments ago: it is
                            still near what it kept, or was kept at room temperature anyway. Else nobody knows
         off, open_door     the time was over. Done if the control is off and the plate did not lie in a shut chamber that
@@ -153,6 +157,7 @@ class ClimateChamber(LineDevice):
         told = shown.told_c is not None and abs(shown.told_c - command.temperature_c) < 0.05
         if last.name == "reach":
             untold = shown.tells and not told and not self._covered_up and shown.open is not True
+            untold = untold and self._attended and not self._told
             if abs(shown.air_c - ROOM_C) <= ROOM_BAND_C and (cool or untold):
                 return Reconciliation(
                     answer=Answer.NOT_DONE,
@@ -221,7 +226,7 @@ class ClimateChamber(LineDevice):
 
     @abstractmethod
     async def _reach(self, command: Keep) -> None:
-        """Tell the chamber its climate and wait until it is there."""
+        """Tell the chamber its climate, note that it was told once it has said so, and wait until it is there."""
 
     @abstractmethod
     async def _off(self) -> None:

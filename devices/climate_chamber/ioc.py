@@ -15,14 +15,14 @@ from ophyd_async.core import SignalR
 from ophyd_async.core import StandardReadableFormat as Format
 
 from devices.climate_chamber.chamber import Shown
-from devices.climate_chamber.resting import Resting, RestingChamber
-from devices.declarative import Query
+from devices.climate_chamber.resting import SHOWN_C, Resting, RestingChamber
+from devices.declarative import Query, measured
 from devices.epics import DIALECT
 from devices.identity import Identity, origin_of
 from devices.services import get, put
 from devices.transport import Transport
 from devices.verb import Limits
-from lab.errors import BadInput, InstrumentError, NonsenseReply
+from lab.errors import BadInput, InstrumentError
 
 __all__ = ["READBACK", "SERIAL", "SETPOINT", "IocChamber", "IocSettings"]
 
@@ -65,10 +65,14 @@ class IocChamber(RestingChamber):
     maker_limits: ClassVar[Limits] = {"temperature_c": (-200.0, 2000.0), "hold_s": (0.0, 2_592_000.0)}
 
     temperature_c: Annotated[
-        SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query(get(READBACK), field="double", units="C")
+        SignalR[float],
+        Format.HINTED_UNCACHED_SIGNAL,
+        Query(get(READBACK), field="double", units="C", within=SHOWN_C),
     ]
     setpoint_c: Annotated[
-        SignalR[float], Format.UNCACHED_SIGNAL, Query(get(SETPOINT), field="double", units="C")
+        SignalR[float],
+        Format.UNCACHED_SIGNAL,
+        Query(get(SETPOINT), field="double", units="C", within=SHOWN_C),
     ]
 
     def __init__(
@@ -108,11 +112,7 @@ class IocChamber(RestingChamber):
         )
 
     async def _number(self, request: str) -> float:
-        text = self.dialect.pick(await self._link.ask(request), "double")
-        try:
-            return float(text)
-        except ValueError as error:
-            raise NonsenseReply(f"{text!r} is no number ({request}).") from error
+        return measured(self.dialect.pick(await self._link.ask(request), "double"), request, within=SHOWN_C)
 
     async def _show(self) -> Shown:
         setpoint_c = await self.setpoint_c.get_value(cached=False)

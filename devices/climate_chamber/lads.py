@@ -18,7 +18,7 @@ from ophyd_async.core import StandardReadableFormat as Format
 
 from devices.climate_chamber.chamber import DooredChamber, Shown
 from devices.climate_chamber.commands import ROOM_C, CloseDoor, Keep, OpenDoor
-from devices.declarative import Query
+from devices.declarative import Query, measured
 from devices.identity import Identity, origin_of
 from devices.opcua import DIALECT
 from devices.services import call, get, put
@@ -85,12 +85,20 @@ class DoorState(StrictEnum):
     ERROR = "error"
 
 
+SHOWN = {
+    "Temperature": (-100.0, 300.0),
+    "CO2": (-1.0, 101.0),
+    "Humidity": (-1.0, 105.0),
+    "Timer": (0.0, 1e11),
+}
+"""What each function can show: temperatures that no chamber has left, shares a little past their ends, a timer in ms."""
+
 STATES = {state.value.capitalize(): state.value for state in State}
 DOOR_STATES = {state.value.capitalize(): state.value for state in DoorState}
 
 
 def _value(function: str, name: str = "CurrentValue", units: str = "") -> Query:
-    return Query(get(f"{function}/{name}"), field="Double", units=units)
+    return Query(get(f"{function}/{name}"), field="Double", units=units, within=SHOWN[function])
 
 
 def _state(function: str) -> Query:
@@ -143,11 +151,7 @@ class LadsChamber(DooredChamber):
         return self.dialect.pick(await self._link.ask(get(name)), type_)
 
     async def _number(self, query: Query) -> float:
-        text = await self._link.read(query)
-        try:
-            return float(text)
-        except ValueError as error:
-            raise NonsenseReply(f"{text!r} is no number ({query.request}).") from error
+        return measured(await self._link.read(query), query.request)
 
     async def _show(self) -> Shown:
         keeping = await self._link.read(_state("Temperature")) != State.STOPPED
@@ -181,6 +185,7 @@ class LadsChamber(DooredChamber):
         told = {function: value for function, value in wanted.items() if value is not None}
         for function, value in told.items():
             await self._link.ask(call(f"{function}/ControlFunctionState/StartWithTargetValue", value))
+            self._told = True
 
         async def left_s() -> float:
             return max([await self._way_left_s(function, value) for function, value in told.items()])

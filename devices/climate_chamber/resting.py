@@ -36,6 +36,10 @@ class Resting:
     rate_c_per_s: float = 0.02
 
 
+SHOWN_C = (-273.15, 3000.0)
+"""What such a controller, of which nothing else is known, can show."""
+
+
 class RestingChamber(ClimateChamber):
     """A controller that is told temperatures and nothing else.
 
@@ -68,6 +72,7 @@ class RestingChamber(ClimateChamber):
     async def _reach(self, command: Keep) -> None:
         """There is a temperature that stays; a controller may swing through its set point before it settles."""
         await self._tell(command.temperature_c)
+        self._told = True
         since_s: float | None = None
 
         async def left_s() -> float:

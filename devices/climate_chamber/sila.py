@@ -14,7 +14,7 @@ from ophyd_async.core import StandardReadableFormat as Format
 
 from devices.climate_chamber.chamber import Shown
 from devices.climate_chamber.commands import Keep
-from devices.climate_chamber.resting import Resting, RestingChamber
+from devices.climate_chamber.resting import SHOWN_C, Resting, RestingChamber
 from devices.declarative import Query
 from devices.identity import TWIN_SERIAL, Identity, origin_of
 from devices.services import call, get
@@ -39,7 +39,9 @@ class SilaChamber(RestingChamber):
     }
 
     temperature_c: Annotated[
-        SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query(get(CURRENT), field=KELVIN, units="C")
+        SignalR[float],
+        Format.HINTED_UNCACHED_SIGNAL,
+        Query(get(CURRENT), field=KELVIN, units="C", within=SHOWN_C),
     ]
 
     def __init__(

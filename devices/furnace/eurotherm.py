@@ -122,6 +122,9 @@ def _float(number: int) -> str:
 
 PROGRAM = Query(read_registers(Register.PROGRAM_STATUS), field="word", words=PROGRAM_CODES)
 MODE = Query(read_registers(Register.MODE), field="word", words=MODE_CODES)
+SHOWN_C = (-250.0, 2500.0)
+"""Temperatures that any of the thermocouples has which such a controller takes (type C to 2315 C), with some room."""
+
 STATUS = Query(read_registers(Register.STATUS), field="word")
 
 
@@ -161,17 +164,17 @@ class Eurotherm3216(LineDevice):
     temperature_c: Annotated[
         SignalR[float],
         Format.HINTED_UNCACHED_SIGNAL,
-        Query(_float(Register.PROCESS_VALUE), field="float", units="C"),
+        Query(_float(Register.PROCESS_VALUE), field="float", units="C", within=SHOWN_C),
     ]
     setpoint_c: Annotated[
         SignalR[float],
         Format.UNCACHED_SIGNAL,
-        Query(_float(Register.WORKING_SETPOINT), field="float", units="C"),
+        Query(_float(Register.WORKING_SETPOINT), field="float", units="C", within=SHOWN_C),
     ]
     output_percent: Annotated[
         SignalR[float],
         Format.UNCACHED_SIGNAL,
-        Query(_float(Register.WORKING_OUTPUT), field="float", units="%"),
+        Query(_float(Register.WORKING_OUTPUT), field="float", units="%", within=(-100.0, 100.0)),
     ]
     program: Annotated[SignalR[Program], Format.UNCACHED_SIGNAL, PROGRAM]
     mode: Annotated[SignalR[Mode], Format.UNCACHED_SIGNAL, MODE]
@@ -188,6 +191,7 @@ class Eurotherm3216(LineDevice):
         self._cooling_constant_s = cooling_constant_s
         self._shown: Shown | None = None
         self._attended = False
+        self._began = False
         self.anneal = Verb(
             self._carry_out,
             command=Anneal,
@@ -240,12 +244,13 @@ class Eurotherm3216(LineDevice):
 
     async def _carry_out(self, command: Anneal) -> JsonValue:
         """Write the program, run it, wait for its end and for the plate to cool. Whatever goes wrong, the output is off."""
-        self._shown, self._attended = None, True
+        self._shown, self._attended, self._began = None, True, False
         try:
             await mark("program")
             await self._write_program(command)
             await mark("heat")
             await self._link.ask(write_register(Register.PROGRAM_STATUS, 1))
+            self._began = True
             held_c = await self._run_out(command)
             await mark("cool", held_c=held_c)
             await self._cool(command.cool_to_c)
@@ -263,9 +268,9 @@ class Eurotherm3216(LineDevice):
         none, program   not done: the program was written at most, with the output at rest
         heat            the program was told to run. Done if it stands at its end: the instrument has counted the hold
                         itself, and turned its output off. Not done if it is reset still, the mode automatic and the
-                        furnace no warmer than where a plate is put in, as before it was told, and this is the program
-                        that told it: the safe state would have made the mode manual. After a crash it looks the same
-                        where a power cut ended both and the furnace has cooled since, so then, and else, nobody knows
+                        furnace no warmer than where a plate is put in, as before it was told, and this is the process
+                        that told it and had no answer: the safe state would have made the mode manual. It looks the same
+                        where a power cut ended the program, after a crash or after the answer, so then nobody knows
         cool, off       done: its end was seen
         ==============  ==============================================================================================
         """
@@ -286,7 +291,7 @@ class Eurotherm3216(LineDevice):
                     answer=Answer.DONE, sentence="The program stands at its end.", result={"held_c": None}
                 )
             case (Program.RESET, Mode.AUTO) if (
-                self._attended and self._shown.temperature_c <= command.cool_to_c
+                self._attended and not self._began and self._shown.temperature_c <= command.cool_to_c
             ):
                 return Reconciliation(
                     answer=Answer.NOT_DONE, sentence="The program is ready and was never started."

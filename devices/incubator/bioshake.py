@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar
 from ophyd_async.core import SignalR, StrictEnum
 from ophyd_async.core import StandardReadableFormat as Format
 
-from devices.declarative import Query
+from devices.declarative import Query, measured
 from devices.identity import Identity, origin_of
 from devices.incubator.commands import Incubate
 from devices.incubator.incubator import ShakingIncubator, Shown
@@ -27,17 +27,15 @@ from devices.transport import Framing
 from devices.verb import Limits
 from lab.bench import Bench
 from lab.errors import (
-    DeviceFault,
     InstrumentBusy,
     InstrumentError,
     LidFault,
     NonsenseReply,
-    TemperatureNotReached,
 )
 
 __all__ = ["ACCELERATION_S", "CLAMP_S", "FRAMING", "HOMING_S", "BioShake", "Clamp", "Motion"]
 
-FRAMING = Framing(request_end="\r", reply_end="\r\n", baud=9600)
+FRAMING = Framing(request_end="\r", reply_end="\r\n", baud=9600, settle_s=0.03)
 
 ACCELERATION_S = 5
 """To full speed and back to rest; gentle enough not to wet the seal. The instrument takes whole seconds."""
@@ -57,6 +55,9 @@ ARRIVED_C = 0.5
 
 POLL_S = 5.0
 ROOM_C = 22.0
+
+RUNTIME_S = (-1.0, 1e6)
+"""Of shaking: the manual's longest is 99 999 s."""
 
 COMING_HOME_S = 20.0
 """Longest wait for plate and clamp on the way to the safe state; twice what they need."""
@@ -141,6 +142,7 @@ class BioShakeDialect:
 
 MOTION = Query("getShakeState", words=MOTION_CODES)
 CLAMP = Query("getElmState", words=CLAMP_CODES)
+HEATER = Query("getTempState", words={"0": "off", "1": "on"})
 
 
 class BioShake(ShakingIncubator):
@@ -156,8 +158,16 @@ class BioShake(ShakingIncubator):
         "hold_s": (0.0, 999_999.0),
     }
 
-    temperature_c: Annotated[SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query("getTempActual", units="C")]
-    shaking_rpm: Annotated[SignalR[float], Format.UNCACHED_SIGNAL, Query("getShakeActualSpeed", units="rpm")]
+    temperature_c: Annotated[
+        SignalR[float],
+        Format.HINTED_UNCACHED_SIGNAL,
+        Query("getTempActual", units="C", within=(-20.0, 150.0)),
+    ]
+    shaking_rpm: Annotated[
+        SignalR[float],
+        Format.UNCACHED_SIGNAL,
+        Query("getShakeActualSpeed", units="rpm", within=(0.0, 5000.0)),
+    ]
     motion: Annotated[SignalR[Motion], Format.UNCACHED_SIGNAL, MOTION]
     clamp: Annotated[SignalR[Clamp], Format.UNCACHED_SIGNAL, CLAMP]
 
@@ -189,7 +199,7 @@ class BioShake(ShakingIncubator):
 
     async def _show(self) -> Shown:
         return Shown(
-            heating=await self._link.ask("getTempState") != "0",
+            heating=await self._link.read(HEATER) == "on",
             adapter_c=await self.temperature_c.get_value(cached=False),
             clamped=await self._is_clamped(),
         )
@@ -227,17 +237,13 @@ class BioShake(ShakingIncubator):
         # Tenths of a degree, as the manual has it.
         await self._explained(f"setTempTarget{round(temperature_c * 10)}")
         await self._explained("tempOn")
-
-        async def left_s() -> float:
-            gap_c = temperature_c - await self.temperature_c.get_value(cached=False)
-            if abs(gap_c) <= ARRIVED_C:
-                return 0.0
-            return gap_c / WARMING_C_PER_S if gap_c > 0.0 else -gap_c / COOLING_C_PER_S
-
-        def stuck() -> DeviceFault:
-            return TemperatureNotReached(f"the adapter does not come to {temperature_c:g} C.")
-
-        await self._wait_out(left_s, poll_s=POLL_S, stuck=stuck)
+        await self._wait_until_there(
+            temperature_c,
+            close_c=ARRIVED_C,
+            warming_c_per_s=WARMING_C_PER_S,
+            cooling_c_per_s=COOLING_C_PER_S,
+            poll_s=POLL_S,
+        )
 
     async def _prepare_to_shake(self, speed_rpm: float) -> None:
         await self._explained(f"setShakeTargetSpeed{round(speed_rpm)}")
@@ -265,10 +271,7 @@ class BioShake(ShakingIncubator):
 
     async def _runtime_left_s(self) -> float:
         text = await self._link.ask("getShakeRemainingTime")
-        try:
-            return max(0.0, float(text))
-        except ValueError as bad:
-            raise NonsenseReply(f"{text!r} is no remaining time.") from bad
+        return max(0.0, measured(text, "the remaining time", within=RUNTIME_S))
 
     async def _explained(self, request: str) -> None:
         """Send a command; when it is refused, ask why before giving up."""

@@ -16,6 +16,7 @@ from devices.incubator.commands import Incubate
 from devices.transport import Transport
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
+from lab.errors import DeviceFault, TemperatureNotReached
 from lab.interfaces import Answer, Reconciliation
 from lab.types import JsonValue, Mark
 
@@ -59,9 +60,6 @@ class ShakingIncubator(LineDevice):
     temperature_c: SignalR[float]
     """Of the adapter."""
 
-    shaking_rpm: SignalR[float]
-    """Actual speed."""
-
     def __init__(self, name: str, transport: Transport, *, limits: Limits | None = None) -> None:
         super().__init__(name, transport)
         allowed = narrowed(self.maker_limits, limits)
@@ -71,6 +69,7 @@ class ShakingIncubator(LineDevice):
             command=Incubate,
             limits=allowed,
             estimate=self._incubate_s,
+            objections=self._objections,
             reconcile=self._reconcile,
         )
 
@@ -161,6 +160,10 @@ class ShakingIncubator(LineDevice):
             )
         return _held(marks[-1])
 
+    def _objections(self, command: Incubate, bench: Bench | None) -> Sequence[str]:
+        """What this make can't do of a command, one sentence each."""
+        return ()
+
     @abstractmethod
     def _incubate_s(self, command: Incubate, bench: Bench | None) -> float:
         """Expected lab time of a command."""
@@ -184,6 +187,39 @@ class ShakingIncubator(LineDevice):
     @abstractmethod
     async def _reach(self, temperature_c: float) -> None:
         """Bring the adapter to a temperature and wait until it is there."""
+
+    async def _wait_until_there(
+        self,
+        temperature_c: float,
+        *,
+        close_c: float,
+        warming_c_per_s: float,
+        cooling_c_per_s: float,
+        poll_s: float,
+    ) -> None:
+        """Wait until the adapter has come to a temperature.
+
+        Args:
+            temperature_c: that it was told.
+            close_c: what it may be off by.
+            warming_c_per_s: how fast it warms.
+            cooling_c_per_s: how fast it cools.
+            poll_s: least time between two questions.
+
+        Raises:
+            TemperatureNotReached: it comes no nearer.
+        """
+
+        async def left_s() -> float:
+            gap_c = temperature_c - await self.temperature_c.get_value(cached=False)
+            if abs(gap_c) <= close_c:
+                return 0.0
+            return gap_c / warming_c_per_s if gap_c > 0.0 else -gap_c / cooling_c_per_s
+
+        def stuck() -> DeviceFault:
+            return TemperatureNotReached(f"the adapter does not come to {temperature_c:g} C.")
+
+        await self._wait_out(left_s, poll_s=poll_s, stuck=stuck)
 
     @abstractmethod
     async def _prepare_to_shake(self, speed_rpm: float) -> None:

@@ -50,6 +50,12 @@ TIP_SEARCH_BEGIN = 227
 NOT_MOUNTED = 26
 """The arm's answer where a tip that is to be thrown away is not there."""
 
+LATE_ANSWERS = 8
+"""More than can be on their way."""
+
+QUIET_S = 0.25
+"""After which nothing that is answered at once is still on its way."""
+
 SETTLE_S = 0.5
 """In the liquid, before the tip leaves it."""
 
@@ -68,6 +74,7 @@ class EvoArm(EVOBackend):
         self._z_offset_mm = z_offset_mm
         self._may_have_tip = [True] * CHANNELS
         self._answer_due = False
+        self._asked = self.LIHA
 
     async def setup(self) -> None:
         """Initialise; tips that may be left from before go to the waste.
@@ -94,8 +101,8 @@ class EvoArm(EVOBackend):
     ) -> Any:
         """Send a command and wait for the answer.
 
-        An answer that did not come may come later, and would be taken for that of the next command: the port is opened anew
-        before it is sent.
+        An answer that did not come may come later, and would be taken for that of the next command: before that is sent, the
+        port is opened anew, and the arm is asked something whose answer can be told from all that move it.
 
         Raises:
             TecanError: the arm refuses.
@@ -106,11 +113,12 @@ class EvoArm(EVOBackend):
             await self._reopen()
             # PyLabRobot sends no setting twice, but the last one may not have got there.
             self._cache.clear()
-        self._answer_due = True
+            await self._get_in_step()
+        self._answer_due, self._asked = True, module
         answer = await super().send_command(module, command, params, write_timeout, read_timeout, wait)
-        self._answer_due = False
         if answer is not None and command.startswith("R") and not answer["data"]:
             raise NonsenseReply(f"{module} says nothing in answer to {command}.")
+        self._answer_due = False
         if command == "RNT" and answer["data"][0] != CHANNELS:
             raise TecanError(f"the arm has {answer['data'][0]} channels, not {CHANNELS}", module, 5)
         return answer
@@ -124,6 +132,20 @@ class EvoArm(EVOBackend):
         except RuntimeError as absent:
             raise ConnectionError(str(absent)) from absent
 
+    async def _get_in_step(self) -> None:
+        """Where the arm is says only the answer to that; what comes before it was to something older."""
+        self._answer_due, self._asked = True, self.LIHA
+        answer = await super().send_command(self.LIHA, "RPX", [0])
+        for _ in range(LATE_ANSWERS):
+            if answer["data"]:
+                # It may have been asked that before, too.
+                await asyncio.sleep(QUIET_S)
+                await self._reopen()
+                self._answer_due = False
+                return
+            answer = self.parse_response(await self.io.read())
+        raise NonsenseReply("the arm does not say where it is.")
+
     def parse_response(self, resp: bytes) -> dict[str, Any]:
         """What an answer says: start of text, module, status with its highest bit set, data, zero.
 
@@ -131,7 +153,13 @@ class EvoArm(EVOBackend):
             TecanError: the arm refuses.
             NonsenseReply: this is no answer.
         """
-        if len(resp) < 5 or resp[0] != 0x02 or resp[-1] != 0x00 or not resp[3] & 0x80:
+        if (
+            len(resp) < 5
+            or resp[0] != 0x02
+            or resp[1:3] != self._asked.encode()
+            or resp[-1] != 0x00
+            or not resp[3] & 0x80
+        ):
             raise NonsenseReply(f"{resp[:40]!r} is no answer of the arm.")
         try:
             return super().parse_response(resp)

@@ -163,7 +163,10 @@ def _brought(command: Distribute | AddReagent, trail: Trail) -> Reconciliation:
     if not served and not doubtful:
         return Reconciliation(answer=Answer.NOT_DONE, sentence=f"No well was given any. {used}", part=part)
     left = _not_served(command, served)
-    sentence = f"{_counted(len(served), 'portion')} were given, and {len(left)} wells wait for theirs."
+    was, waits = ("was" if len(served) == 1 else "were"), ("waits" if len(left) == 1 else "wait")
+    sentence = (
+        f"{_counted(len(served), 'portion')} {was} given, and {_counted(len(left), 'well')} still {waits}."
+    )
     if doubtful:
         sentence += f" Whether {', '.join(doubtful)} got any, a pipettor can't know."
     return Reconciliation(answer=Answer.UNKNOWN, sentence=f"{sentence} {used}", part=part, doubtful=left)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devices.opentrons_robot.faults import fault_of
+from devices.opentrons_robot.offsets import OffsetRecord
 from devices.opentrons_robot.records import (
     CommandPage,
     CommandRecord,
@@ -109,7 +110,8 @@ class RobotClient:
         return next((run for run in runs if run.current), None)
 
     async def act(self, run_id: str, action: str) -> None:
-        """``play``, ``pause``, ``stop`` or ``resume-from-recovery`` a run.
+        """``play``, ``pause``, ``stop``, ``resume-from-recovery`` or (since software 8.2)
+        ``resume-from-recovery-assuming-false-positive`` a run.
 
         Raises:
             Refused: the run is not in a state for it (``RunActionNotAllowed``, ``RunStopped``).
@@ -130,9 +132,15 @@ class RobotClient:
         """Make the robot forget a run."""
         await self.wire.ask("DELETE", f"/runs/{run_id}")
 
-    async def add_offset(self, run_id: str, offset: Mapping[str, JsonValue]) -> None:
+    async def offsets(self, run_id: str) -> tuple[OffsetRecord, ...]:
+        """The labware offsets that a run keeps."""
+        answer = await self.wire.ask("GET", f"/runs/{run_id}")
+        return OffsetRecord.all_of(as_mapping(_data(answer), "a run"))
+
+    async def add_offset(self, run_id: str, offset: Mapping[str, JsonValue]) -> OffsetRecord:
         """Tell a run by how much labware stands off its nominal place (``LabwareOffsetCreate``)."""
-        await self.wire.ask("POST", f"/runs/{run_id}/labware_offsets", body={"data": dict(offset)})
+        answer = await self.wire.ask("POST", f"/runs/{run_id}/labware_offsets", body={"data": dict(offset)})
+        return OffsetRecord.of(_data(answer))
 
     async def add_definition(self, run_id: str, definition: Mapping[str, JsonValue]) -> None:
         """Teach a run labware that Opentrons does not sell (its schema 2)."""
@@ -164,6 +172,7 @@ class RobotClient:
         key: str,
         limit_s: float,
         intent: str = "setup",
+        failed: str = "",
     ) -> CommandRecord:
         """Have a command carried out, once, and wait for its end.
 
@@ -171,6 +180,7 @@ class RobotClient:
             kind: ``commandType``.
             key: ours, of no other command.
             limit_s: lab time within which it must end.
+            failed: id of the command that one with the intent ``fixit`` is to mend.
 
         Raises:
             DeviceFault: what the robot says went wrong (:func:`fault_of`), or the wire's faults.
@@ -178,7 +188,7 @@ class RobotClient:
         """
         try:
             async with asyncio.timeout(limit_s) as limit:
-                record = await self._sent_once(run_id, kind, params, key=key, intent=intent)
+                record = await self._sent_once(run_id, kind, params, key=key, intent=intent, failed=failed)
                 while not record.ended:
                     await asyncio.sleep(POLL_S)
                     record = await self._asked(run_id, record.id)
@@ -198,6 +208,7 @@ class RobotClient:
         *,
         key: str,
         intent: str = "setup",
+        failed: str = "",
         wait_s: float = 0.0,
     ) -> CommandRecord:
         """Hand a command to a run; one request, never repeated.
@@ -206,6 +217,8 @@ class RobotClient:
             wait_s: for how long the answer is held back until the command has ended.
         """
         query = {"waitUntilComplete": "true", "timeout": str(round(1000 * wait_s))} if wait_s else {}
+        if failed:
+            query["failedCommandId"] = failed
         body = {"data": {"commandType": kind, "params": dict(params), "intent": intent, "key": key}}
         answer = await self.wire.ask(
             "POST", f"/runs/{run_id}/commands", body=body, params=query, timeout_s=wait_s + REPLY_S
@@ -224,6 +237,15 @@ class RobotClient:
         params = {"pageLength": str(length)} | ({} if cursor is None else {"cursor": str(cursor)})
         return CommandPage.of(await self.wire.ask("GET", f"/runs/{run_id}/commands", params=params))
 
+    async def every_command(self, run_id: str) -> list[CommandRecord]:
+        """All commands of a run, in their order."""
+        records: list[CommandRecord] = []
+        while True:
+            page = await self.commands(run_id, cursor=len(records))
+            records += page.commands
+            if len(records) >= page.total or not page.commands:
+                return records
+
     async def find(self, run_id: str, keys: Sequence[str]) -> dict[str, CommandRecord]:
         """The commands of a run that have these keys, by key; those that it does not have are left out."""
         wanted, found = set(keys), dict[str, CommandRecord]()
@@ -241,7 +263,7 @@ class RobotClient:
                 raise NonsenseReply(f"the run {run_id} has {page.total} commands and shows none at {first}.")
 
     async def _sent_once(
-        self, run_id: str, kind: str, params: Mapping[str, JsonValue], *, key: str, intent: str
+        self, run_id: str, kind: str, params: Mapping[str, JsonValue], *, key: str, intent: str, failed: str
     ) -> CommandRecord:
         """Send a command until the robot has it: again only when the robot says that it does not."""
         lost: ConnectionLost | CommandTimeout | None = None
@@ -249,7 +271,9 @@ class RobotClient:
             if lost is not None and (known := await self._known(run_id, key, lost)) is not None:
                 return known
             try:
-                return await self.enqueue(run_id, kind, params, key=key, intent=intent, wait_s=WAIT_S)
+                return await self.enqueue(
+                    run_id, kind, params, key=key, intent=intent, failed=failed, wait_s=WAIT_S
+                )
             except (ConnectionLost, CommandTimeout) as fault:
                 lost = fault
         assert lost is not None

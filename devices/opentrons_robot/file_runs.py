@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from devices.fence import mark
 from devices.opentrons_robot.client import RobotClient
 from devices.opentrons_robot.faults import Refused, fault_of
 from devices.opentrons_robot.files import EVENT_OF, RunFile, events_of, places_of
 from devices.opentrons_robot.kit import RobotKit, robot_labware
+from devices.opentrons_robot.offsets import offset_json, taken
 from devices.opentrons_robot.records import ACTIVE, ENDED, CommandRecord, RunRecord
+from devices.opentrons_robot.recovery import Recoverer, decisions, mended
 from lab.bench import Bench
-from lab.errors import BadInput, CommandTimeout, ConnectionLost, DeviceFault, InstrumentBusy, InstrumentError
+from lab.errors import (
+    BadInput,
+    CommandTimeout,
+    ConnectionLost,
+    DeviceFault,
+    InstrumentBusy,
+    InstrumentError,
+    NonsenseReply,
+    ShortVolume,
+)
 from lab.interfaces import Answer, Reconciliation
 from lab.types import JsonValue, Mark
 
@@ -71,21 +83,41 @@ class FileRunner:
                 f"the run {current.id} is {current.status} on the robot; it is not one of drywet's."
             )
         protocol_id = await self._client.upload(command.name, command.text.encode())
-        await self._must_agree(command, protocol_id)
-        run = await self._client.create_run(protocol_id=protocol_id)
+        offsets = self._offsets(await self._must_agree(command, protocol_id))
+        run = await self._client.create_run(protocol_id=protocol_id, offsets=offsets)
+        taken(offsets, await self._client.offsets(run.id) if offsets else ())
         await mark("play", run=run.id)
         began("play")
         await self._play(run.id)
-        ended = await self._ended(run.id)
+        recoverer = Recoverer(self._client, self._kit.recovery, run.id)
+        ended = await self._ended(run.id, recoverer)
         if ended.status != "succeeded":
             raise (
                 fault_of(ended.errors[0])
                 if ended.errors
                 else InstrumentError(f"the run {run.id} {ended.status}.")
             )
-        return {"run": run.id}
+        return _result(run.id, await self._client.every_command(run.id), recoverer.decided)
 
-    async def _must_agree(self, command: RunFile, protocol_id: str) -> None:
+    def remark(self, result: JsonValue) -> DeviceFault | None:
+        """What was passed over in a run that went on after something had failed."""
+        passed_over = result.get("passed_over", ()) if isinstance(result, dict) else ()
+        return ShortVolume(f"the run went on past: {'; '.join(passed_over)}.") if passed_over else None
+
+    def _offsets(self, analysis: Mapping[str, Any]) -> list[dict[str, JsonValue]]:
+        """What the workcell file says of the slots that a file has labware in, for the definitions that it loads."""
+        at = {self._kit.slots[position]: vector for position, vector in self._kit.offsets.items()}
+        found = []
+        for one in analysis["labware"]:
+            location = one.get("location")
+            slot = location.get("slotName") if isinstance(location, Mapping) else None
+            if slot in at:
+                _, load_name, version = str(one["definitionUri"]).split("/")
+                found.append(offset_json(load_name, int(version), str(slot), at[slot]))
+        return found
+
+    async def _must_agree(self, command: RunFile, protocol_id: str) -> Mapping[str, Any]:
+        """The robot's own analysis, which is as expected."""
         analysis = await self._client.analysis(protocol_id)
         errors = analysis.get("errors")
         if errors:
@@ -103,17 +135,18 @@ class FileRunner:
             raise InstrumentError(
                 f"the robot's software would do {command.name} otherwise than it was analysed here."
             )
+        return analysis
 
     async def _play(self, run_id: str) -> None:
         """Once: where the answer is lost, the run says whether it began."""
         try:
             await self._client.act(run_id, "play")
-        except (ConnectionLost, CommandTimeout):
+        except (ConnectionLost, CommandTimeout, NonsenseReply):
             await asyncio.sleep(POLL_S)
             if (await self._client.run(run_id)).status == "idle":
                 await self._client.act(run_id, "play")
 
-    async def _ended(self, run_id: str) -> RunRecord:
+    async def _ended(self, run_id: str, recoverer: Recoverer) -> RunRecord:
         unanswered = 0
         while True:
             await asyncio.sleep(POLL_S)
@@ -128,14 +161,7 @@ class FileRunner:
             if run.status in ENDED:
                 return run
             if run.status.startswith("awaiting-recovery"):
-                raise await self._why(run_id)
-
-    async def _why(self, run_id: str) -> DeviceFault:
-        """Why a run waits to be recovered."""
-        failed = [one for one in (await self._client.commands(run_id)).commands if one.error is not None]
-        return (
-            fault_of(failed[-1].error or {}) if failed else InstrumentError("the run waits to be recovered.")
-        )
+                await recoverer.answer()
 
     async def reconcile(self, command: RunFile, marks: Sequence[Mark]) -> Reconciliation:
         """What came of it, command by command of its run, as far as the robot remembers."""
@@ -154,24 +180,39 @@ class FileRunner:
         if run.status == "idle":
             return Reconciliation(answer=Answer.NOT_DONE, sentence="The run was made and never played.")
         if run.status == "succeeded":
-            return Reconciliation(answer=Answer.DONE, sentence="The run succeeded.", result={"run": run.id})
-        return _as_far_as(command, await self._all(run.id), run)
-
-    async def _all(self, run_id: str) -> list[CommandRecord]:
-        records: list[CommandRecord] = []
-        while True:
-            page = await self._client.commands(run_id, cursor=len(records))
-            records += page.commands
-            if len(records) >= page.total or not page.commands:
-                return records
+            result = _result(run.id, await self._client.every_command(run.id), decisions(marks))
+            return Reconciliation(answer=Answer.DONE, sentence="The run succeeded.", result=result)
+        records = await self._client.every_command(run.id)
+        return _as_far_as(command, records, run, mended(records, decisions(marks)))
 
 
-def _as_far_as(command: RunFile, records: Sequence[CommandRecord], run: RunRecord) -> Reconciliation:
-    """From the statuses of the run's commands: what succeeded is done, what failed or was going on is in doubt.
+def _result(
+    run_id: str, records: Sequence[CommandRecord], decided: Mapping[str, str]
+) -> dict[str, JsonValue]:
+    """What the journal keeps of a run that succeeded: what failed in it, and was mended or passed over."""
+    well = mended(records, decided)
+    result: dict[str, JsonValue] = {"run": run_id}
+    for name, wanted in (("recovered", True), ("passed_over", False)):
+        failed = [
+            one
+            for one in records
+            if one.error is not None and one.intent != "fixit" and (one.id in well) is wanted
+        ]
+        if failed:
+            result[name] = [str(fault_of(one.error or {})) for one in failed]
+    return result
+
+
+def _as_far_as(
+    command: RunFile, records: Sequence[CommandRecord], run: RunRecord, well: frozenset[str]
+) -> Reconciliation:
+    """From the statuses of the run's commands: what succeeded, or counts as mended (``well``), is done; what failed or was
+    going on is in doubt.
 
     The commands that do something to tips or liquid are the command's events, in their order.
     """
-    status = [record.status for record in records if record.type in EVENT_OF]
+    own = [record for record in records if record.type in EVENT_OF and record.intent != "fixit"]
+    status = ["succeeded" if record.id in well else record.status for record in own]
     events, done = command.events, 0
     while done < min(len(events), len(status)) and status[done] == "succeeded":
         done += 1

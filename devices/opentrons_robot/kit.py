@@ -7,10 +7,12 @@ library; names of slots and trash: its deck definitions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from lab.bench import LabwareType
+from devices.opentrons_robot.offsets import Vector, offset_json, read_offsets
+from devices.opentrons_robot.recovery import RecoveryRules
+from lab.bench import Bench, LabwareType
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 from lab.types import JsonValue
@@ -27,6 +29,8 @@ _SLOTS = {
     OT2: tuple(str(n) for n in range(1, 12)),
     FLEX: tuple(f"{row}{column}" for row in "ABCD" for column in "123"),
 }
+
+_SETTINGS = ("robot", "pipettes", "slots", "trash", "labware_offsets", "recovery", "recovery_wait_s")
 
 _TRASH = {OT2: "fixedTrash", FLEX: "movableTrashA3"}
 
@@ -127,12 +131,16 @@ class RobotKit:
         pipettes: by mount, ``left`` and ``right``.
         slots: position of the bench -> slot of the deck.
         trash: addressable area into which tips are thrown.
+        offsets: position of the bench -> by how much labware there stands off its nominal place.
+        recovery: what is done about a run that waits to be recovered.
     """
 
     model: str
     pipettes: Mapping[str, PipetteKind]
     slots: Mapping[str, str]
     trash: str
+    offsets: Mapping[str, Vector] = field(default_factory=dict)
+    recovery: RecoveryRules = field(default_factory=RecoveryRules)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, JsonValue], *, positions: Iterable[str]) -> RobotKit:
@@ -144,12 +152,12 @@ class RobotKit:
         Raises:
             BadInput: a setting is missing, unknown or makes no sense; names the field.
         """
-        unknown = set(settings) - {"robot", "pipettes", "slots", "trash"}
+        unknown = set(settings) - set(_SETTINGS)
         if unknown:
             name = min(unknown)
             raise BadInput(
                 f"There is no setting {name!r} of an Opentrons robot.",
-                way_out="The settings are robot, pipettes, slots and trash.",
+                way_out=f"The settings are {', '.join(_SETTINGS)}.",
                 field=f"settings.{name}",
             )
         model = _MODELS.get(str(settings.get("robot", "")).lower())
@@ -160,7 +168,9 @@ class RobotKit:
                 field="settings.robot",
             )
         pipettes = _read_pipettes(_mapping(settings, "pipettes"), model)
-        slots = _read_slots(_mapping(settings, "slots"), model, tuple(positions))
+        places = tuple(positions)
+        slots = _read_slots(_mapping(settings, "slots"), model, places)
+        offsets = read_offsets(settings.get("labware_offsets", {}), places)
         trash = str(settings.get("trash", _TRASH[model]))
         if trash != _TRASH[OT2] if model == OT2 else not trash.startswith("movableTrash"):
             raise BadInput(
@@ -168,7 +178,14 @@ class RobotKit:
                 way_out=f"Write {_TRASH[model]}.",
                 field="settings.trash",
             )
-        return cls(model=model, pipettes=pipettes, slots=slots, trash=trash)
+        return cls(
+            model=model,
+            pipettes=pipettes,
+            slots=slots,
+            trash=trash,
+            offsets=offsets,
+            recovery=RecoveryRules.from_settings(settings),
+        )
 
     def mount_for(self, channels: int, tip_volume_ul: float) -> str | None:
         """The mount with a pipette of so many channels that takes such tips; None where there is none."""
@@ -176,6 +193,18 @@ class RobotKit:
             if pipette.channels == channels and tip_volume_ul in pipette.tips_ul:
                 return mount
         return None
+
+    def offset_of(self, kind: LabwareType, position: str | None) -> dict[str, JsonValue] | None:
+        """What a run is to be told of a kind of labware at a position; None where it stands in its nominal place."""
+        known, vector = robot_labware(kind), self.offsets.get(position or "")
+        if known is None or vector is None or position is None:
+            return None
+        return offset_json(*known, self.slots[position], vector)
+
+    def offsets_on(self, bench: Bench) -> list[dict[str, JsonValue]]:
+        """What a run is to be told of all that stands on the robot."""
+        told = (self.offset_of(item.type, item.position) for item in bench.labware.values())
+        return [one for one in told if one is not None]
 
 
 def _mapping(settings: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValue]:

@@ -7,17 +7,15 @@ so that one device class serves both ways of plugging it in. Every line is a que
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from devices.opentrons_robot.client import RobotClient
-from devices.opentrons_robot.faults import Refused
-from devices.opentrons_robot.records import CommandRecord, ModuleRecord, as_number, as_text
+from devices.opentrons_robot.modules import ModuleTransport
+from devices.opentrons_robot.records import as_number, as_text
 from devices.opentrons_robot.wire import Wire
 from devices.thermocycler.opentrons import Gcode
-from lab.errors import CommandTimeout, ConnectionLost, InstrumentBusy, NonsenseReply
+from lab.errors import NonsenseReply
 from lab.types import JsonValue
 
 __all__ = ["ModuleLine"]
@@ -36,48 +34,15 @@ _PLAIN: Mapping[str, tuple[str, ...]] = {
 """Lines that are commands without values."""
 
 
-class ModuleLine:
-    """Implements :class:`devices.transport.Transport` for the one thermocycler of a robot.
+class ModuleLine(ModuleTransport):
+    """Implements :class:`devices.transport.Transport` for the thermocycler of a robot, in the words of its firmware.
 
     Args:
         wire: the way to the robot.
     """
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._client = RobotClient(wire)
-        self._turn = asyncio.Lock()
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        return f"thermocycler of {self._wire.where}"
-
-    async def open(self) -> None:
-        """Find the module.
-
-        Raises:
-            ConnectionLost: the robot can't be reached, or has none.
-        """
-        await self._wire.open()
-        await self._module()
-
-    async def close(self) -> None:
-        """Give the connection up."""
-        await self._wire.close()
-
-    async def exchange(self, request: str, *, timeout_s: float) -> str:
-        """Ask or tell the module what a line says, and word the answer as its firmware does."""
-        async with self._turn:
-            try:
-                async with asyncio.timeout(timeout_s) as limit:
-                    return await self._answer(request, timeout_s)
-            except TimeoutError as late:
-                if not limit.expired():
-                    raise
-                raise CommandTimeout(
-                    f"{self.where}: no answer to {request!r} within {timeout_s:g} s."
-                ) from late
+        super().__init__(wire, kind=KIND)
 
     async def _answer(self, request: str, timeout_s: float) -> str:
         module = await self._module()
@@ -92,9 +57,7 @@ class ModuleLine:
                 now_c = as_number(module.data, "lidTemperature", "the thermocycler")
                 return f"M141 T:{_or_none(module.data, 'lidTargetTemperature')} C:{now_c:.2f} OK"
         for command, values in _commands(request):
-            record = await self._tell(module, command, values, timeout_s)
-            if not record.ended:
-                raise CommandTimeout(f"{self.where}: {command} did not end within {timeout_s:g} s.")
+            record = await self._do(module, f"thermocycler/{command}", values, timeout_s)
             if record.error is not None:
                 part = "lid:" if command.endswith("Lid") else "thermal:"
                 code, said = (
@@ -103,24 +66,6 @@ class ModuleLine:
                 )
                 return f"ERR{code}:{part}{said} OK"
         return f"{request.split()[0]} OK"
-
-    async def _tell(
-        self, module: ModuleRecord, command: str, values: Mapping[str, JsonValue], timeout_s: float
-    ) -> CommandRecord:
-        try:
-            return await self._client.do_now(
-                f"thermocycler/{command}", {"moduleId": module.id, **values}, timeout_s=timeout_s
-            )
-        except Refused as refused:
-            if refused.error_id == "RunActive":
-                raise InstrumentBusy(f"{self.where}: a run is under way on the robot.") from refused
-            raise
-
-    async def _module(self) -> ModuleRecord:
-        found = [module for module in await self._client.modules() if module.kind == KIND]
-        if not found:
-            raise ConnectionLost(f"{self.where}: none is plugged in.", nothing_done=True)
-        return found[0]
 
 
 def _commands(request: str) -> tuple[tuple[str, dict[str, JsonValue]], ...]:

@@ -228,6 +228,9 @@ class CommandRecord:
     Args:
         key: ours, by which it is found again.
         error: of one that failed.
+        params: as it was given.
+        intent: ``protocol``, ``setup`` or ``fixit``.
+        failed: id of the command that a ``fixit`` is to mend.
     """
 
     id: str
@@ -236,6 +239,9 @@ class CommandRecord:
     status: str
     error: Mapping[str, Any] | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    intent: str = "protocol"
+    failed: str = ""
 
     @classmethod
     def of(cls, answer: object) -> CommandRecord:
@@ -252,6 +258,9 @@ class CommandRecord:
             status=status,
             error=None if error is None else as_mapping(error, "the error of a command"),
             result={} if result is None else as_mapping(result, "the result of a command"),
+            params=as_mapping(command.get("params", {}), "params of a command"),
+            intent=str(command.get("intent") or "protocol"),
+            failed=str(command.get("failedCommandId") or ""),
         )
 
     @property

@@ -40,6 +40,7 @@ from devices.verb import Limits, Verb, faults_of, narrowed
 from lab.bench import Bench
 from lab.errors import CommandTimeout, DeviceFault, InstrumentError, LostTip, OutOfRange, StaleLease
 from lab.interfaces import Reconciliation
+from lab.recovery import WATCHDOG_FLOOR_S
 from lab.types import JsonValue, Mark
 
 __all__ = ["OpentronsRobot"]
@@ -120,6 +121,8 @@ class OpentronsRobot(StandardReadable):
             estimate=lambda command, bench: command.seconds,
             objections=lambda command, bench: self._files.objections(command, bench or self._bench),
             reconcile=self._files.reconcile,
+            remark=self._files.remark,
+            watchdog_floor_s=WATCHDOG_FLOOR_S + kit.recovery.longest_wait_s,
         )
         self.set_name(name)
 

@@ -13,9 +13,10 @@ from devices.opentrons_robot.client import RobotClient
 from devices.opentrons_robot.faults import Refused
 from devices.opentrons_robot.kit import RobotKit, robot_labware
 from devices.opentrons_robot.moves import ABOVE_MM, IN_LIQUID_MM, Draw, Drop, Give, Move, PickUp
+from devices.opentrons_robot.offsets import taken
 from devices.opentrons_robot.records import ACTIVE
 from lab.bench import Bench
-from lab.errors import InstrumentBusy, InstrumentError
+from lab.errors import DeviceFault, InstrumentBusy, InstrumentError
 from lab.types import JsonValue
 
 __all__ = ["Request", "Session", "new_key", "requests_of"]
@@ -93,6 +94,7 @@ class Session:
         self.run_id: str | None = None
         self._loaded: dict[str, str] = {}
         self._pipettes: set[str] = set()
+        self._offsets: dict[tuple[str, str], str] = {}
 
     def forget(self) -> None:
         """Open a new run the next time."""
@@ -106,12 +108,18 @@ class Session:
             InstrumentError: it can't load what it should.
         """
         run_id = await self._open()
-        for mount in mounts:
-            if mount not in self._pipettes:
-                params = {"pipetteName": self._kit.pipettes[mount].name, "mount": mount, "pipetteId": mount}
-                await self.do("loadPipette", params)
-                self._pipettes.add(mount)
-        await self._agree(labware)
+        try:
+            for mount in mounts:
+                if mount not in self._pipettes:
+                    name = self._kit.pipettes[mount].name
+                    params = {"pipetteName": name, "mount": mount, "pipetteId": mount}
+                    await self.do("loadPipette", params)
+                    self._pipettes.add(mount)
+            await self._agree(labware)
+        except DeviceFault:
+            # What the robot has loaded by now is not known, and it loads nothing twice.
+            self.forget()
+            raise
         return run_id
 
     async def do(
@@ -141,10 +149,13 @@ class Session:
                 if run.status == "idle" and run.current:
                     return self.run_id
         await self.must_be_free()
-        self.run_id = (await self._client.create_run()).id
+        offsets = self._kit.offsets_on(self._bench)
+        run_id = (await self._client.create_run(offsets=offsets)).id
+        self._offsets = taken(offsets, await self._client.offsets(run_id)) if offsets else {}
         self._loaded.clear()
         self._pipettes.clear()
-        return self.run_id
+        self.run_id = run_id
+        return run_id
 
     async def must_be_free(self) -> None:
         """See that nobody else is at work with the robot.
@@ -190,12 +201,45 @@ class Session:
             "labwareId": name,
             "displayName": name,
         }
-        await self.do("loadLabware", params)
+        await self._tell_offset(name)
+        self._must_be_offset(name, await self.do("loadLabware", params))
         self._loaded[name] = slot
 
     async def _move(self, name: str, slot: str) -> None:
         """Say that labware was moved by hand or by the bench's arm."""
         location: JsonValue = slot if slot == OFF_DECK else {"slotName": slot}
         params = {"labwareId": name, "newLocation": location, "strategy": "manualMoveWithoutPause"}
-        await self.do("moveLabware", params)
+        if slot != OFF_DECK:
+            await self._tell_offset(name)
+        result = await self.do("moveLabware", params)
+        if slot != OFF_DECK:
+            self._must_be_offset(name, result)
         self._loaded[name] = slot
+
+    async def _tell_offset(self, name: str) -> None:
+        """Tell the run how labware stands that came to its position after the run was made."""
+        offset = self._offset(name)
+        if offset is not None and _key(offset) not in self._offsets:
+            assert self.run_id is not None, "ready comes first"
+            self._offsets |= taken([offset], [await self._client.add_offset(self.run_id, offset)])
+
+    def _must_be_offset(self, name: str, result: Mapping[str, JsonValue]) -> None:
+        """Hold what the robot says it uses against what it was told.
+
+        Raises:
+            InstrumentError: it is another offset, or one where none was told.
+        """
+        offset = self._offset(name)
+        wanted = None if offset is None else self._offsets[_key(offset)]
+        if result.get("offsetId") != wanted:
+            raise InstrumentError(
+                f"the robot does not use the labware offset that it was told for {name}.", nothing_done=True
+            )
+
+    def _offset(self, name: str) -> dict[str, JsonValue] | None:
+        item = self._bench.labware[name]
+        return self._kit.offset_of(item.type, item.position)
+
+
+def _key(offset: Mapping[str, JsonValue]) -> tuple[str, str]:
+    return str(offset["definitionUri"]), str(offset["location"]["slotName"])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +36,10 @@ REPLY_S = 10.0
 
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes after which an answer is none. The analysis of a long protocol has some megabytes."""
+
+_RESET_ON_CLOSE = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+"""A connection that is given up is reset, and what a held-up network has not delivered of it never arrives: by then the
+same command may have been sent again over another connection."""
 
 _ENDED = ("disconnected", "peer closed")
 """Of httpx's words for a protocol error: those that say that the other side hung up."""
@@ -96,7 +102,11 @@ class Wire:
             ) from missing
         self._client = httpx.AsyncClient(
             base_url=self._url,
-            transport=None if self._app is None else httpx.ASGITransport(app=self._app),
+            transport=(
+                httpx.AsyncHTTPTransport(trust_env=False, socket_options=[_RESET_ON_CLOSE])
+                if self._app is None
+                else httpx.ASGITransport(app=self._app)
+            ),
             headers={"opentrons-version": API_VERSION},
             timeout=None,
             trust_env=False,

@@ -8,6 +8,7 @@
       results.csv      to fill in, where numbers are to come back
       sheet.json       written last: with it the worklist is out
       handed_in.json   what the person said; whoever comes second is refused
+      WITHDRAWN.txt    its step was given up, and why: nothing of it is to be done
       taken            the run has it
 
 Every file appears whole or not at all, and stays when the power goes: written beside its place, synced, and linked there.
@@ -23,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from devices.person.sheet import HandIn, Sheet, sheet_from_json
+from devices.person.sheet import HandIn, Said, Sheet, sheet_from_json
 from lab.errors import BadInput
 
 __all__ = ["LARGEST_BYTES", "SheetFolder"]
@@ -33,7 +34,7 @@ T = TypeVar("T")
 LARGEST_BYTES = 8_000_000
 """No worklist and no hand-in is larger; of what is, nothing is read."""
 
-_SHEET, _HANDED_IN, _TAKEN = "sheet.json", "handed_in.json", "taken"
+_SHEET, _HANDED_IN, _TAKEN, _WITHDRAWN = "sheet.json", "handed_in.json", "taken", "WITHDRAWN.txt"
 _ID = re.compile(r"^sheet_([0-9]{4,9})$")
 
 
@@ -135,6 +136,20 @@ class SheetFolder:
                 f"{sheet.id} was handed in before{said}.",
                 way_out="Results that are in the store are corrected with: drywet results supersede",
             ) from second
+
+    def withdraw(self, sheet: str, why: str, at_utc: str) -> None:
+        """Take a worklist back that is out; one that was handed in stays as it was. Safe to repeat.
+
+        Args:
+            why: in a sentence, for the person who has it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        answer = HandIn(sheet=sheet, said=Said.WITHDRAWN, by="drywet", at_utc=at_utc, note=why)
+        with suppress(FileExistsError):
+            _write(self.path / sheet / _HANDED_IN, answer.model_dump_json(indent=1))
+            _write(self.path / sheet / _WITHDRAWN, f"{sheet} is withdrawn; do nothing of it. {why}\n")
 
     def answer(self, sheet: str) -> HandIn | None:
         """What a person said of a worklist; None while it is out.

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from ophyd_async.core import Device, DeviceConnector, StandardReadable, soft_signal_r_and_setter
 from ophyd_async.core import StandardReadableFormat as Format
 
-from devices.fence import Fence, mark
+from devices.fence import Fence, mark, step_under_way
 from devices.identity import Identity
 from devices.person.folder import SheetFolder
 from devices.person.lines import lines_of, numbers_asked, shown, title_of
@@ -166,6 +166,7 @@ class Person(StandardReadable):
             restore=restore,
             reconcile=reconcile,
             remark=remark,
+            close=self._closed,
             watchdog_floor_s=self._desk.patience_s,
         )
 
@@ -193,10 +194,11 @@ class Person(StandardReadable):
         return answer
 
     def _out_for(self, command: Command) -> Sheet | None:
-        """The worklist of this very command that no run has the answer of; None where there is none.
+        """The worklist of this very step that its run has no answer of; None where there is none.
 
-        One that was handed in as not done is over: the next try is a new one.
+        One that was handed in as not done, or withdrawn, is over: the next try is a new one.
         """
+        step = step_under_way()
         arguments = _plain(command.to_json())
         folder = self._desk.folder
         try:
@@ -207,7 +209,8 @@ class Person(StandardReadable):
             (
                 sheet
                 for sheet in reversed(sheets)
-                if sheet.device == self.name
+                if sheet.step == step
+                and sheet.device == self.name
                 and sheet.verb == command.verb
                 and sheet.arguments == arguments
                 and not folder.taken(sheet.id)
@@ -221,7 +224,7 @@ class Person(StandardReadable):
             answer = self._desk.folder.answer(sheet.id)
         except BadInput:
             return False  # Whoever reads it says what is wrong with it.
-        return answer is not None and answer.said is Said.NOT_DONE
+        return answer is not None and answer.said in {Said.NOT_DONE, Said.WITHDRAWN}
 
     async def _hand_out(self, command: Command) -> Sheet:
         sheet_id = await asyncio.to_thread(self._desk.folder.reserve)
@@ -248,7 +251,8 @@ class Person(StandardReadable):
             lines=lines,
             labware=shown(lines, self._bench, dict(self._desk.barcodes)),
             asks=asks,
-            made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            made_utc=_now_utc(),
+            step=step_under_way(),
         )
 
     def _read(self, sheet: Sheet) -> HandIn | None:
@@ -303,6 +307,16 @@ class Person(StandardReadable):
         # Nothing is taken: whoever only asks may be asking about a step that is sent again, and then finds the answer.
         return answer
 
+    async def _closed(self, marks: Sequence[Mark], why: str) -> None:
+        """A step is over: its last worklist is taken back where it is out still, and counts for nothing any more."""
+        last = next((one.details["sheet"] for one in reversed(marks) if one.name == HANDED_OUT), "")
+        try:
+            if await asyncio.to_thread(self._desk.folder.exists, last):
+                await asyncio.to_thread(self._desk.folder.withdraw, last, why, _now_utc())
+                await asyncio.to_thread(self._desk.folder.take, last)
+        except OSError as error:
+            raise ConnectionLost(f"{last} can't be taken back ({error}).") from error
+
     async def _restored(self, result: JsonValue) -> None:
         """A step counts as done: what was handed in for it is its own, and no later one's.
 
@@ -310,6 +324,10 @@ class Person(StandardReadable):
         """
         if result is not None:
             await asyncio.to_thread(self._desk.folder.take, result["sheet"])
+
+
+def _now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _plain(arguments: Any) -> Any:
@@ -329,6 +347,11 @@ async def _signed(command: Command, answer: HandIn) -> JsonValue:
 
 def _told(answer: HandIn) -> str:
     """What a person said, in a sentence."""
-    words = {Said.DONE: "was done", Said.NOT_DONE: "was not done", Said.UNSURE: "may or may not be done"}
+    words = {
+        Said.DONE: "was done",
+        Said.NOT_DONE: "was not done",
+        Said.UNSURE: "may or may not be done",
+        Said.WITHDRAWN: "was withdrawn",
+    }
     note = f" {answer.note.rstrip('.')}." if answer.note else ""
     return f"{answer.by} says that {answer.sheet} {words[answer.said]}.{note}"

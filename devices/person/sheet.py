@@ -26,6 +26,8 @@ class Said(StrEnum):
     DONE = "done"
     NOT_DONE = "not-done"
     UNSURE = "unsure"
+    WITHDRAWN = "withdrawn"
+    """Nobody's answer: drywet has taken it back, as its step was given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,9 @@ class Sheet:
         id: unique in its folder (``sheet_0007``).
         device: of the workcell that the person stands in for.
         verb: the command's.
-        arguments: the command's; the same command is never on two sheets that are out.
+        arguments: the command's.
+        step: key in the journal of the step that it is of; a step is never on two sheets that are out. Empty where it is of
+            no run.
         asks: None where no numbers are to come back.
         made_utc: when it was written, ISO 8601.
     """
@@ -107,6 +111,7 @@ class Sheet:
     labware: tuple[PlateShown, ...]
     asks: Asked | None
     made_utc: str
+    step: str = ""
 
     def to_json(self) -> dict[str, JsonValue]:
         """For its file."""

@@ -46,7 +46,7 @@ from lab.errors import DeviceFault, GripFault, InstrumentBusy, InstrumentError, 
 
 __all__ = ["FRAMING", "HOMING_S", "LID_LEVEL", "MOTION_S", "PLATE_MM", "PreciseFlexArm"]
 
-FRAMING = Framing(request_end="\n", reply_end="\r\n")
+FRAMING = Framing(request_end="\n", reply_end="\r\n", settle_s=0.03)
 
 LID_LEVEL = 200
 """Added to a station's number for the station at the height of its lid."""

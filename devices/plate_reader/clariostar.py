@@ -14,7 +14,7 @@ from pylabrobot.plate_reading import CLARIOstarBackend
 
 from devices.identity import Identity, origin_of
 from devices.machine import require_module
-from devices.plate_reader.reader import Reader, ReaderDriver, ReaderModel
+from devices.plate_reader.reader import UNREAD, Reader, ReaderDriver, ReaderModel
 from devices.verb import Limits
 from lab.bench import Bench
 
@@ -60,7 +60,9 @@ def real_clariostar(*, device_id: str | None = None) -> ReaderDriver:
             origin=origin_of(serial),
         )
 
-    return ReaderDriver(backend=backend, introduce=introduce, reads_fluorescence=False)
+    return ReaderDriver(
+        backend=backend, introduce=introduce, reads_fluorescence=False, faults=(RuntimeError, *UNREAD)
+    )
 
 
 def clariostar(name: str, driver: ReaderDriver, *, bench: Bench, limits: Limits | None = None) -> Reader:

@@ -9,7 +9,7 @@ from pylabrobot.plate_reading.tecan import ExperimentalTecanInfinite200ProBacken
 
 from devices.identity import Identity, origin_of
 from devices.machine import USB_MODULE
-from devices.plate_reader.reader import Reader, ReaderDriver, ReaderModel
+from devices.plate_reader.reader import UNREAD, Reader, ReaderDriver, ReaderModel
 from devices.verb import Limits
 from lab.bench import Bench
 
@@ -47,7 +47,9 @@ def real_infinite() -> ReaderDriver:
             origin=origin_of(serial),
         )
 
-    return ReaderDriver(backend=backend, introduce=introduce, needs=(USB_MODULE,))
+    return ReaderDriver(
+        backend=backend, introduce=introduce, needs=(USB_MODULE,), faults=(RuntimeError, *UNREAD)
+    )
 
 
 def infinite(name: str, driver: ReaderDriver, *, bench: Bench, limits: Limits | None = None) -> Reader:

@@ -7,6 +7,7 @@ The drawer rests outside, where an arm can load it; a reading draws it in and pu
 
 import asyncio
 import math
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -29,7 +30,7 @@ from lab.errors import DeviceFault, LidFault, NonsenseReply, StaleLease
 from lab.interfaces import Reconciliation
 from lab.types import JsonValue, Mark
 
-__all__ = ["Reader", "ReaderDriver", "ReaderModel"]
+__all__ = ["UNREAD", "Reader", "ReaderDriver", "ReaderModel"]
 
 PLATE_MM = (127.76, 85.48, 20.0)
 """Footprint of a plate (ANSI SLAS 1-2004), which is all that PyLabRobot asks a reader's size for."""
@@ -56,6 +57,14 @@ class ReaderModel:
     fluorescence_ceiling: float
     absorbance_ceiling: float
     fluorescence_settings: Callable[[ReadFluorescence], Mapping[str, Any]]
+
+
+UNREAD: tuple[type[Exception], ...] = (ValueError, ArithmeticError, LookupError, struct.error)
+"""What those of PyLabRobot's backends raise that take an answer apart and find it is none."""
+
+BELOW_ZERO = 0.01
+LOWEST_ABSORBANCE = -1.0
+"""How far below nothing a reading may be: a share of the ceiling of fluorescence, and an absorbance; choices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +194,12 @@ class Reader(MachineDevice):
     async def _after_setup(self) -> None:
         await self._front.open()
 
+    def fault_for(self, error: Exception, refused: type[DeviceFault]) -> DeviceFault:
+        """The fault that an error of the backend stands for."""
+        if isinstance(error, UNREAD):
+            return NonsenseReply(f"what the reader says can't be read ({type(error).__name__}: {error}).")
+        return super().fault_for(error, refused)
+
     def _expected_s(self, command: ReadFluorescence | ReadAbsorbance, pass_s: float) -> float:
         return command.reading_s(pass_s) + 2.0 * self._model.door_s
 
@@ -217,6 +232,7 @@ class Reader(MachineDevice):
         """
         loop = asyncio.get_running_loop()
         passes: list[list[float | None]] = []
+        lowest = self._lowest(command)
         progress = Progress()
         with self.as_faults(progress=progress):
             self._load(command.plate)
@@ -228,7 +244,7 @@ class Reader(MachineDevice):
                 for cycle in range(command.cycles):
                     await asyncio.sleep(max(0.0, begun_s + cycle * command.interval_s - loop.time()))
                     async with progress.part("read", cycle=cycle, begun_lab_s=begun_s):
-                        passes.append(_flat((await one())[0]["data"], self._wells(command)))
+                        passes.append(_flat((await one())[0]["data"], self._wells(command), lowest))
                 async with progress.part("open"):
                     with self.as_faults(LidFault):
                         await self._front.open()
@@ -251,7 +267,8 @@ class Reader(MachineDevice):
             found = what_was_read(command, marks, held, can_tell=self._driver.last_reading is not None)
             if held is None or found.begun_lab_s is None:
                 return found.without_result()
-            passes = [_flat(rows, self._wells(command)) for rows in held["cycles"]]
+            lowest = self._lowest(command)
+            passes = [_flat(rows, self._wells(command), lowest) for rows in held["cycles"]]
         except DeviceFault as fault:
             return Verdict(sentence=f"Its last reading can't be had ({fault}); {AGAIN}").without_result()
         return found.with_result(self._result(command, found.begun_lab_s, passes))
@@ -261,6 +278,12 @@ class Reader(MachineDevice):
             return None
         with self.as_faults():
             return await self._driver.last_reading()
+
+    def _lowest(self, command: ReadFluorescence | ReadAbsorbance) -> float:
+        """Below this there is nothing, the zero of an instrument included."""
+        if isinstance(command, ReadAbsorbance):
+            return LOWEST_ABSORBANCE
+        return -BELOW_ZERO * self._model.fluorescence_ceiling
 
     def _wells(self, command: ReadFluorescence | ReadAbsorbance) -> int:
         kind = self._bench.labware[command.plate].type
@@ -332,16 +355,19 @@ class Reader(MachineDevice):
         self._set_columns(result["columns"])
 
 
-def _flat(rows: Sequence[Sequence[Any]], wells: int) -> list[float | None]:
+def _flat(rows: Sequence[Sequence[Any]], wells: int, lowest: float) -> list[float | None]:
     """Wells of one pass, row-major; None where the instrument gave no number.
 
     Raises:
-        NonsenseReply: not as many numbers as there are wells.
+        NonsenseReply: not as many numbers as there are wells, or one that is below all that there is.
     """
     numbers: Iterable[Any] = (value for row in rows for value in row)
     values = [None if v is None or not math.isfinite(v) else float(v) for v in numbers]
     if len(values) != wells:
         raise NonsenseReply(f"the reading has {len(values)} numbers for {wells} wells.")
+    least = min((value for value in values if value is not None), default=0.0)
+    if least < lowest:
+        raise NonsenseReply(f"{least:g} is no light that was seen.")
     return values
 
 

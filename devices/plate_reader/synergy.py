@@ -139,17 +139,19 @@ class Synergy(SynergyH1Backend):
         Raises:
             BioTekRefuses: its status is an error.
             NonsenseReply: what came is no answer.
-            TimeoutError: nothing came; the instrument gives up what it is at before the next command.
+            TimeoutError: nothing came; the instrument gives up what it is at, and the port is opened anew, before the next
+                command.
             ConnectionError: the wire is gone; it is looked for again before the next command.
         """
-        if self._lost:
-            await self.io.stop()
-            await self.setup()
         try:
-            if self._answer_due:
+            if self._answer_due and not self._lost:
+                # It may be in the midst of an answer, or wait for the rest of a command.
                 await self.io.write(b"x")
                 await asyncio.sleep(GIVING_UP_S)
-                self._answer_due = False
+                self._lost = True
+            if self._lost:
+                await self.io.stop()
+                await self.setup()
             self._pending.clear()
             reply: bytes | None = await super().send_command(
                 command, parameter, wait_for_response, timeout or ANSWER_S
@@ -160,9 +162,14 @@ class Synergy(SynergyH1Backend):
             self._lost = True
             raise ConnectionError(str(gone)) from gone
         if reply is not None:
-            said = answered(command, reply)
-            if command == "O" and (said or not reply.startswith(ACK)):
-                raise NonsenseReply(f"{reply[:40]!r} does not say that a reading begins.")
+            try:
+                said = answered(command, reply)
+                if command == "O" and (said or not reply.startswith(ACK)):
+                    raise NonsenseReply(f"{reply[:40]!r} does not say that a reading begins.")
+            except NonsenseReply:
+                # It may be the answer to something else, and that to this may come yet.
+                self._answer_due = True
+                raise
         return reply
 
     async def get_serial_number(self) -> str:

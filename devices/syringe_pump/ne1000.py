@@ -23,12 +23,13 @@ from ophyd_async.core import StandardReadableFormat as Format
 from devices.declarative import LineDevice, Query
 from devices.fence import mark
 from devices.identity import TWIN_SERIAL, Identity, origin_of
-from devices.syringe_pump.commands import HANDLING_S, SYRINGE_WELL, Dispense
+from devices.syringe_pump.commands import Dispense
 from devices.syringe_pump.safe_mode import SafeMode
 from devices.transport import Framing, Transport
+from devices.tube import HANDLING_S, VESSEL_WELL
 from devices.verb import Limits, Verb, narrowed
 from lab.bench import Bench
-from lab.errors import BadInput, InstrumentError, NonsenseReply, ShortVolume
+from lab.errors import BadInput, DeviceFault, InstrumentError, NonsenseReply, ShortVolume
 from lab.interfaces import Answer, Reconciliation
 from lab.types import JsonValue, Mark
 
@@ -41,6 +42,9 @@ WATCHDOG_S = 30
 
 POLL_S = 5.0
 """Between two questions to a pump that works; well within the watchdog."""
+
+DIGITS = 4
+"""Of any number that the pump writes (the manual, section 10.3)."""
 
 RESOLUTION_UL = 0.002
 """Of what the pump says that it gave, beside four digits of the number."""
@@ -140,7 +144,7 @@ class PumpDialect:
         if name == "prompt":
             return prompt
         given = _GIVEN.fullmatch(value)
-        if given is None:
+        if given is None or sum(map(str.isdigit, given[1])) > DIGITS:
             raise NonsenseReply(f"{value!r} is no dispensed volume.")
         return repr(float(given[1]) * (1000.0 if given[3] == "ML" else 1.0))
 
@@ -163,7 +167,7 @@ def number(value: float) -> str:
 
 
 STATE = Query("", field="prompt", words=PROMPTS)
-GIVEN = Query("DIS", field="given_ul", units="uL")
+GIVEN = Query("DIS", field="given_ul", units="uL", within=(0.0, 9_999_000.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ class Syringe:
 
     diameter_mm: float
     volume_ul: float
-    outlet: str = SYRINGE_WELL
+    outlet: str = VESSEL_WELL
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.diameter_mm <= 50.0:
@@ -225,6 +229,9 @@ class NE1000(LineDevice):
         self._syringe = syringe
         self._power_lost = False
         self._attended = False
+        self._told: Alarm | None = None
+        # An alarm is told once, to whoever asks next, and that may be a view that shows the pump.
+        self._link.on_fault = self._note
         fastest = min(syringe.fastest_ul_per_min, 9999.0)
         maker = {"volume_ul": (0.01, min(syringe.volume_ul, 9999.0)), "rate_ul_per_min": (0.01, fastest)}
         self.dispense = Verb(
@@ -277,6 +284,7 @@ class NE1000(LineDevice):
         try:
             await mark("set")
             await self._set(command)
+            self._power_lost, self._told = False, None
             await mark("give")
             await self._link.ask("RUN")
             await self._wait_out(
@@ -286,9 +294,10 @@ class NE1000(LineDevice):
             )
             given_ul = float(await self._link.read(GIVEN))
             if given_ul < command.volume_ul - self._tolerance_ul(command):
+                if self._told is not None:
+                    raise Alarm(self._told.letter)
                 raise ShortVolume(f"it stopped at {given_ul:g} of {command.volume_ul:g} uL.")
         except (Exception, asyncio.CancelledError) as failure:
-            self._note(failure)
             await self._safe_after(failure)
             raise
         return {"given_ul": given_ul}
@@ -379,10 +388,10 @@ class NE1000(LineDevice):
         """Ask again after an alarm that was told in place of the answer; only for what may be asked in any state."""
         try:
             return await self._link.ask(request)
-        except Alarm as alarm:
-            self._note(alarm)
+        except Alarm:
             return await self._link.ask(request)
 
-    def _note(self, fault: BaseException) -> None:
-        if isinstance(fault, Alarm) and fault.letter == "R":
-            self._power_lost = True
+    def _note(self, fault: DeviceFault) -> None:
+        if isinstance(fault, Alarm):
+            self._told = fault
+            self._power_lost = self._power_lost or fault.letter == "R"

@@ -32,7 +32,7 @@ from typing import Annotated, ClassVar
 from ophyd_async.core import SignalR, StrictEnum
 from ophyd_async.core import StandardReadableFormat as Format
 
-from devices.declarative import Query
+from devices.declarative import Query, measured
 from devices.identity import Identity, origin_of
 from devices.thermocycler.commands import CloseLid, Heat, OpenLid
 from devices.thermocycler.thermocycler import Shown, Thermocycler
@@ -60,6 +60,12 @@ __all__ = [
 ]
 
 FRAMING = Framing(request_end="\n", reply_end="\n", baud=115200)
+
+LONGEST_HOLD_S = (0.0, 1e7)
+"""Of a hold; a choice."""
+
+SHOWN_C = (-40.0, 150.0)
+"""What a thermistor of block or lid can show; a choice with room to both sides of the 4 to 110 C that they are driven to."""
 
 HEATING_C_PER_S = 3.6
 COOLING_C_PER_S = 2.0
@@ -160,10 +166,12 @@ class OpentronsThermocycler(Thermocycler):
     }
 
     temperature_c: Annotated[
-        SignalR[float], Format.HINTED_UNCACHED_SIGNAL, Query(Gcode.BLOCK, field="C", units="C")
+        SignalR[float],
+        Format.HINTED_UNCACHED_SIGNAL,
+        Query(Gcode.BLOCK, field="C", units="C", within=SHOWN_C),
     ]
     lid_temperature_c: Annotated[
-        SignalR[float], Format.UNCACHED_SIGNAL, Query(Gcode.LID, field="C", units="C")
+        SignalR[float], Format.UNCACHED_SIGNAL, Query(Gcode.LID, field="C", units="C", within=SHOWN_C)
     ]
     lid: Annotated[SignalR[LidPosition], Format.UNCACHED_SIGNAL, Query(Gcode.LID_STATUS, field="Lid")]
 
@@ -292,11 +300,8 @@ class OpentronsThermocycler(Thermocycler):
         return self._float(await self._link.ask(request), name)
 
     def _float(self, payload: str, name: str) -> float:
-        text = self.dialect.pick(payload, name)
-        try:
-            return float(text)
-        except ValueError as bad:
-            raise NonsenseReply(f"{name} is {text!r}, which is no number.") from bad
+        within = LONGEST_HOLD_S if name == "H" else SHOWN_C
+        return measured(self.dialect.pick(payload, name), name, within=within)
 
 
 def _not_reached(temperature_c: float) -> DeviceFault:

@@ -1,4 +1,4 @@
-"""Heating, shaking and shutting a place.
+"""Heating, shaking and shutting a place, and magnets under one.
 
 What an instrument was told and goes on with by itself (a hold, a runtime) is kept in the state with it, so that a world
 rebuilt from its ledger knows it too.
@@ -14,7 +14,7 @@ import numpy as np
 from digital_twin.state import Impossible, LidHeat, Shaking, State
 from lab.types import JsonValue
 
-__all__ = ["heat_lid", "set_temperature", "shake", "shut"]
+__all__ = ["heat_lid", "raise_magnets", "set_temperature", "shake", "shut"]
 
 
 def set_temperature(
@@ -108,6 +108,19 @@ def shut(
             state.shut.discard(position)
         if instrument in state.readings:
             state.readings[instrument].over = True
+        return None
+
+    return effect
+
+
+def raise_magnets(
+    state: State, now_s: float, instrument: str, *, position: str, height_mm: float
+) -> Callable[[np.random.Generator], JsonValue]:
+    """Bring the magnets under a place to a height above the ledge that a plate rests on. No liquid here feels them."""
+    state.at(position)
+
+    def effect(rng: np.random.Generator) -> JsonValue:
+        state.magnets_mm[position] = height_mm
         return None
 
     return effect

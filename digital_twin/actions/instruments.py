@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from digital_twin.physics.peristaltic import peristaltic_bias, rolled_ul
 from digital_twin.physics.spectrometry import Sensitivity, measured_power_w, transmitted_power_w
 from digital_twin.physics.syringe import infused_ul, syringe_bias
 from digital_twin.state import Impossible, State
@@ -72,27 +73,33 @@ def infuse(
     well: str,
     volume_ul: float,
     values: Mapping[str, JsonValue],
+    per_turn_ul: float = 0.0,
 ) -> Callable[[np.random.Generator], JsonValue]:
-    """A plunger has moved for a volume: what was in the syringe runs out of the tube's end, into the well below it.
+    """A plunger or rollers have moved for a volume: it runs out of the tube's end, into the well below it.
 
-    Without labware below, and through a lid, it is lost. A syringe that is empty pumps air.
+    Without labware below, and through a lid, it is lost. A syringe or vessel that is empty gives air.
 
     Args:
-        source: the syringe, as a piece of labware of one well.
+        source: the syringe or vessel, as a piece of labware of one well.
         position: where the tube ends.
         well: of the labware there, over which it ends.
         volume_ul: as the pump has it.
         values: what the pump remembers of it.
+        per_turn_ul: of a pump with rollers; 0 for a plunger.
     """
     syringe = state.pieces.get(source)
     if syringe is None or syringe.wells is None:
-        raise Impossible(f"there is no syringe {source}")
+        raise Impossible(f"there is no syringe or vessel {source}")
     contents = syringe.wells
     target = state.at(position)
-    bias = syringe_bias(rng=state.rng("syringe", instrument))
+    makes_bias = peristaltic_bias if per_turn_ul else syringe_bias
+    bias = makes_bias(rng=state.rng("syringe", instrument))
 
     def effect(rng: np.random.Generator) -> JsonValue:
-        true_ul = infused_ul(volume_ul=volume_ul, bias=bias, rng=rng)
+        if per_turn_ul:
+            true_ul = rolled_ul(volume_ul=volume_ul, per_turn_ul=per_turn_ul, bias=bias, rng=rng)
+        else:
+            true_ul = infused_ul(volume_ul=volume_ul, bias=bias, rng=rng)
         liquid = contents.draw(0, true_ul)
         if target is not None:
             state.evolve(target, now_s)

@@ -36,6 +36,7 @@ ACTIONS: dict[str, Preparation] = {
     "heat_lid": climate.heat_lid,
     "shake": climate.shake,
     "shut": climate.shut,
+    "raise_magnets": climate.raise_magnets,
     "set_atmosphere": atmosphere.set_atmosphere,
     "move_door": atmosphere.move_door,
     "pick": arm.pick,

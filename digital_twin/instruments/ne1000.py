@@ -12,10 +12,10 @@ import asyncio
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 
 from devices.syringe_pump.ne1000 import FASTEST_MM_PER_MIN, number
 from devices.syringe_pump.safe_mode import DAMAGED
+from digital_twin.instruments.memory import Memory
 from digital_twin.world import World
 
 __all__ = ["NE1000Twin"]
@@ -51,6 +51,7 @@ class NE1000Twin:
         self._outlet_at = outlet_at
         self._outlet = outlet
         self._alarm = ""
+        self._memory = Memory(world, name)
         self._ending: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
 
@@ -73,12 +74,12 @@ class NE1000Twin:
         questions: dict[str, Callable[[], str]] = {
             "": lambda: "",
             "VER": lambda: VERSION,
-            "DIA": lambda: self._kept("dia", "14.43"),
-            "VOL": lambda: self._kept("vol", "0.000") + self._kept("units", "UL"),
-            "RAT": lambda: self._kept("rat", "1000") + self._kept("rat_units", "UM"),
-            "DIR": lambda: self._kept("dir", "INF"),
+            "DIA": lambda: self._memory.kept("dia", "14.43"),
+            "VOL": lambda: self._memory.kept("vol", "0.000") + self._memory.kept("units", "UL"),
+            "RAT": lambda: self._memory.kept("rat", "1000") + self._memory.kept("rat_units", "UM"),
+            "DIR": lambda: self._memory.kept("dir", "INF"),
             "DIS": lambda: f"I{_counted(self._given_ul())}W0.000UL",
-            "SAF": lambda: str(self._kept("saf", 0)),
+            "SAF": lambda: str(self._memory.kept("saf", 0)),
         }
         if not value and name in questions:
             return questions[name]()
@@ -100,25 +101,25 @@ class NE1000Twin:
             case "SAF" if value.isascii() and value.isdecimal():
                 if int(value) > 255:
                     return "?OOR"
-                self._remember(saf=int(value))
+                self._memory.remember(saf=int(value))
                 self._hear()
             case "DIA" if number:
                 if not 0.1 <= float(value) <= 50.0:
                     return "?OOR"
-                self._remember(dia=value)
+                self._memory.remember(dia=value)
             case "VOL" if value in _TO_UL:
-                self._remember(units=value)
+                self._memory.remember(units=value)
             case "VOL" if number and len(value.replace(".", "")) <= 4:
-                self._remember(vol=value)
+                self._memory.remember(vol=value)
             case "RAT" if rate:
-                units = rate[2] or self._kept("rat_units", "UM")
+                units = rate[2] or self._memory.kept("rat_units", "UM")
                 if not 0.0 < float(rate[1]) * _TO_UL_PER_MIN[units] <= self._fastest_ul_per_min():
                     return "?OOR"
-                self._remember(rat=rate[1], rat_units=units)
+                self._memory.remember(rat=rate[1], rat_units=units)
             case "DIR" if value in ("INF", "WDR"):
-                self._remember(dir=value)
+                self._memory.remember(dir=value)
             case "CLD" if value in ("INF", "WDR"):
-                self._remember(**({"given": 0.0} if value == "INF" else {"withdrawn": 0.0}))
+                self._memory.remember(**({"given": 0.0} if value == "INF" else {"withdrawn": 0.0}))
             case _:
                 return "?"
         return ""
@@ -128,11 +129,13 @@ class NE1000Twin:
     def _run(self) -> str:
         if self._stroke() is not None:
             return "?NA"
-        if self._kept("dir", "INF") != "INF":
+        if self._memory.kept("dir", "INF") != "INF":
             # Nothing on this bench is drawn up through the tube.
             return "?NA"
-        volume_ul = self._kept("left", 0.0) if self._kept("paused", False) else self._volume_ul()
-        self._remember(
+        volume_ul = (
+            self._memory.kept("left", 0.0) if self._memory.kept("paused", False) else self._volume_ul()
+        )
+        self._memory.remember(
             run={"begun_s": self._world.clock.now(), "volume_ul": volume_ul, "rate": self._rate_ul_per_s()},
             paused=False,
         )
@@ -142,8 +145,8 @@ class NE1000Twin:
     def _stop_told(self) -> str:
         if self._stroke() is not None:
             self._rest(paused=True)
-        elif self._kept("paused", False):
-            self._remember(paused=False)
+        elif self._memory.kept("paused", False):
+            self._memory.remember(paused=False)
         else:
             return "?NA"
         return ""
@@ -159,7 +162,7 @@ class NE1000Twin:
         moved_ul = self._moved_ul(stroke)
         values = {
             "run": None,
-            "given": self._kept("given", 0.0) + moved_ul,
+            "given": self._memory.kept("given", 0.0) + moved_ul,
             "paused": paused,
             "left": stroke["volume_ul"] - moved_ul,
         }
@@ -194,7 +197,7 @@ class NE1000Twin:
         if self._watchdog is not None:
             self._watchdog.cancel()
             self._watchdog = None
-        if limit_s := self._kept("saf", 0):
+        if limit_s := self._memory.kept("saf", 0):
             self._watchdog = asyncio.get_running_loop().call_later(limit_s, self._heard_nothing)
 
     def _heard_nothing(self) -> None:
@@ -203,7 +206,7 @@ class NE1000Twin:
         self._rest(paused=False)
 
     def _stroke(self) -> dict[str, float] | None:
-        stroke: dict[str, float] | None = self._kept("run", None)
+        stroke: dict[str, float] | None = self._memory.kept("run", None)
         return stroke
 
     def _moved_ul(self, stroke: dict[str, float]) -> float:
@@ -214,32 +217,28 @@ class NE1000Twin:
 
     # ----------------------------------------------------------------------------------------------------------- settings
 
-    def _kept(self, name: str, default: Any) -> Any:
-        return self._world.state.memory.get(self._name, {}).get(name, default)
-
-    def _remember(self, **values: Any) -> None:
-        kept = self._world.state.memory.get(self._name, {})
-        if any(name not in kept or kept[name] != value for name, value in values.items()):
-            self._world.act(self._name, "remember", values=values)
-
     def _prompt(self) -> str:
         if self._stroke() is not None:
             return "I"
-        return "P" if self._kept("paused", False) else "S"
+        return "P" if self._memory.kept("paused", False) else "S"
 
     def _given_ul(self) -> float:
         stroke = self._stroke()
-        given: float = self._kept("given", 0.0) + (0.0 if stroke is None else self._moved_ul(stroke))
+        given: float = self._memory.kept("given", 0.0) + (0.0 if stroke is None else self._moved_ul(stroke))
         return given
 
     def _volume_ul(self) -> float:
-        return float(self._kept("vol", "0.000")) * _TO_UL[self._kept("units", "UL")]
+        return float(self._memory.kept("vol", "0.000")) * _TO_UL[self._memory.kept("units", "UL")]
 
     def _rate_ul_per_s(self) -> float:
-        return float(self._kept("rat", "1000")) * _TO_UL_PER_MIN[self._kept("rat_units", "UM")] / 60.0
+        return (
+            float(self._memory.kept("rat", "1000"))
+            * _TO_UL_PER_MIN[self._memory.kept("rat_units", "UM")]
+            / 60.0
+        )
 
     def _fastest_ul_per_min(self) -> float:
-        return math.pi * float(self._kept("dia", "14.43")) ** 2 / 4.0 * FASTEST_MM_PER_MIN
+        return math.pi * float(self._memory.kept("dia", "14.43")) ** 2 / 4.0 * FASTEST_MM_PER_MIN
 
 
 def _counted(volume_ul: float) -> str:

@@ -7,10 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from devices.identity import TWIN_SERIAL
-from devices.opentrons_robot.kit import FLEX
+from devices.opentrons_robot.kit import FLEX, PipetteKind
 from digital_twin.instruments.opentrons_run import Run
 
-__all__ = ["ROUTES", "SOFTWARE", "Refusal", "health", "legacy_error", "many", "named", "shown"]
+__all__ = [
+    "ROUTES",
+    "SOFTWARE",
+    "Refusal",
+    "health",
+    "legacy_error",
+    "many",
+    "named",
+    "shown",
+    "shown_pipette",
+]
 
 SOFTWARE = "8.1.0"
 """Version of the robot software that is imitated."""
@@ -74,6 +84,24 @@ def shown(run: Run) -> dict[str, Any]:
     return whole if run.protocol_id is None else {**whole, "protocolId": run.protocol_id}
 
 
+def shown_pipette(mount: str, pipette: PipetteKind, *, tip_on: bool | None) -> dict[str, Any]:
+    """A pipette that is attached; ``tip_on`` is what its sensor says, None without one."""
+    item: dict[str, Any] = {
+        "mount": mount,
+        "instrumentType": "pipette",
+        "instrumentModel": f"{pipette.name}_v2.0",
+        "instrumentName": pipette.name,
+        "serialNumber": f"{TWIN_SERIAL}-{mount}",
+        "ok": True,
+        "data": {
+            "channels": pipette.channels,
+            "min_volume": pipette.min_ul,
+            "max_volume": pipette.max_ul,
+        },
+    }
+    return item if tip_on is None else {**item, "state": {"tip_detected": tip_on}}
+
+
 def many(items: list[Any]) -> dict[str, Any]:
     """A list."""
     return {"data": items, "meta": {"cursor": 0, "totalLength": len(items)}}
@@ -88,12 +116,12 @@ def _spaced(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
 
 
-def health(name: str, model: str, seed: int) -> dict[str, Any]:
+def health(name: str, model: str, seed: int, software: str) -> dict[str, Any]:
     """Who answers; serials of twins begin with TWIN."""
     return {
         "name": name,
         "robot_model": model,
-        "api_version": SOFTWARE,
+        "api_version": software,
         "fw_version": "simulated",
         "board_revision": "simulated",
         "logs": ["/logs/api.log"],

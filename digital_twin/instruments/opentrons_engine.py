@@ -23,12 +23,14 @@ class Engine:
     """Carries commands out.
 
     Args:
+        offsets: of the run, the newest last; labware that is loaded or moved later takes them.
         strike: what goes wrong with the part of the work that is under way, if anything.
     """
 
     hardware: Hardware
     new_id: Callable[[], str]
     strike: Callable[[str], Strike | None]
+    offsets: list[dict[str, Any]] = field(default_factory=list)
     labware: dict[str, LoadedItem] = field(default_factory=dict)
     pipettes: dict[str, Pipette] = field(default_factory=dict)
 
@@ -44,6 +46,21 @@ class Engine:
         if handler is None:
             raise CommandError("CommandNotImplementedError", f"This twin does not carry out {kind}.")
         return await handler(params)
+
+    def assume(self, kind: str, params: Params) -> None:
+        """Believe of a command that failed what it would have brought about."""
+        if kind not in ("pickUpTip", "aspirate", "dispense"):
+            return
+        pipette, item = self._pipette(params), self._item(params)
+        match kind:
+            case "pickUpTip":
+                pipette.tip_ul, pipette.held_ul, pipette.last_drawn = item.kind.tip_volume_ul, 0.0, None
+            case "aspirate":
+                pipette.held_ul += float(params["volume"])
+                pipette.last_drawn = (item.id, str(params["wellName"]))
+            case "dispense":
+                pipette.held_ul = max(0.0, pipette.held_ul - float(params["volume"]))
+                pipette.last_drawn = None
 
     # the commands
 
@@ -78,7 +95,7 @@ class Engine:
             display_name=params.get("displayName"),
         )
         self.labware[item.id] = item
-        return {"labwareId": item.id, "definition": definition_of(kind)}
+        return {"labwareId": item.id, "definition": definition_of(kind), **self._take_offset(item)}
 
     async def _move_labware(self, params: Params) -> dict[str, Any]:
         item = self._item(params)
@@ -88,7 +105,7 @@ class Engine:
                 "GripperNotAttachedError", "No gripper attached to perform labware movement.", code="3011"
             )
         item.location = params["newLocation"]
-        return {}
+        return self._take_offset(item)
 
     async def _pick_up_tip(self, params: Params) -> dict[str, Any]:
         pipette, item = self._pipette(params), self._item(params)
@@ -122,6 +139,9 @@ class Engine:
         if strike is not None and strike.kind in (FaultKind.SHORT_VOLUME, FaultKind.FAILED_ASPIRATE):
             share = 0.0 if strike.kind is FaultKind.FAILED_ASPIRATE else 0.3 + 0.5 * strike.draw
         await self.hardware.aspirate(pipette, item, well, volume_ul, float(params["flowRate"]), share=share)
+        if _is(strike, FaultKind.CLOG) or _is(strike, FaultKind.FAILED_ASPIRATE):
+            # What failed is not believed.
+            pipette.held_ul, pipette.last_drawn = pipette.held_ul - volume_ul, None
         if _is(strike, FaultKind.CLOG):
             raise CommandError(
                 "overpressure", "The pipette sensed too much pressure.", code="3006", defined=True
@@ -139,6 +159,7 @@ class Engine:
         above = _is_above(params.get("wellLocation"))
         await self.hardware.dispense(pipette, item, well, volume_ul, float(params["flowRate"]), above=above)
         if _is(strike, FaultKind.CLOG):
+            pipette.held_ul += volume_ul
             raise CommandError(
                 "overpressure", "The pipette sensed too much pressure.", code="3006", defined=True
             )
@@ -234,6 +255,18 @@ class Engine:
         return {}
 
     # looking things up
+
+    def _take_offset(self, item: LoadedItem) -> dict[str, Any]:
+        """Let labware have the newest offset for its definition and slot; a result names it, if there is one."""
+        fitting = (
+            o
+            for o in reversed(self.offsets)
+            if (o["definitionUri"], o["location"]) == (item.uri, item.location)
+        )
+        offset = next(fitting, None)
+        vector = {} if offset is None else offset["vector"]
+        item.offset_mm = (vector.get("x", 0.0), vector.get("y", 0.0), vector.get("z", 0.0))
+        return {} if offset is None else {"offsetId": offset["id"]}
 
     def _pipette(self, params: Params) -> Pipette:
         pipette = self.pipettes.get(str(params["pipetteId"]))

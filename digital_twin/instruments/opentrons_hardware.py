@@ -10,6 +10,7 @@ Errors: types, codes and texts of Opentrons' protocol engine (package ``opentron
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,13 @@ EJECT_S = 2.0
 PROBE_S = 8.0
 HOME_S = 6.0
 MOST_TIP_EXTRA_UL = 1e-9
+
+WORK_MM = 10.0
+"""Height that results say; the twin does not follow it but for the offsets of labware."""
+
+WELL_RADIUS_MM = 3.0
+FLOOR_MM = 1.0
+"""Of the wells in the twin's definitions; and how far above the bottom a tip works unless told otherwise."""
 
 
 class CommandError(Exception):
@@ -74,6 +82,7 @@ class LoadedItem:
 
     Args:
         location: as the API has it: ``{"slotName": "3"}`` or ``offDeck``.
+        offset_mm: by which it is believed to stand off its nominal place. In the world it stands there.
     """
 
     id: str
@@ -82,6 +91,7 @@ class LoadedItem:
     version: int
     location: Any
     display_name: str | None = None
+    offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def slot(self) -> str | None:
@@ -124,6 +134,7 @@ class Hardware:
     name: str
     kit: RobotKit
     _at_mm: tuple[float, float] = field(default=(0.0, 0.0))
+    _height_mm: float = WORK_MM
 
     @property
     def feels_tips(self) -> bool:
@@ -149,7 +160,12 @@ class Hardware:
         if slot is None:
             raise CommandError("LabwareNotOnDeckError", f"Labware {item.id} is not on the deck.")
         (x, y), (dx, dy) = slot_mm(self.kit.model, slot), well_mm(item.kind, well)
-        await self._go((x + dx, y + dy))
+        off_x, off_y, off_z = item.offset_mm
+        await self._go((x + dx + off_x, y + dy + off_y))
+        self._height_mm = WORK_MM + off_z
+        # Labware of this world stands where it should: so far off, the tip meets the rim of the well, or its floor.
+        if math.hypot(off_x, off_y) > WELL_RADIUS_MM or off_z < -FLOOR_MM:
+            raise CommandError("stallOrCollision", "Stall or Collision Detected", code="2003", defined=True)
 
     async def pick_up(self, pipette: Pipette, item: LoadedItem, well: str, *, misses: bool = False) -> None:
         """Fetch tips.
@@ -277,7 +293,7 @@ class Hardware:
 
     def position(self) -> dict[str, float]:
         """Where the gantry is, as results say."""
-        return {"x": self._at_mm[0], "y": self._at_mm[1], "z": 10.0}
+        return {"x": self._at_mm[0], "y": self._at_mm[1], "z": self._height_mm}
 
     async def _go(self, to: tuple[float, float]) -> None:
         far_mm = max(abs(to[0] - self._at_mm[0]), abs(to[1] - self._at_mm[1]))

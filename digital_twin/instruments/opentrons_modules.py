@@ -2,18 +2,94 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from devices.opentrons_robot.modules import GET, tell
 from devices.thermocycler.opentrons import Gcode, OpentronsDialect
 from devices.transport import LineInstrument
 from digital_twin.instruments.opentrons_hardware import CommandError
 from lab.errors import DeviceFault
 
-__all__ = ["PluggedThermocycler"]
+__all__ = ["Garbled", "Plugged", "PluggedModule", "PluggedThermocycler"]
 
 _DIALECT = OpentronsDialect()
+
+
+class Garbled(Exception):
+    """What came over USB can't be read; the robot hands it on as it is.
+
+    Args:
+        raw: what came.
+    """
+
+    def __init__(self, raw: str) -> None:
+        super().__init__(raw)
+        self.raw = raw
+
+
+class Plugged(Protocol):
+    """A module of a simulated robot."""
+
+    @property
+    def id(self) -> str:
+        """By which the robot's commands name it."""
+        ...
+
+    async def shown(self) -> dict[str, Any]:
+        """As ``/modules`` has it."""
+        ...
+
+    async def do(self, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry a command out; gives its result.
+
+        Raises:
+            CommandError: it is refused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluggedModule:
+    """A module that answers in the robot's own words (:mod:`digital_twin.instruments.opentrons_module_twins`).
+
+    Args:
+        id: by which the robot's commands name it.
+        line: the module, at the other end of the robot's USB.
+    """
+
+    id: str
+    line: LineInstrument
+
+    async def shown(self) -> dict[str, Any]:
+        """As ``/modules`` has it."""
+        return {"id": self.id, **await self._ask(GET)}
+
+    async def do(self, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry a command out; gives its result.
+
+        Raises:
+            CommandError: the module refuses.
+            Garbled: its answer can't be read.
+        """
+        answer = await self._ask(tell(kind, **{k: v for k, v in params.items() if k != "moduleId"}))
+        if answer.get("status") == "failed":
+            error = answer["error"]
+            raise CommandError(error["errorType"], error["detail"], code=error["errorCode"])
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def _ask(self, line: str) -> dict[str, Any]:
+        raw = await self.line.reply(line)
+        try:
+            answer = json.loads(raw)
+        except ValueError as bad:
+            raise Garbled(raw) from bad
+        if not isinstance(answer, dict):
+            raise Garbled(raw)
+        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,15 +15,26 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-from devices.identity import TWIN_SERIAL
 from devices.opentrons_robot.kit import RobotKit
 from devices.opentrons_robot.records import ENDED
+from devices.opentrons_robot.recovery import ASSUME, RESUME, offers
 from digital_twin.faults import NO_FAULTS, Faults, FaultScript, Request, Strike
-from digital_twin.instruments.opentrons_api import ROUTES, Refusal, health, legacy_error, many, named, shown
+from digital_twin.instruments.opentrons_api import (
+    ROUTES,
+    SOFTWARE,
+    Refusal,
+    health,
+    legacy_error,
+    many,
+    named,
+    shown,
+    shown_pipette,
+)
 from digital_twin.instruments.opentrons_engine import Engine
-from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS, part_of
+from digital_twin.instruments.opentrons_faults import OPENTRONS_FAULTS, PLAY, inside, part_of
+from digital_twin.instruments.opentrons_files import ProtocolRequests
 from digital_twin.instruments.opentrons_hardware import CommandError, Hardware
-from digital_twin.instruments.opentrons_modules import PluggedThermocycler
+from digital_twin.instruments.opentrons_modules import Garbled, Plugged
 from digital_twin.instruments.opentrons_protocols import Analyser, ProtocolShelf
 from digital_twin.instruments.opentrons_run import Run
 from digital_twin.instruments.opentrons_stamp import stamp
@@ -38,11 +49,15 @@ PAGE = 20
 SILENCE_S = 3600.0
 """How long an answer keeps that does not come."""
 
+_WIRE = frozenset({FaultKind.CONNECTION_LOST, FaultKind.TIMEOUT, FaultKind.NONSENSE_REPLY})
+_IN_FILES = frozenset({"run_file"})
+_VERBS = frozenset({"distribute", "add_reagent", "mix"})
+
 Answer = tuple[int, Any]
 Handler = Callable[..., Awaitable[Answer]]
 
 
-class OpentronsTwin:
+class OpentronsTwin(ProtocolRequests):
     """One simulated robot.
 
     Args:
@@ -51,6 +66,7 @@ class OpentronsTwin:
         script: faults of the bench.
         analyser: analyses protocol files; without one the robot takes files and says that it can't analyse them.
         modules: that are plugged in.
+        software: its version; since 8.2 it takes failures for false alarms where it is told so.
 
     Raises:
         BadInput: a rule of the script that could never strike.
@@ -64,12 +80,15 @@ class OpentronsTwin:
         kit: RobotKit,
         script: FaultScript = NO_FAULTS,
         analyser: Analyser | None = None,
-        modules: Sequence[PluggedThermocycler] = (),
+        modules: Sequence[Plugged] = (),
+        software: str = SOFTWARE,
     ) -> None:
         self._world = world
         self._name = name
         self._kit = kit
         self._faults = Faults(world, name, OPENTRONS_FAULTS, script)
+        self._inside = Faults(world, name, OPENTRONS_FAULTS, inside(script))
+        self._software = software
         self._hardware = Hardware(world=world, name=name, kit=kit)
         self._runs: dict[str, Run] = {}
         self._plugged = {module.id: module for module in modules}
@@ -118,6 +137,8 @@ class OpentronsTwin:
                 return await handler(*found.groups(), query=query, data=data)
             except Refusal as refusal:
                 return refusal.status, refusal.body
+            except Garbled as garbled:
+                return 200, garbled.raw.encode()
             except (KeyError, TypeError, ValueError) as wrong:
                 return 422, legacy_error(f"{type(wrong).__name__}: {wrong}")
         return 404, legacy_error(f"Not Found: {method} {path}")
@@ -125,27 +146,14 @@ class OpentronsTwin:
     # what it is
 
     async def _health(self, *, query: Any, data: Any) -> Answer:
-        return 200, health(self._name, self._kit.model, self._world.seed)
+        return 200, health(self._name, self._kit.model, self._world.seed, self._software)
 
     async def _instruments(self, *, query: Any, data: Any) -> Answer:
-        items = []
-        for mount, pipette in self._kit.pipettes.items():
-            item: dict[str, Any] = {
-                "mount": mount,
-                "instrumentType": "pipette",
-                "instrumentModel": f"{pipette.name}_v2.0",
-                "instrumentName": pipette.name,
-                "serialNumber": f"{TWIN_SERIAL}-{mount}",
-                "ok": True,
-                "data": {
-                    "channels": pipette.channels,
-                    "min_volume": pipette.min_ul,
-                    "max_volume": pipette.max_ul,
-                },
-            }
-            if self._hardware.feels_tips:
-                item["state"] = {"tip_detected": self._hardware.tips_on(mount)}
-            items.append(item)
+        feels = self._hardware.feels_tips
+        items = [
+            shown_pipette(mount, pipette, tip_on=self._hardware.tips_on(mount) if feels else None)
+            for mount, pipette in self._kit.pipettes.items()
+        ]
         return 200, many(items)
 
     async def _modules(self, *, query: Any, data: Any) -> Answer:
@@ -201,15 +209,19 @@ class OpentronsTwin:
             raise Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
         if current is not None:
             current.current = False
+        offsets = [self._offset(one) for one in data.get("labwareOffsets", [])]
         run = Run(
             id=self._new_id(),
-            engine=Engine(hardware=self._hardware, new_id=self._new_id, strike=self._strike_at),
+            engine=Engine(
+                hardware=self._hardware, new_id=self._new_id, strike=self._strike_at, offsets=offsets
+            ),
             now=self._world.clock.now,
             new_id=self._new_id,
             protocol_id=protocol_id,
+            offsets=offsets,
+            before=self._draw,
             created=stamp(self._world.clock.now()),
         )
-        run.offsets = [self._offset(one) for one in data.get("labwareOffsets", [])]
         self._runs[run.id] = run
         if protocol_id is not None:
             for command in self._shelf.commands(protocol_id):
@@ -241,10 +253,16 @@ class OpentronsTwin:
             "play": {"idle", "paused"},
             "pause": {"running"},
             "stop": set(_GOING),
-            "resume-from-recovery": {"awaiting-recovery"},
-        }[kind]
+            RESUME: {"awaiting-recovery"},
+            ASSUME: {"awaiting-recovery"},
+        }.get(kind)
+        if allowed is None or (kind == ASSUME and ASSUME not in offers(self._software)):
+            return 422, legacy_error(f"data.actionType: {kind} is no action of software {self._software}")
         if run.status not in allowed:
             raise Refusal(409, "RunActionNotAllowed", f"Cannot {kind} a run that is {run.status}.")
+        struck = self._struck_on_the_wire(kind, _IN_FILES) if kind == PLAY and run.status == "idle" else None
+        if struck is not None and not struck.after:
+            await self._hang_up(struck)
         action = {"id": self._new_id(), "createdAt": stamp(self._world.clock.now()), "actionType": kind}
         run.actions.append(action)
         match kind:
@@ -255,8 +273,10 @@ class OpentronsTwin:
             case "stop":
                 await run.stop()
             case _:
-                run.resume()
-        return 201, {"data": action}
+                run.resume(assume=kind == ASSUME)
+        if struck is not None and struck.after:
+            await self._hang_up(struck)
+        return 201, b'{"data": {"id": ' if struck is not None else {"data": action}
 
     async def _set_policy(self, run_id: str, *, query: Any, data: Mapping[str, Any]) -> Answer:
         self._live(run_id).rules = list(data["policyRules"])
@@ -274,7 +294,7 @@ class OpentronsTwin:
 
     async def _enqueue(self, run_id: str, *, query: Mapping[str, str], data: Mapping[str, Any]) -> Answer:
         kind, intent = data["commandType"], data.get("intent", "setup")
-        struck = self._struck_on_the_wire(kind)
+        struck = None if intent == "fixit" else self._struck_on_the_wire(kind)
         if struck is not None and not struck.after:
             await self._hang_up(struck)
         run = self._live(run_id)
@@ -286,7 +306,8 @@ class OpentronsTwin:
             raise Refusal(
                 400, "CommandNotAllowed", "Fixit commands are not allowed when the run is not in recovery."
             )
-        record = run.enqueue(kind, data["params"], intent=intent, key=data.get("key"))
+        failed = query.get("failedCommandId")
+        record = run.enqueue(kind, data["params"], intent=intent, key=data.get("key"), failed=failed)
         if query.get("waitUntilComplete", "false").lower() == "true":
             limit = query.get("timeout")
             await run.wait_for(record["id"], None if limit is None else int(limit) / 1000.0)
@@ -311,45 +332,7 @@ class OpentronsTwin:
         meta = {"cursor": first, "totalLength": len(run.commands)}
         return 200, {"data": page, "meta": meta, "links": {}}
 
-    # protocols
-
-    async def _upload(self, content_type: str, body: bytes) -> Answer:
-        try:
-            protocol = self._shelf.take(content_type, body)
-        except ValueError as wrong:
-            raise Refusal(422, "ProtocolFilesInvalid", str(wrong)) from wrong
-        return 201, {"data": protocol}
-
-    async def _list_protocols(self, *, query: Any, data: Any) -> Answer:
-        return 200, many([self._shelf.shown(one) for one in self._shelf.protocols])
-
-    async def _get_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
-        self._must_have(protocol_id)
-        return 200, {"data": self._shelf.shown(protocol_id), "links": {"referencingRuns": []}}
-
-    async def _delete_protocol(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
-        self._must_have(protocol_id)
-        if any(run.protocol_id == protocol_id for run in self._runs.values()):
-            raise Refusal(409, "ProtocolUsedByRun", f"Protocol {protocol_id} is used by a run.")
-        self._shelf.drop(protocol_id)
-        return 200, {}
-
-    async def _analyses(self, protocol_id: str, *, query: Any, data: Any) -> Answer:
-        self._must_have(protocol_id)
-        return 200, many(self._shelf.analyses(protocol_id))
-
-    async def _analysis(self, protocol_id: str, analysis_id: str, *, query: Any, data: Any) -> Answer:
-        self._must_have(protocol_id)
-        found = next((one for one in self._shelf.analyses(protocol_id) if one["id"] == analysis_id), None)
-        if found is None:
-            raise Refusal(404, "AnalysisNotFound", f"Analysis {analysis_id} was not found.")
-        return 200, {"data": found}
-
     # underneath
-
-    def _must_have(self, protocol_id: str) -> None:
-        if protocol_id not in self._shelf.protocols:
-            raise Refusal(404, "ProtocolNotFound", f"Protocol {protocol_id} was not found.")
 
     def _offset(self, written: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -383,10 +366,17 @@ class OpentronsTwin:
         """What goes wrong with the command that is being carried out."""
         return self._strikes.pop(part, None)
 
-    def _struck_on_the_wire(self, kind: str) -> Strike | None:
+    def _draw(self, kind: str) -> None:
+        """What goes wrong with a command of a protocol; nothing on the wire, where it does not pass."""
+        part = part_of(kind)
+        strike = None if part is None else self._inside.strike(Request(part, _IN_FILES))
+        if strike is not None and part is not None:
+            self._strikes[part] = strike
+
+    def _struck_on_the_wire(self, kind: str, verbs: frozenset[str] = _VERBS) -> Strike | None:
         """What goes wrong with a command; what happens on the deck is kept until it is carried out."""
         part = part_of(kind)
-        strike = None if part is None else self._faults.strike(Request(part, _VERBS))
+        strike = None if part is None else self._faults.strike(Request(part, verbs))
         if strike is None:
             return None
         if strike.kind is FaultKind.BUSY:
@@ -404,6 +394,4 @@ class OpentronsTwin:
             await asyncio.sleep(SILENCE_S)
 
 
-_WIRE = frozenset({FaultKind.CONNECTION_LOST, FaultKind.TIMEOUT, FaultKind.NONSENSE_REPLY})
-_VERBS = frozenset({"distribute", "add_reagent", "mix"})
 _GOING = ("idle", "running", "paused", "awaiting-recovery")

@@ -19,7 +19,7 @@ class Run:
     """A run and what it believes.
 
     Args:
-        waiting: commands of a protocol file, carried out once the run is played.
+        before: is told the type of each command of a protocol, or of its recovery, that is about to be carried out.
     """
 
     id: str
@@ -36,13 +36,16 @@ class Run:
     errors: list[dict[str, Any]] = field(default_factory=list)
     rules: list[dict[str, Any]] = field(default_factory=list)
     recovered: bool = False
+    before: Callable[[str], None] = lambda kind: None
     _ended: dict[str, asyncio.Event] = field(default_factory=dict)
     _queue: list[str] = field(default_factory=list)
     _work: asyncio.Task[None] | None = None
 
     # what arrives
 
-    def enqueue(self, kind: str, params: Params, *, intent: str, key: str | None) -> dict[str, Any]:
+    def enqueue(
+        self, kind: str, params: Params, *, intent: str, key: str | None, failed: str | None = None
+    ) -> dict[str, Any]:
         """Take a command; a setup command is begun at once."""
         record: dict[str, Any] = {
             "id": self.new_id(),
@@ -53,6 +56,8 @@ class Run:
             "params": dict(params),
             "intent": intent,
         }
+        if failed is not None:
+            record["failedCommandId"] = failed
         self.commands.append(record)
         self._ended[record["id"]] = asyncio.Event()
         self._queue.append(record["id"])
@@ -77,8 +82,11 @@ class Run:
         """Begin no further command."""
         self.status = "paused"
 
-    def resume(self) -> None:
-        """Go on after a failure that somebody mended."""
+    def resume(self, *, assume: bool = False) -> None:
+        """Go on after a failure that somebody mended, or, to ``assume`` so, as if there had been none."""
+        failed = [one for one in self.commands if one["status"] == "failed" and one["intent"] == "protocol"]
+        if assume:
+            self.engine.assume(failed[-1]["commandType"], failed[-1]["params"])
         self.status = "running"
         self.pump()
 
@@ -123,6 +131,8 @@ class Run:
     async def _carry_out(self, record: dict[str, Any]) -> None:
         record["status"], record["startedAt"] = "running", stamp(self.now())
         try:
+            if record["intent"] != "setup":
+                self.before(record["commandType"])
             record["result"] = await self.engine.do(record["commandType"], record["params"])
             record["status"] = "succeeded"
         except CommandError as error:

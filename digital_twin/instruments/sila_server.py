@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from queue import Queue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from devices.sila import load_sila2
 from digital_twin.instruments.sila_chamber import NAME, SilaChamberTwin
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def serve_sila(twin: SilaChamberTwin, *, loop: asyncio.AbstractEventLoop, port: 
         loop: of the twin's world.
         port: of 127.0.0.1.
     """
+    load_sila2()
     from sila2.framework import Feature
     from sila2.server import SilaServer
 

@@ -9,19 +9,15 @@ world's seat's; lid and its heater take what the driver's module states.
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from dataclasses import dataclass
 
 from devices.thermocycler.opentrons import LID_HEATING_C_PER_S, LID_MOVES_S, Gcode, OpentronsThermocycler
+from digital_twin.instruments.heated_lid import HeatedLid
 from digital_twin.physics.heat import time_to_reach_s
 from digital_twin.world import World
 
 __all__ = ["ThermocyclerTwin"]
-
-ROOM_C = 22.0
-LID_COOLING_S = 600.0
-"""Time constant of the lid's return to room temperature; no source."""
 
 AT_TARGET_C = 0.5
 """Closeness at which the firmware counts the hold."""
@@ -63,6 +59,7 @@ class ThermocyclerTwin:
         self._position = position
         self._serial = serial
         self._lid_moving = False
+        self._heater = HeatedLid(world, name=name, position=position, heating_c_per_s=LID_HEATING_C_PER_S)
 
     async def reply(self, line: str) -> str:
         """The firmware's answer to one line."""
@@ -80,7 +77,7 @@ class ThermocyclerTwin:
             case Gcode.BLOCK:
                 return self._block()
             case Gcode.LID:
-                return f"M141 T:{_or_none(self._lid_target_c())} C:{self._lid_c():.2f} OK"
+                return f"M141 T:{_or_none(self._heater.target_c)} C:{self._heater.temperature_c():.2f} OK"
             case Gcode.OFF:
                 return self._off(lid=True, block=True, code="M18")
             case "M14":
@@ -131,32 +128,8 @@ class ThermocyclerTwin:
         lowest, highest = OpentronsThermocycler.maker_limits["lid_temperature_c"]
         if not lowest <= target_c <= highest:
             return "ERR407:thermal:Invalid target temperature OK"
-        self._tell_lid(target_c)
+        self._heater.tell(target_c)
         return "M140 OK"
-
-    def _tell_lid(self, target_c: float | None) -> None:
-        self._world.act(
-            self._name,
-            "heat_lid",
-            position=self._position,
-            temperature_c=target_c,
-            start_c=self._lid_c(),
-        )
-
-    def _lid_target_c(self) -> float | None:
-        told = self._world.state.lid_heats.get(self._position)
-        return None if told is None else told.target_c
-
-    def _lid_c(self) -> float:
-        """Linear up to its target, exponential back to the room."""
-        told = self._world.state.lid_heats.get(self._position)
-        if told is None:
-            return ROOM_C
-        elapsed = self._now() - told.since_s
-        if told.target_c is not None and told.target_c >= told.start_c:
-            return min(told.target_c, told.start_c + LID_HEATING_C_PER_S * elapsed)
-        floor_c = ROOM_C if told.target_c is None else told.target_c
-        return floor_c + (told.start_c - floor_c) * math.exp(-elapsed / LID_COOLING_S)
 
     def _hold(self) -> _Hold | None:
         """What the block was told, and when it arrives there."""
@@ -187,8 +160,8 @@ class ThermocyclerTwin:
 
     def _off(self, *, lid: bool, block: bool, code: str) -> str:
         # Telling what is idle again that it is off is no event.
-        if lid and self._lid_target_c() is not None:
-            self._tell_lid(None)
+        if lid:
+            self._heater.let_go()
         if block and self._world.state.climates[self._position].set_c is not None:
             self._world.act(self._name, "set_temperature", position=self._position, temperature_c=None)
         return f"{code} OK"

@@ -26,7 +26,7 @@ class BelievedBench:
 
     Args:
         workcell: devices that are not connected, over the belief.
-        commands: verb name -> command type.
+        commands: device and verb name -> command type.
         settled: steps that changed the belief, in the order in which they ended, with their commands.
         unknown_tips: capacity -> tips that steps of unknown outcome may have used; the belief counts them as gone.
         campaigns: that run or ran here, oldest first.
@@ -34,7 +34,7 @@ class BelievedBench:
 
     id: str
     workcell: Workcell
-    commands: Mapping[str, type[Command]]
+    commands: Mapping[tuple[str, str], type[Command]]
     settled: tuple[tuple[Step, Command], ...]
     unknown_tips: Mapping[float, int]
     campaigns: tuple[CampaignRecord, ...]
@@ -46,7 +46,7 @@ class BelievedBench:
 
     def command_of(self, step: Step) -> Command:
         """The command of a journaled step."""
-        return self.commands[step.action].from_json(step.arguments)
+        return self.commands[step.device, step.action].from_json(step.arguments)
 
     def still_to_do(self, store: Store, run: Run) -> tuple[Command, ...]:
         """What an open run has not begun yet; what is in the air is not among it."""
@@ -86,7 +86,7 @@ def read_bench(store: Store, bench_id: str) -> BelievedBench:
     settled = []
     unknown_tips: dict[float, int] = {}
     for step in store.settled_steps_since(bench_id, 0):
-        command = commands[step.action].from_json(step.arguments)
+        command = commands[step.device, step.action].from_json(step.arguments)
         if step.status is StepStatus.UNKNOWN:
             _count_unknown(unknown_tips, bench, command, step)
         believe_step(bench, command, step.status, step.part)

@@ -9,7 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from lab.app.drivers import build_device, seats
+from lab.app.interlocks import check_interlocks
 from lab.app.stopping import in_time, reach_safe_states
 from lab.bench import Bench
 from lab.clock import LabClock
@@ -21,10 +24,11 @@ from lab.interfaces import Clock, Command, Workcell
 from lab.orders import Order
 from lab.recovery import SAFE_BOUND_S
 from lab.store import Store
-from lab.types import Origin, new_id
+from lab.types import JsonValue, Origin, new_id
 
 if TYPE_CHECKING:
     from devices.identity import Identity
+    from digital_twin.chemistry import Chemistry
     from digital_twin.world import World
 
 __all__ = [
@@ -95,7 +99,7 @@ def sketch_over(spec: WorkcellSpec, bench: Bench, clock: Clock | None = None) ->
     if spec.twins:
         world = _world(spec, bench, clock=clock or _StandingClock(), seed=0, ledger=None)
     devices = build_devices(spec, bench, world)
-    _check_interlocks(spec, devices)
+    check_interlocks(spec, devices)
     return Workcell(name=spec.name, devices=devices, bench=bench, twins=spec.twins)
 
 
@@ -109,6 +113,7 @@ class OpenBench:
 
     Attributes:
         connected: role -> device, as far as they are by now.
+        identities: role -> what it said that it is, when it was connected.
     """
 
     def __init__(self, session: BenchSession, world: World | None, *, used: bool) -> None:
@@ -116,6 +121,39 @@ class OpenBench:
         self._world = world
         self._used = used
         self.connected: dict[str, Any] = {}
+        self.identities: dict[str, dict[str, JsonValue]] = {}
+
+    async def show(self) -> list[dict[str, JsonValue]]:
+        """Every device: what it is, who has it, what it does, and what interlocks keep from it. On the loop.
+
+        A device that somebody works with is not asked anything for it.
+        """
+        session = self.session
+        holders = session.arbiter.holders
+        rules = await session.interlocks.standing(leave_alone=holders)
+        return [
+            {
+                "role": role,
+                "connected": role in self.connected,
+                "twin": role in session.workcell.twins,
+                "identity": self.identities.get(role),
+                "held_by": holders.get(role, ""),
+                "blocked": session.arbiter.blocked.get(role, ""),
+                "interlocks": [
+                    {
+                        "verbs": [
+                            pattern for pattern in one.verbs if fnmatchcase(role, pattern.partition(".")[0])
+                        ],
+                        "need": one.need,
+                        "because": one.because,
+                        "unmet": one.unmet,
+                    }
+                    for one in rules
+                    if any(fnmatchcase(role, pattern.partition(".")[0]) for pattern in one.verbs)
+                ],
+            }
+            for role in session.workcell.devices
+        ]
 
     async def connect(self) -> None:
         """Connect every device, one after the other, and see who answers; on a bench that was used before, make it safe.
@@ -127,7 +165,13 @@ class OpenBench:
         for role, device in self.session.workcell.devices.items():
             await device.connect()
             self.connected[role] = device
-            self._check_origin(role, await device.identify())
+            identity = await device.identify()
+            self.identities[role] = {
+                "model": identity.model,
+                "serial": identity.serial,
+                "origin": str(identity.origin),
+            }
+            self._check_origin(role, identity)
         if self._used:
             await self.session.come_back()
 
@@ -260,7 +304,7 @@ def _open(
     used: bool,
 ) -> OpenBench:
     devices = build_devices(spec, bench, world)
-    _check_interlocks(spec, devices)
+    check_interlocks(spec, devices)
     workcell = Workcell(name=spec.name, devices=devices, bench=bench, twins=spec.twins)
     session = BenchSession(
         bench_id=bench_id,
@@ -273,70 +317,16 @@ def _open(
     return OpenBench(session, world, used=used)
 
 
-def _check_interlocks(spec: WorkcellSpec, devices: Mapping[str, Any]) -> None:
-    """See that every interlock speaks of verbs and signals that there are: one that never applies guards nothing.
-
-    Nor does one that looks at what is remembered of a command, in place of asking the instrument.
-
-    Raises:
-        CampaignFileError: one does not.
-    """
-    from ophyd_async.core import SignalR
-
+def commands_of_devices(workcell: Workcell) -> dict[tuple[str, str], type[Command]]:
+    """Role of a device and name of its verb -> command type, to read the journal back."""
     from devices.verb import Verb
 
-    verbs = {
-        f"{role}.{name}": child
-        for role, device in devices.items()
-        for name, child in device.children()
-        if isinstance(child, Verb)
-    }
-    signals = {
-        f"{role}.{name}": child
-        for role, device in devices.items()
-        for name, child in device.children()
-        if isinstance(child, SignalR)
-    }
-    for number, rule in enumerate(spec.interlocks, start=1):
-        field = f"interlocks[{number}]"
-        for pattern in rule.verbs:
-            meant = [verb for name, verb in verbs.items() if fnmatchcase(name, pattern)]
-            if not meant:
-                raise spec.unknown_name(f"{field}.verb", "verb", pattern, verbs)
-            fields = {name for verb in meant for name in verb.command_type.__dataclass_fields__}
-            for name in rule.when:
-                if name not in fields:
-                    raise spec.unknown_name(f"{field}.when", "part of such a command", name, sorted(fields))
-        for need in rule.needs:
-            if need.device and need.of not in signals:
-                raise spec.unknown_name(f"{field}.needs", "signal", need.of, sorted(signals))
-            if need.device and _is_remembered(spec, need.device, signals[need.of]):
-                asked = [
-                    name for name, one in signals.items() if not _is_remembered(spec, name.split(".")[0], one)
-                ]
-                raise spec.error(
-                    f"{field}.needs",
-                    f"{need.of} is what came of the last command; it does not show how the instrument is now.",
-                    f"Those that are asked are {', '.join(sorted(asked)) or 'none'}. Or name a state of the lab.",
-                )
-
-
-def _is_remembered(spec: WorkcellSpec, role: str, signal: Any) -> bool:
-    """Whether reading a signal of one of our devices asks nobody; what those of a user's own driver do, the user knows."""
-    return ":" not in spec.devices[role].driver and signal.source.startswith("soft://")
-
-
-def commands_of_devices(workcell: Workcell) -> dict[str, type[Command]]:
-    """Verb name -> command type, of all devices, to read the journal back."""
-    from devices.verb import Verb
-
-    verbs = [
-        child
-        for device in workcell.devices.values()
+    return {
+        (role, child.command_type.verb): child.command_type
+        for role, device in workcell.devices.items()
         for _, child in device.children()
         if isinstance(child, Verb)
-    ]
-    return {verb.command_type.verb: verb.command_type for verb in verbs}
+    }
 
 
 class _StandingClock:
@@ -355,12 +345,26 @@ class _StandingClock:
 def _world(spec: WorkcellSpec, bench: Bench, *, clock: Clock, seed: int, ledger: Path | None) -> World:
     from digital_twin.world import World
 
-    return World(
-        clock=clock, seed=seed, ledger=ledger, bench=bench, chemistry=_chemistry(spec), seats=seats(spec)
-    )
+    known = _chemistry(spec)
+    try:
+        return World(clock=clock, seed=seed, ledger=ledger, bench=bench, chemistry=known, seats=seats(spec))
+    except BadInput as wrong:
+        raise _of_labware(spec, known, wrong) from wrong
 
 
-def _chemistry(spec: WorkcellSpec) -> Any:
+def _of_labware(spec: WorkcellSpec, chemistry: Chemistry, wrong: BadInput) -> BadInput:
+    """What a twin has against a bench, at the line of the labware whose contents it does not know; else as it is."""
+    for item in spec.labware:
+        if item.holds and item.holds != CANDIDATES:
+            try:
+                chemistry.stock(item.holds, np.random.default_rng(0))
+            except BadInput as unknown:
+                reason = f"{unknown.reason[:1].upper()}{unknown.reason[1:]}"
+                return spec.error_of_labware(item.id, reason, unknown.way_out)
+    return wrong
+
+
+def _chemistry(spec: WorkcellSpec) -> Chemistry:
     from digital_twin.chemistry import chemistry
 
     try:

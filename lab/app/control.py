@@ -104,6 +104,8 @@ class Presence:
         campaigns: names; empty while it gets ready.
         real: names of the workcells of real instruments that it holds.
         since: UTC, ISO 8601.
+        service: where it answers as a lab service; empty for a process that is none.
+        lab: folder in which all lies that campaigns of the service name.
     """
 
     pid: int
@@ -112,6 +114,8 @@ class Presence:
     since: str
     campaigns: tuple[str, ...] = ()
     real: tuple[str, ...] = ()
+    service: str = ""
+    lab: str = ""
     folder: Path = field(default=Path(), compare=False)
 
     @property

@@ -1,22 +1,29 @@
-"""What must stand where before a run: a checklist from the workcell and candidate files, and scans held against it."""
+"""What must stand where before a run: a checklist, and scans held against it.
+
+It comes from the workcell and candidate files where nothing has run yet, and from the store where a campaign waits to go on.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
+from lab.app.belief import read_bench
 from lab.app.benches import belief_of
+from lab.app.prepare import stored_workcell
+from lab.app.unfinished import UNFINISHED
 from lab.bench import Bench, Labware
 from lab.errors import BadInput, CampaignFileError
 from lab.files import WorkcellSpec, load_campaign, load_workcell
 from lab.files.source import read_source
 from lab.files.yaml_text import read_yaml
+from lab.store import CampaignRecord, Store
 
-__all__ = ["Checklist", "Piece", "as_page", "checklist", "read_scans", "refuse_wrong"]
+__all__ = ["Checklist", "Piece", "as_page", "checklist", "checklist_of", "read_scans", "refuse_wrong"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +45,27 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checklist:
-    """All that must stand on a bench before its first run.
+    """All that must stand on a bench before a run.
 
     Args:
         title: the campaign's or workcell's name.
         real: whether a device of the bench is real.
         pieces: in the order of the workcell file's positions.
+        left_by: campaign whose journal tells what stands where by now; empty where the files tell it.
     """
 
     title: str
     real: bool
     pieces: tuple[Piece, ...]
+    left_by: str = ""
 
 
-def checklist(path: Path) -> Checklist:
+def checklist(path: Path, store: Store | None = None, *, campaign: str = "") -> Checklist:
     """The checklist of a campaign file, or of a workcell file by itself.
+
+    Args:
+        store: whose journal says what stands where, if a campaign of it waits to go on there; None where there is none.
+        campaign: the one that waits, for a workcell file; the newest that waits on a bench of its name when left out.
 
     Raises:
         CampaignFileError: the file, or one that it names, is wrong.
@@ -60,12 +73,44 @@ def checklist(path: Path) -> Checklist:
     _, written = read_yaml(read_source(path, "campaign or workcell file"))
     if "workcell" in written:
         file = load_campaign(path)
-        return _of(file.name, file.workcell, belief_of(file.workcell, file.material))
+        waiting = None if store is None else _waiting(store, file.name)
+        if store is None or waiting is None:
+            return _of(file.name, file.workcell, belief_of(file.workcell, file.material))
+        return checklist_of(store, waiting, file.name)
     spec = load_workcell(path)
-    return _of(spec.name, spec, belief_of(spec, ()))
+    waiting = None if store is None else _waiting(store, campaign, workcell=spec.name)
+    if store is None or waiting is None:
+        return _of(spec.name, spec, belief_of(spec, ()))
+    return checklist_of(store, waiting, spec.name)
 
 
-def _of(title: str, spec: WorkcellSpec, bench: Bench) -> Checklist:
+def checklist_of(store: Store, record: CampaignRecord, title: str = "") -> Checklist:
+    """The checklist of a campaign that is to go on: what the store believes to stand where now.
+
+    Args:
+        title: the campaign's name when left out.
+    """
+    name = record.campaign.name
+    bench = read_bench(store, record.bench_id).bench
+    return replace(_of(title or name, stored_workcell(record), bench, believed=True), left_by=name)
+
+
+def _waiting(store: Store, name: str, *, workcell: str = "") -> CampaignRecord | None:
+    """The newest campaign of a name, or on a workcell of a name, if it waits to go on."""
+    found = [
+        record
+        for record in store.campaigns()
+        if not record.campaign.baseline_of
+        and (not name or record.campaign.name == name)
+        and (not workcell or store.bench(record.bench_id).workcell == workcell)
+    ]
+    if name:
+        found = found[-1:]
+    waiting = [record for record in found if record.status in UNFINISHED]
+    return waiting[-1] if waiting else None
+
+
+def _of(title: str, spec: WorkcellSpec, bench: Bench, *, believed: bool = False) -> Checklist:
     standing = {item.position: item for item in bench.labware.values()}
     holds = {item.id: item.holds for item in spec.labware}
     pieces = tuple(
@@ -75,7 +120,7 @@ def _of(title: str, spec: WorkcellSpec, bench: Bench) -> Checklist:
             labware=item.id,
             type=next(one.type for one in spec.labware if one.id == item.id),
             barcode=spec.barcodes.get(item.id, ""),
-            contents=_contents(item, holds[item.id]),
+            contents=_contents(item, holds[item.id], believed=believed),
         )
         for place in spec.positions
         if (item := standing.get(place.name)) is not None
@@ -83,13 +128,24 @@ def _of(title: str, spec: WorkcellSpec, bench: Bench) -> Checklist:
     return Checklist(title=title, real=not spec.twin, pieces=pieces)
 
 
-def _contents(item: Labware, holds: str) -> str:
+def _contents(item: Labware, holds: str, *, believed: bool) -> str:
+    lost = f"; or it stands at {item.maybe}" if item.maybe else ""
+    return f"{_material(item, holds, believed=believed)}{lost}"
+
+
+def _material(item: Labware, holds: str, *, believed: bool) -> str:
     if item.type.kind == "tip_rack":
         return f"{len(item.tips)} tips of {item.type.tip_volume_ul:g} ul"
     filled = {name: well for name, well in item.wells.items() if well.volume_ul > 0.0}
     if not filled:
-        return "" if item.type.kind == "lid" else f"{holds}, as the candidate file says" if holds else "empty"
+        if item.type.kind == "lid":
+            return ""
+        return f"{holds}, as the candidate file says" if holds and not believed else "empty"
     volume_ul = max(well.volume_ul for well in filled.values())
+    if believed and len(item.wells) > 1:
+        least_ul = min(well.volume_ul for well in filled.values())
+        range_ul = f"{least_ul:g} to {volume_ul:g}" if least_ul < volume_ul else f"{volume_ul:g}"
+        return f"{len(filled)} wells with {range_ul} ul"
     names = dict.fromkeys(part for well in filled.values() for part in well.parts)
     what = next(iter(names)) if len(names) == 1 else f"{len(names)} of the {holds}"
     wells = "" if len(item.wells) == 1 else f" in each of {len(filled)} wells"
@@ -189,9 +245,10 @@ def as_page(wanted: Checklist) -> str:
         f"<td>{escape(piece.contents)}</td></tr>"
         for piece in wanted.pieces
     )
+    left_by = f"<p>As {escape(wanted.left_by)} has left it.</p>" if wanted.left_by else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Deck: {escape(wanted.title)}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Deck: {escape(wanted.title)}</h1>"
+        f"<style>{_STYLE}</style></head><body><h1>Deck: {escape(wanted.title)}</h1>{left_by}"
         "<p>Checked by ____________________ at ____________</p><table><tr><th></th><th>position</th><th>of</th>"
         f"<th>labware</th><th>type</th><th>barcode</th><th>contents</th></tr>{rows}</table></body></html>\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lab.app.belief import BelievedBench, read_bench
 from lab.app.stock import (
@@ -16,14 +17,17 @@ from lab.app.stock import (
     stock_of,
     tips_name,
 )
+from lab.app.unfinished import UNFINISHED
 from lab.bench import Bench
+from lab.errors import BadInput
 from lab.interfaces import Place
 from lab.store import CampaignRecord, Store
-from lab.types import CampaignStatus, RunStatus, StepStatus
+from lab.types import JsonValue, RunStatus, StepStatus
 
-__all__ = ["UNFINISHED", "BenchInventory", "read_inventory", "refuse_to_begin"]
+if TYPE_CHECKING:
+    from lab.app.prepare import Prepared
 
-UNFINISHED = (CampaignStatus.RUNNING, CampaignStatus.STOPPED, CampaignStatus.HELD)
+__all__ = ["BenchInventory", "read_inventory", "refuse_other_material", "refuse_to_begin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,33 @@ class BenchInventory:
         left = self.there.get(name, 0.0) - self.pending.get(name, 0.0) - sum(self.reserved(name).values())
         return 0.0 if abs(left) <= LEAST_UL else left
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What there is, in the order of the bench, then what is only asked for."""
+        asked = [name for claim in self.claims for name in claim.needs]
+        return tuple(dict.fromkeys([*self.there, *self.unknown, *asked]))
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """For a program: counts and ul."""
+        return {
+            "bench": self.bench_id,
+            "workcell": self.workcell,
+            "items": [
+                {
+                    "name": name,
+                    "there": self.there.get(name, 0.0),
+                    "on_its_way": self.pending.get(name, 0.0),
+                    "unknown": self.unknown.get(name, 0.0),
+                    "reserved": dict(self.reserved(name)),
+                    "free": self.free(name),
+                }
+                for name in self.names
+            ],
+            "barred": [
+                {"labware": labware, "well": well, "why": why} for (labware, well), why in self.barred.items()
+            ],
+        }
+
 
 def read_inventory(store: Store, bench_id: str) -> BenchInventory:
     """The inventory of a bench of the store. Changes nothing, and works beside a process that runs there."""
@@ -95,6 +126,24 @@ def refuse_to_begin(store: Store, bench_id: str, claim: Claim) -> None:
     reserved = {name: inventory.reserved(name) for name in claim.needs}
     there = {name: inventory.there.get(name, 0.0) - inventory.pending.get(name, 0.0) for name in claim.needs}
     refuse_shortages(there, reserved, [claim])
+
+
+def refuse_other_material(store: Store, bench_id: str, prepared: Prepared) -> None:
+    """Refuse a campaign on a bench whose wells hold other candidates than its file says.
+
+    Raises:
+        BadInput: names the first such well.
+    """
+    first = Bench.from_json(store.bench(bench_id).first_snapshot)
+    for one in prepared.file.material:
+        there = first.labware.get(one.labware)
+        if there is None or one.content not in there.wells[one.well].parts:
+            raise BadInput(
+                f"{one.content} is not in {one.labware} {one.well} of the bench as others use it.",
+                way_out="Finish or give up what waits on that bench first, or name another workcell.",
+                file=prepared.file.path,
+                field="candidates",
+            )
 
 
 def _expected(store: Store, believed: BelievedBench, bench: Bench) -> dict[str, dict[str, float]]:

@@ -10,21 +10,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab.app.benches import lab_time_of
+from lab.app.benches import OpenBench, lab_time_of
 from lab.app.outcome import Outcome, Standing
-from lab.app.prepare import Prepared, refuse, refuse_together, rehearse
+from lab.app.prepare import Prepared
+from lab.app.rehearsal import refuse_clashes, rehearse_together
 from lab.app.settings import Settings
-from lab.app.stopping import StopReport
+from lab.app.stopping import StopReport, in_time
 from lab.app.team import Assignment, Team
+from lab.app.tracking import Tracker
+from lab.app.unfinished import of_file, waiting, with_company
+from lab.bench import Bench
 from lab.clock import LabClock
-from lab.engine.progress import Progress, Watcher
-from lab.errors import BadInput, DeviceFault, RunHeld, StoreUnusable
+from lab.engine.progress import Watcher
+from lab.errors import DeviceFault, RunHeld, StoreUnusable
+from lab.service.house import Live
 from lab.store import CampaignRecord, Store
-from lab.types import Campaign, CampaignStatus
+from lab.types import Campaign, CampaignStatus, JsonValue, StepStatus
 
 __all__ = ["Laboratory", "Outcome", "Standing"]
 
-UNFINISHED = (CampaignStatus.RUNNING, CampaignStatus.STOPPED, CampaignStatus.HELD)
+LOOK_BOUND_S = 5.0
+"""Wall time that a look at a bench at work may take."""
 
 
 class Laboratory:
@@ -122,6 +128,7 @@ class Laboratory:
         """How campaigns under way stand, for whoever asked one of them to stop or to pause; empty while they get ready."""
         return tuple(
             Standing(
+                campaign_id=one.campaign.id,
                 name=one.campaign.name,
                 at_work=one.status is CampaignStatus.RUNNING,
                 paused=one.lane.at_rest,
@@ -137,6 +144,79 @@ class Laboratory:
         team = self._working
         names = [] if team is None else [a.session.workcell.name for a in team.assignments if not a.twin]
         return tuple(dict.fromkeys(names))
+
+    def live(self, tracker: Tracker, campaign: str | None = None) -> tuple[Live, ...]:
+        """Campaigns under way with where they are in their run, for whoever watches."""
+        found = []
+        for one in self._chosen(campaign):
+            place, now_s = tracker.of(one.campaign.id), one.session.clock.now()
+            found.append(
+                Live(
+                    campaign_id=one.campaign.id,
+                    name=one.campaign.name,
+                    bench_id=one.session.bench_id,
+                    twin=one.twin,
+                    status=str(one.status),
+                    at_work=one.status is CampaignStatus.RUNNING,
+                    pausing=one.lane.pausing is not None,
+                    paused=one.lane.at_rest,
+                    stopping=one.lane.stopping is not None,
+                    run_id=place.run_id,
+                    batch=place.batch,
+                    step=place.step,
+                    steps=place.steps,
+                    doing=place.doing,
+                    left_s=place.left_s(now_s),
+                    lab_time_s=now_s,
+                    pace=self._pace if one.session.clock.virtual else 1.0,
+                )
+            )
+        return tuple(found)
+
+    def loop_delay(self) -> float | None:
+        """Wall time that the loop under everything takes to answer, a second at most; None where it isn't running."""
+        team = self._working
+        if team is None or team.clock.loop.is_closed():
+            return None
+        answered, began = threading.Event(), time.monotonic()
+        team.clock.soon(answered.set)
+        answered.wait(1.0)
+        return time.monotonic() - began
+
+    def belief(self, bench_id: str) -> Mapping[str, JsonValue] | None:
+        """What is believed of a bench at work here; None where it is not."""
+        bench = self._open_bench(bench_id)
+        if bench is None:
+            return None
+        copy: list[Bench] = []
+
+        async def look() -> None:
+            copy.append(bench.session.workcell.bench.copy())
+
+        late = in_time(bench.session.clock, look(), LOOK_BOUND_S)
+        return None if late else copy[0].to_json()
+
+    def devices(self, bench_id: str) -> Sequence[Mapping[str, JsonValue]] | None:
+        """The devices of a bench at work here; None where it is not."""
+        bench = self._open_bench(bench_id)
+        if bench is None:
+            return None
+        shown: list[dict[str, JsonValue]] = []
+
+        async def look() -> None:
+            shown.extend(await bench.show())
+
+        in_time(bench.session.clock, look(), LOOK_BOUND_S)
+        under_way = {
+            step.device: step.action.replace("_", " ")
+            for step in self.store.open_steps(bench_id)
+            if step.status is StepStatus.DISPATCHED
+        }
+        return [{**one, "doing": under_way.get(str(one["role"]), "")} for one in shown]
+
+    def _open_bench(self, bench_id: str) -> OpenBench | None:
+        team = self._working
+        return None if team is None else team.bench(bench_id)
 
     def _chosen(self, campaign: str | None) -> list[Assignment]:
         """All campaigns under way, or one with its baseline."""
@@ -159,26 +239,22 @@ class Laboratory:
         Raises:
             BadInput: one of them can't be run; nothing was started.
         """
-        _refuse_clashes(prepared)
-        stopped = [None if new else self._unfinished(one) for one in prepared]
-        rehearsed = {
-            one.file.name: rehearse(one)
-            for one, record in zip(prepared, stopped, strict=True)
-            if record is None
-        }
-        for rehearsal in rehearsed.values():
-            refuse(rehearsal)
-        for sharing in _by_bench([one for one in prepared if one.file.name in rehearsed]):
-            refuse_together([rehearsed[one.file.name] for one in sharing])
-        with self._team(
-            [r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]
-        ) as team:
+        refuse_clashes(prepared)
+        stopped = [None if new else of_file(self.store, one) for one in prepared]
+        rehearsed = rehearse_together(
+            [one for one, record in zip(prepared, stopped, strict=True) if record is None]
+        )
+
+        def begin(team: Team) -> None:
             for one, record in zip(prepared, stopped, strict=True):
                 if record is None:
                     team.start(one, rehearsed[one.file.name].claim, baseline=baseline)
                 else:
-                    self._go_on(team, [record])
-            return self._carry_out(team)
+                    self.go_on(team, record)
+
+        return self.work(
+            begin, [r for r in stopped if r is not None], [p.file.workcell.twin for p in prepared]
+        )
 
     def resume(self, name: str | None = None) -> tuple[Outcome, ...]:
         """Go on with a stopped campaign of the store, its baseline, and whoever was stopped beside it.
@@ -189,15 +265,81 @@ class Laboratory:
         Raises:
             BadInput: there is none of this name, or it has finished.
         """
-        record = self._newest_unfinished() if name is None else self.store.campaign(name)
-        if record.status not in UNFINISHED:
-            raise BadInput(
-                f"{record.campaign.name} has {record.status}; there is nothing to go on with.",
-                way_out=f"See it with: drywet report {record.campaign.name}",
-            )
-        with self._team([record], [self.store.bench(record.bench_id).twin]) as team:
-            self._go_on(team, [record])
+        record = waiting(self.store, name)
+        return self.work(
+            lambda team: self.go_on(team, record), [record], [self.store.bench(record.bench_id).twin]
+        )
+
+    def work(
+        self,
+        begin: Callable[[Team], object],
+        stopped: Sequence[CampaignRecord],
+        twins: Sequence[bool],
+        begun: Callable[[], object] = lambda: None,
+    ) -> tuple[Outcome, ...]:
+        """Have campaigns begin on a clock of their own, and work until the last one ends, also of those that join.
+
+        Args:
+            begin: what begins; see :class:`Team`.
+            stopped: campaigns of the store among them, whose lab time goes on.
+            twins: whether each workcell is one.
+            begun: called when all that begins is in the store.
+
+        Raises:
+            DrywetError: it can't begin.
+        """
+        with self._team(stopped, twins) as team:
+            self._working = team  # Whoever asks one of them to stop is heard from here on.
+            try:
+                begin(team)
+                begun()
+            except BaseException as error:
+                self._working = None
+                team.take_back(error)
+                raise
             return self._carry_out(team)
+
+    def join(self, begin: Callable[[Team], object]) -> bool:
+        """Have more campaigns begin beside those under way; see :meth:`Team.join`.
+
+        Returns:
+            False where nothing is under way any more, or all of it is to stop: nothing was begun.
+        """
+        team = self._working
+        if team is None or self._stop is not None:
+            return False
+
+        def also() -> None:
+            begin(team)
+            self._campaigns = {a.campaign.id: a.campaign for a in team.assignments}
+            if self._stop is not None:  # asked for while it began
+                self.request_stop(self._stop)
+
+        return team.join(also)
+
+    def go_on(
+        self,
+        team: Team,
+        record: CampaignRecord,
+        company: Callable[[CampaignRecord], bool] = lambda other: True,
+    ) -> Mapping[str, Callable[[str], None]]:
+        """Have a stopped campaign go on in a team, with its baselines and whoever stopped amid a run on its bench.
+
+        Args:
+            company: which of those others go on with it.
+
+        Returns:
+            Who goes on by this: identifier -> what has it stand still before its first step, given why.
+        """
+        working = {one.campaign.id for one in team.assignments if one.status is CampaignStatus.RUNNING}
+        for one in with_company(self.store, [record]):
+            if one is record or company(one):
+                team.go_on(one)
+        return {
+            one.campaign.id: one.lane.request_pause
+            for one in team.assignments
+            if one.campaign.id not in working
+        }
 
     @contextmanager
     def _team(self, stopped: Sequence[CampaignRecord], twins: Sequence[bool]) -> Iterator[Team]:
@@ -206,7 +348,7 @@ class Laboratory:
         Raises:
             RunHeld: an instrument may not be in its safe state at the end; says what held the campaigns, too.
         """
-        benches = {record.bench_id for record in self._with_company(stopped)}
+        benches = {record.bench_id for record in with_company(self.store, stopped)}
         start_s = max((lab_time_of(self.store, bench_id) for bench_id in benches), default=0.0)
         held: list[str] = []
         try:
@@ -214,7 +356,11 @@ class Laboratory:
                 stack.enter_context(self._at_work)
                 clock = stack.enter_context(LabClock(virtual=all(twins), pace=self._pace, start_s=start_s))
                 team = Team(
-                    clock=clock, store=self.store, twin_folder=self._twin_folder, tell=self._tell, stack=stack
+                    clock=clock,
+                    store=self.store,
+                    twin_folder=self._twin_folder,
+                    tell=lambda event: self.watch(event),
+                    stack=stack,
                 )
                 yield team
                 held = [f"{a.campaign.name}: {a.error}" for a in team.assignments if a.error is not None]
@@ -223,64 +369,8 @@ class Laboratory:
                 raise
             raise RunHeld(f"{unsafe} It was held before that. {' '.join(held)}") from unsafe
 
-    def _go_on(self, team: Team, records: Sequence[CampaignRecord]) -> None:
-        for record in self._with_company(records):
-            team.go_on(record)
-
-    def _with_company(self, records: Sequence[CampaignRecord]) -> list[CampaignRecord]:
-        """Campaigns to go on with, each followed by its unfinished baselines and by those stopped amid a run on its bench.
-
-        The latter's plates may stand where the others need to work, and only they will take them away.
-        """
-        known = self.store.campaigns()
-        company: dict[str, CampaignRecord] = {}
-        for record in records:
-            company[record.campaign.id] = record
-            for other in known:
-                baseline = other.campaign.baseline_of == record.campaign.id and other.status in UNFINISHED
-                if baseline or (other.bench_id == record.bench_id and self._stopped_amid_a_run(other)):
-                    company.setdefault(other.campaign.id, other)
-        return list(company.values())
-
-    def _stopped_amid_a_run(self, record: CampaignRecord) -> bool:
-        if record.status not in (CampaignStatus.RUNNING, CampaignStatus.STOPPED):
-            return False  # What is held waits for a person.
-        return self.store.batch_at_work(record.campaign.id) is not None
-
-    def _newest_unfinished(self) -> CampaignRecord:
-        waiting = [r for r in self.store.campaigns() if r.status in UNFINISHED and not r.campaign.baseline_of]
-        if not waiting:
-            raise BadInput(
-                "No campaign in this store waits to go on.", way_out="Start one with: drywet run FILE"
-            )
-        return waiting[-1]
-
-    def _unfinished(self, prepared: Prepared) -> CampaignRecord | None:
-        """The stopped campaign that this file asks to go on with; None where the store has none of its name."""
-        name, path = prepared.file.name, prepared.file.path
-        records = [
-            r for r in self.store.campaigns() if r.campaign.name == name and not r.campaign.baseline_of
-        ]
-        if not records:
-            return None
-        last = records[-1]
-        if last.status not in UNFINISHED:
-            raise BadInput(
-                f"Campaign {name} has {last.status} in this store.",
-                way_out=f"See it with: drywet report {name}. Run it once more with: drywet run --new {path}",
-                file=path,
-            )
-        if last.content_hash != prepared.file.sha256:
-            raise BadInput(
-                f"Campaign {name} was stopped, and its campaign, candidate or workcell file has changed since.",
-                way_out=f"Go on with it as it was: drywet resume {name}. Start afresh: drywet run --new {path}",
-                file=path,
-            )
-        return last
-
     def _carry_out(self, team: Team) -> tuple[Outcome, ...]:
         self._campaigns = {a.campaign.id: a.campaign for a in team.assignments}
-        self._working = team
         if self._stop is not None:
             self.request_stop(self._stop)
         began_wall, began_lab = time.monotonic(), team.clock.now()
@@ -292,9 +382,6 @@ class Laboratory:
             whys = " ".join(dict.fromkeys(str(a.error or gone) for a in team.assignments))
             names = ", ".join(a.campaign.name for a in team.assignments)
             raise RunHeld(f"{names}: {whys}") from gone
-
-    def _tell(self, event: Progress) -> None:
-        self.watch(event)
 
     def _outcome(self, assignment: Assignment, lab_s: float, wall_s: float) -> Outcome:
         campaign = assignment.campaign
@@ -311,39 +398,3 @@ class Laboratory:
             wall_s=wall_s,
             error=assignment.error,
         )
-
-
-def _by_bench(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
-    """Those that share a workcell file, together."""
-    benches: dict[Path, list[Prepared]] = {}
-    for one in prepared:
-        benches.setdefault(one.file.workcell_path.resolve(), []).append(one)
-    return list(benches.values())
-
-
-def _refuse_clashes(prepared: Sequence[Prepared]) -> None:
-    """Refuse campaigns that cannot run side by side.
-
-    Raises:
-        BadInput: two of one name, or two on one bench that find other variants in its wells.
-    """
-    names: dict[str, Prepared] = {}
-    benches: dict[Path, Prepared] = {}
-    for one in prepared:
-        file = one.file
-        if file.name in names:
-            raise BadInput(
-                f"Two campaigns of the name {file.name} can't run side by side.",
-                way_out="Give each file once, and each campaign a name of its own.",
-                file=file.path,
-                field="name",
-            )
-        names[file.name] = one
-        other = benches.setdefault(file.workcell_path.resolve(), one)
-        if set(other.file.material) != set(file.material):
-            raise BadInput(
-                f"{file.name} and {other.file.name} share a bench, but their candidate files put different variants "
-                "into its wells.",
-                way_out="Give both the same candidate file, or each a workcell file of its own.",
-                file=file.path,
-            )

@@ -1,4 +1,4 @@
-"""Orders from a person's side: what is wanted, placing it, and receiving it by barcode."""
+"""Orders from a person's side: what is wanted, placing it, receiving it by barcode, giving it up and ordering again."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Iterable, Sequence
 
 from lab.app.belief import read_bench
 from lab.app.prepare import stored_workcell
-from lab.engine.supply import delivery_problem, free_wells
+from lab.engine.supply import delivery_problem, free_wells, in_stock
 from lab.errors import BadInput
 from lab.orders import Order, OrderStatus
 from lab.store import Store
+from lab.types import ExperimentStatus
 
-__all__ = ["as_csv", "as_fasta", "place", "receive"]
+__all__ = ["again", "as_csv", "as_fasta", "cancel", "place", "receive"]
 
 _LINE = 70
 """Letters in a line of FASTA."""
+
+_OVER = frozenset({ExperimentStatus.MEASURED, ExperimentStatus.FAILED, ExperimentStatus.ABANDONED})
 
 
 def place(store: Store, order_id: str, *, who: str, reference: str = "") -> Order:
@@ -90,6 +93,49 @@ def receive(
         labware=labware,
         well=chosen,
         volume_ul=amount_ul,
+        who=who,
+        lab_time_s=store.last_lab_time(order.bench_id),
+    )
+
+
+def cancel(store: Store, order_id: str, *, who: str, why: str) -> Order:
+    """Note that an order does not come.
+
+    Raises:
+        BadInput: no such order, it is not to come any more, or no reason is given.
+    """
+    order = store.order(order_id)
+    return store.cancel_order(order.id, who=who, why=why, lab_time_s=store.last_lab_time(order.bench_id))
+
+
+def again(store: Store, order_id: str, *, who: str) -> Order:
+    """Want once more what was cancelled, or came and can't be used any more; as much of it as the campaign asks for.
+
+    Returns:
+        The new order.
+
+    Raises:
+        BadInput: no such order, its experiment still has one open, is over, or there is enough of it in stock.
+    """
+    order = store.order(order_id)
+    policy = store.campaign(order.campaign_id).campaign.material
+    least_ul = 0.0 if policy is None else policy.least_ul
+    experiment = next(
+        one for one in store.history(order.campaign_id).experiments if one.id == order.experiment_id
+    )
+    if experiment.status in _OVER:
+        raise BadInput(
+            f"The experiment on {order.candidate_id} that this was for is {experiment.status}.",
+            way_out="Nothing waits for it any more.",
+        )
+    if in_stock(read_bench(store, order.bench_id).bench, order.candidate_id, least_ul):
+        raise BadInput(
+            f"There is enough of {order.candidate_id} in stock.",
+            way_out="If it must not be used, bar its well: drywet samples bar",
+        )
+    return store.order_again(
+        order.id,
+        volume_ul=order.volume_ul if policy is None else policy.volume_ul,
         who=who,
         lab_time_s=store.last_lab_time(order.bench_id),
     )

@@ -65,11 +65,13 @@ class Standing:
     """How a campaign under way stands.
 
     Args:
+        campaign_id: which.
         at_work: it has not ended yet.
         pausing: it is to stand still.
         paused: it does, between two steps.
     """
 
+    campaign_id: str
     name: str
     at_work: bool
     pausing: bool

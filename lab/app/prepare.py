@@ -1,39 +1,28 @@
-"""From files to campaigns that can be started: every name looked up, every parameter checked, the first batch tried dry."""
+"""From files to campaigns that can be started: every name looked up, every parameter checked."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab.app.benches import belief_of, sketch
-from lab.app.stock import Amounts, Claim, batches_left, needs_of, refuse_shortages, shortages, stock_of
-from lab.bench import Bench
-from lab.campaign import Streams
-from lab.dry_run import DryRun, dry_run
-from lab.engine.supply import delivery_problem, free_wells, in_stock
-from lab.errors import BadInput, CampaignFileError, Infeasible
+from lab.app.benches import belief_of
+from lab.engine.supply import delivery_problem
+from lab.errors import BadInput, CampaignFileError
 from lab.files import CampaignFile, WorkcellSpec, load_campaign, load_workcell
 from lab.interfaces import Planner, ProtocolModule
 from lab.store import CampaignRecord
 from lab.strict import did_you_mean, read_strictly
 from lab.types import (
-    Batch,
     Campaign,
-    Candidate,
-    Experiment,
     History,
     JsonValue,
-    Layout,
     PlannerChoice,
     ProtocolChoice,
-    Reason,
     new_id,
 )
 
@@ -43,10 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Loaded",
     "Prepared",
-    "Rehearsal",
     "load_stored",
     "prepare",
-    "rehearse",
     "stored_protocol",
     "stored_workcell",
 ]
@@ -102,39 +89,19 @@ class Prepared:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """What the first batch of a campaign would be and do.
+def prepare(path: Path | str, *, text: str | None = None, within: Path | None = None) -> Prepared:
+    """Read a campaign file and the files that it names, and look up what they name.
 
     Args:
-        batches: that the whole budget takes.
-        problems: of the first batch, and of having enough for all of them; empty when it can be started.
-        stock: what the bench has of tips, plates and reagents; see :mod:`lab.app.inventory`.
-        needs: what one batch takes of that.
-    """
-
-    campaign: Campaign
-    batch: Batch
-    layout: Layout
-    dry_run: DryRun
-    batches: int
-    problems: tuple[str, ...]
-    stock: Amounts
-    needs: Amounts
-
-    @property
-    def claim(self) -> Claim:
-        """What the whole budget takes of the bench."""
-        return Claim(campaign=self.campaign.name, needs=self.needs, batches=self.batches)
-
-
-def prepare(path: Path | str) -> Prepared:
-    """Read a campaign file and the files that it names, and look up what they name.
+        text: to be read in place of the file of that path.
+        within: folder that all it names must lie in; None lets it name any.
 
     Raises:
         BadInput: what is wrong, with file, line and way out.
     """
-    file = load_campaign(path)
+    file = load_campaign(path, text=text, within=within)
+    if within is not None:
+        _keep_within(file, within)
     protocol, parameters = _protocol(file)
     file = _with_script(file, protocol)
     _check_goal(file, protocol.targets(parameters))
@@ -148,6 +115,25 @@ def prepare(path: Path | str) -> Prepared:
         protocol=protocol,
         parameters=parameters,
     )
+
+
+def _keep_within(file: CampaignFile, folder: Path) -> None:
+    """Refuse a protocol of one's own, or a model's file, that lies elsewhere: its code would run here.
+
+    Raises:
+        CampaignFileError: which.
+    """
+    here = file.path.parent
+    named = {"protocol.name": file.protocol.name.partition(":")[0]} if ".py" in file.protocol.name else {}
+    for n, choice in enumerate(file.models, start=1):
+        for name, value in choice.settings.items():
+            if isinstance(value, str) and (Path(value).is_absolute() or ".." in Path(value).parts):
+                named[f"models[{n}].settings.{name}"] = value
+    for field, written in named.items():
+        if not (here / Path(written).expanduser()).resolve().is_relative_to(folder.resolve()):
+            raise file.error(
+                field, f"{written} lies outside the lab's folder.", "Put it there, and name it from there."
+            )
 
 
 def load_stored(record: CampaignRecord) -> Loaded:
@@ -167,10 +153,8 @@ def load_stored(record: CampaignRecord) -> Loaded:
 
 def stored_workcell(record: CampaignRecord) -> WorkcellSpec:
     """The workcell file of a campaign, as it was when the campaign started."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "workcell.yaml"
-        path.write_text(record.files["workcell"], encoding="utf-8")
-        return load_workcell(path, beside=Path(record.files["workcell_folder"]))
+    path = Path(record.files["workcell_folder"]) / "workcell.yaml"
+    return load_workcell(path, text=record.files["workcell"])
 
 
 def stored_protocol(record: CampaignRecord) -> tuple[ProtocolModule, Any]:
@@ -185,112 +169,6 @@ def stored_protocol(record: CampaignRecord) -> tuple[ProtocolModule, Any]:
     else:
         module = protocol(choice.name)
     return module, read_parameters(module.Parameters, choice.parameters)
-
-
-def rehearse(prepared: Prepared) -> Rehearsal:
-    """Choose a campaign's first batch and walk through its run, without a store and without moving anything.
-
-    Raises:
-        Infeasible: the protocol finds no way to lay the batch out on this bench.
-    """
-    campaign = prepared.file.campaign(new_id("cmp"))
-    workcell = sketch(prepared.file.workcell, prepared.file.material)
-    rng = np.random.default_rng([campaign.seed, Streams.CHOOSING, 1])
-    proposal = prepared.planner.ask(campaign.batch_size, campaign, History(), (), rng)
-    _as_if_delivered(workcell.bench, prepared.file.workcell.library, campaign, proposal.experiments)
-    batch = Batch(id=new_id("bat"), campaign_id=campaign.id, number=1, experiments=proposal.experiments)
-    rng = np.random.default_rng([campaign.seed, Streams.LAYOUT, 1])
-    layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
-    plan = prepared.protocol.plan(batch, campaign, workcell, layout, prepared.parameters)
-    walked = dry_run(plan, workcell)
-    batches = batches_left(campaign, 0, 0)
-    stock, needs = stock_of(workcell.bench), needs_of(walked, workcell.bench)
-    alone = Claim(campaign=campaign.name, needs=needs, batches=batches)
-    problems = walked.problems or _out_of_reach(prepared, campaign) or tuple(shortages(stock, {}, [alone]))
-    return Rehearsal(
-        campaign=campaign,
-        batch=batch,
-        layout=layout,
-        dry_run=walked,
-        batches=batches,
-        problems=problems,
-        stock=stock,
-        needs=needs,
-    )
-
-
-def _as_if_delivered(
-    bench: Bench, library: Sequence[str], campaign: Campaign, experiments: Sequence[Experiment]
-) -> None:
-    """Fill what a first batch would have to order into free wells of the library, where the campaign orders at all.
-
-    Raises:
-        Infeasible: there are too few free wells.
-    """
-    policy = campaign.material
-    if policy is None:
-        return
-    missing = [
-        experiment.candidate.id
-        for experiment in experiments
-        if not in_stock(bench, experiment.candidate.id, policy.least_ul)
-    ]
-    free = list(islice(free_wells(bench, library), len(missing)))
-    if len(free) < len(missing):
-        raise Infeasible(
-            (
-                f"{len(missing)} candidates of the first batch have to come, and {len(free)} library wells are free.",
-            ),
-            way_out="Add library plates to the workcell file.",
-        )
-    for content, (labware, well) in zip(missing, free, strict=True):
-        bench.fill(labware, well, {content: policy.volume_ul})
-
-
-_SHOWN = 4
-"""Sentences about the edges of a space; where one candidate is out of reach, others mostly are too."""
-
-
-def _out_of_reach(prepared: Prepared, campaign: Campaign) -> tuple[str, ...]:
-    """What of a campaign's space the bench can't carry out, one sentence each; none where it can, and none for a pool.
-
-    Candidates at the edges of the space, one for the least and one for the most of each value, are laid out and walked
-    through in batches of their own, each on a fresh bench. That finds limits of volumes and temperatures where a protocol
-    takes them from values; what lies inside edges that can be reached, and values that no protocol reads, are not looked at.
-    """
-    if campaign.space is None:
-        return ()
-    from planners.drawing import edges
-    from planners.shared import setting_of
-
-    rng = np.random.default_rng(campaign.seed)
-    together: dict[object, list[Candidate]] = {}
-    for candidate in edges(campaign, rng):
-        together.setdefault(setting_of(candidate, campaign.shared), []).append(candidate)
-    problems: list[str] = []
-    for group in together.values():
-        for start in range(0, len(group), campaign.batch_size):
-            problems += _problems_of(prepared, campaign, group[start : start + campaign.batch_size])
-    return tuple(dict.fromkeys(f"At the edge of the space: {problem}" for problem in problems))[:_SHOWN]
-
-
-def _problems_of(prepared: Prepared, campaign: Campaign, candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Why a batch of some candidates can't be carried out on a fresh bench."""
-    reason = Reason(planner=campaign.planner.name, sentence="At the edge of the space.")
-    batch = Batch(
-        id=new_id("bat"),
-        campaign_id=campaign.id,
-        number=1,
-        experiments=tuple(Experiment(id=new_id("exp"), candidate=c, reason=reason) for c in candidates),
-    )
-    workcell = sketch(prepared.file.workcell, prepared.file.material)
-    rng = np.random.default_rng([campaign.seed, Streams.LAYOUT, 1])
-    try:
-        layout = prepared.protocol.layout(batch, campaign, workcell.bench.copy(), prepared.parameters, rng)
-    except Infeasible as wrong:
-        return tuple(wrong.problems)
-    plan = prepared.protocol.plan(batch, campaign, workcell, layout, prepared.parameters)
-    return tuple(dry_run(plan, workcell).problems)
 
 
 def _planner(file: CampaignFile, field: str, choice: PlannerChoice) -> Planner:
@@ -466,23 +344,3 @@ def _at(file: CampaignFile, within: str, wrong: BadInput) -> CampaignFileError:
         field=first.field,
         others=tuple(others),
     )
-
-
-def refuse(rehearsal: Rehearsal) -> None:
-    """Refuse what can't be carried out.
-
-    Raises:
-        Infeasible: with the rehearsal's problems.
-    """
-    if rehearsal.problems:
-        raise Infeasible(rehearsal.problems, way_out="Change the campaign or what the workcell holds.")
-
-
-def refuse_together(rehearsals: Sequence[Rehearsal]) -> None:
-    """Refuse campaigns that are to share a fresh bench, and would not all find enough on it.
-
-    Raises:
-        Infeasible: with one sentence for each thing there is too little of.
-    """
-    if rehearsals:
-        refuse_shortages(rehearsals[0].stock, {}, [rehearsal.claim for rehearsal in rehearsals])

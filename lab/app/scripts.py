@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lab.app.benches import belief_of, sketch
-from lab.app.prepare import Prepared, Rehearsal, rehearse
+from lab.app.prepare import Prepared
+from lab.app.rehearsal import Rehearsal, rehearse
 from lab.bench import Bench
 from lab.dry_run import DryRun, commands_of, dry_run
 from lab.errors import BadInput, CampaignFileError, DrywetError
@@ -134,6 +135,7 @@ def prepare_script(
     *,
     seed: int = 1,
     library: Path | None = None,
+    workcell_text: str | None = None,
 ) -> Prepared:
     """A protocol with its parameters, as a campaign of one experiment.
 
@@ -142,13 +144,14 @@ def prepare_script(
         settings: parameter -> what a person wrote for it, or a value that is read already.
         seed: of what it chooses at random, and of a twin's noise.
         library: table of ``variant,plate,well`` that says what the plates of candidates hold.
+        workcell_text: to be read in place of the workcell file.
 
     Raises:
         BadInput: no such protocol, a parameter that it does not have or can't take, or a workcell file that is wrong.
     """
     script = load_script(named)
     parameters, written = _read_settings(script, settings)
-    spec = load_workcell(workcell)
+    spec = load_workcell(workcell, text=workcell_text)
     material = () if library is None else tuple(_material(library, spec.library))
     text = (
         f"{script.name} {sorted(written.items())!r} {seed} {spec.source.sha256} {material!r}\n{script.text}"

@@ -16,11 +16,13 @@ class Settings(BaseSettings):
 
     Args:
         store: file of the SQLite database, or a ``postgresql+psycopg://`` URL.
+        notify: file of channels over which people are told; empty for ``notify.yaml`` beside the store.
     """
 
     model_config = SettingsConfigDict(env_prefix="DRYWET_", frozen=True)
 
     store: str = ".drywet/drywet.db"
+    notify: str = ""
 
     @property
     def twin_folder(self) -> Path:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lab.app.approving import who_asks
 from lab.app.benches import OpenBench, new_bench, reopen_bench
-from lab.app.inventory import refuse_to_begin
+from lab.app.inventory import refuse_other_material, refuse_to_begin
 from lab.app.prepare import Loaded, Prepared, load_stored
 from lab.app.stock import Amounts, Claim
 from lab.app.stopping import BrokenOff, StopReport, kept, reach_safe_states
@@ -23,7 +24,8 @@ from lab.engine.progress import Watcher
 from lab.engine.session import BenchSession
 from lab.engine.standstill import Breaking
 from lab.engine.supply import Supply
-from lab.errors import DrywetError
+from lab.errors import BenchBusy, DeviceFault, DrywetError, StoreUnusable
+from lab.files import WorkcellSpec
 from lab.interfaces import Planner
 from lab.store import CampaignRecord, Store
 from lab.types import Campaign, CampaignStatus, PlannerChoice, new_id
@@ -34,6 +36,9 @@ log = logging.getLogger("drywet.stop")
 
 STORE_S = 5.0
 """Wall time that the store has to take what a stop did, after all devices were told."""
+
+TURN_S = 5.0
+"""Wall time that who wants to join waits for whoever opens a bench just now."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,23 +89,46 @@ class Team:
         self._stack = stack
         self._benches: dict[str, OpenBench] = {}
         self._open: list[OpenBench] = []
+        self._closing: dict[str, ExitStack] = {}
+        self._threads: list[threading.Thread] = []
+        self._joining = threading.Lock()
+        self._at_work = False
 
-    def start(self, prepared: Prepared, claim: Claim, *, baseline: bool) -> None:
+    def start(
+        self,
+        prepared: Prepared,
+        claim: Claim,
+        *,
+        baseline: bool,
+        submission_id: str = "",
+        bench_id: str | None = None,
+    ) -> Campaign:
         """A new campaign on the bench of its workcell file, and its baseline on one of its own.
 
         Args:
             claim: what it needs of that bench, as its rehearsal found.
+            submission_id: what it was handed in as, if it was.
+            bench_id: of a bench of the store that it shares, empty for a new one; None for that of its file, which is new
+                unless it is at work here.
 
         Raises:
             Infeasible: others have reserved too much of it.
+            BenchBusy: its instruments are connected as another bench.
+            BadInput: the bench holds other material than its files say.
         """
-        place = str(prepared.file.workcell_path.resolve())
-        if place in self._benches:
-            refuse_to_begin(self._store, self._benches[place].session.bench_id, claim)
+        place = str(prepared.file.workcell_path.resolve()) if bench_id is None else bench_id
+        bench = self._benches.get(place) if place else None
+        if bench is None and bench_id:
+            self._refuse_to_share(prepared.file.workcell)
+            bench = self._enter(reopen_bench(prepared.file.workcell, self.clock, self._store, bench_id))
+        if bench is None:
+            bench = self._new_bench(prepared)
         else:
-            self._benches[place] = self._new_bench(prepared)
+            refuse_other_material(self._store, bench.session.bench_id, prepared)
+            refuse_to_begin(self._store, bench.session.bench_id, claim)
+        self._benches[place] = self._benches[bench.session.bench_id] = bench
         campaign = prepared.file.campaign(new_id("cmp"))
-        self._begin(prepared, campaign, prepared.planner, self._benches[place], claim.needs)
+        self._begin(prepared, campaign, prepared.planner, bench, claim.needs, submission_id)
         if baseline and prepared.baseline is not None:
             comparison = replace(
                 campaign,
@@ -108,35 +136,78 @@ class Team:
                 name=f"{campaign.name}_{prepared.file.baseline}",
                 planner=PlannerChoice(name=prepared.file.baseline),
                 baseline_of=campaign.id,
+                approval=None,
             )
             self._begin(prepared, comparison, prepared.baseline, self._new_bench(prepared), claim.needs)
+        return campaign
+
+    def bench(self, bench_id: str) -> OpenBench | None:
+        """A bench of the store that is open here; None where it is not."""
+        return next((one for one in self._open if one.session.bench_id == bench_id), None)
 
     def go_on(self, record: CampaignRecord) -> None:
         """A campaign of the store, on its bench as the journal and the ledger left it. Safe to repeat."""
-        if any(assignment.campaign.id == record.campaign.id for assignment in self.assignments):
-            return
+        for assignment in self.assignments:
+            if assignment.campaign.id == record.campaign.id:
+                if assignment.status is CampaignStatus.RUNNING:
+                    return
+                self.assignments.remove(assignment)
+                break
         loaded = load_stored(record)
-        bench = self._benches.get(record.bench_id)
+        bench = self._benches.get(record.bench_id) or self.bench(record.bench_id)
         if bench is None:
+            self._refuse_to_share(loaded.workcell)
             bench = reopen_bench(loaded.workcell, self.clock, self._store, record.bench_id)
             self._benches[record.bench_id] = self._enter(bench)
         self._assign(loaded, bench)
 
     def _new_bench(self, prepared: Prepared) -> OpenBench:
+        self._refuse_to_share(prepared.file.workcell)
         bench = new_bench(prepared.file, self.clock, self._store, self._twin_folder)
         return self._enter(bench)
 
+    def _refuse_to_share(self, spec: WorkcellSpec) -> None:
+        """Real instruments have one bench at a time: two would each believe another deck.
+
+        Raises:
+            BenchBusy: they are connected here.
+        """
+        if all(role in spec.twins for role in spec.devices):
+            return
+        if any(one.session.workcell.name == spec.name for one in self._open):
+            raise BenchBusy(
+                f"The instruments of {spec.name} are at work with another deck.",
+                way_out="Wait until its campaigns have ended.",
+            )
+
     def _enter(self, bench: OpenBench) -> OpenBench:
-        self._open.append(bench)
-        return self._stack.enter_context(bench)
+        closing = self._stack.enter_context(ExitStack())
+        self._open.append(closing.enter_context(bench))
+        self._closing[bench.session.bench_id] = closing
+        return bench
 
     def _begin(
-        self, prepared: Prepared, campaign: Campaign, planner: Planner, bench: OpenBench, needs: Amounts
+        self,
+        prepared: Prepared,
+        campaign: Campaign,
+        planner: Planner,
+        bench: OpenBench,
+        needs: Amounts,
+        submission_id: str = "",
     ) -> None:
         self._store.create_campaign(
-            campaign, bench.session.bench_id, prepared.file.sha256, prepared.texts, needs=needs
+            campaign,
+            bench.session.bench_id,
+            prepared.file.sha256,
+            prepared.texts,
+            needs=needs,
+            submission_id=submission_id,
         )
-        self._assign(prepared.load(campaign, planner), bench)
+        try:
+            self._assign(prepared.load(campaign, planner), bench)
+        except BaseException as error:
+            self._hold(campaign.id, error)
+            raise
 
     def _assign(self, loaded: Loaded, bench: OpenBench) -> None:
         from protocols.steps import clear_away
@@ -161,6 +232,7 @@ class Team:
             lane=lane,
             watch=self._tell,
             supply=supply,
+            asked_by=who_asks(self._store, loaded.campaign.id),
         )
         begun = self._begun(loaded.campaign)
         for run_id in begun:
@@ -182,19 +254,128 @@ class Team:
         return () if found is None else (found[1].id,)
 
     def work(self) -> None:
-        """Connect all benches, then run all campaigns side by side until the last one ends."""
-        self.clock.run(self._connect())
-        # Every lane holds the clock before the first one starts, so that no campaign gets a head start in lab time.
-        for assignment in self.assignments:
-            self._stack.enter_context(assignment.lane)
-        threads = [threading.Thread(target=a.work, name=a.campaign.name) for a in self.assignments]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        """Connect all benches, then run all campaigns side by side until the last one ends, also of those that join."""
+        with self._joining:
+            try:
+                self._set_off(self.assignments, self._open)
+            except BaseException:
+                for one in self.assignments:
+                    one.status = CampaignStatus.HELD
+                raise
+            self._at_work = True
+        while True:
+            for thread in list(self._threads):
+                thread.join()
+            with self._joining:
+                if not any(thread.is_alive() for thread in self._threads):
+                    self._at_work = False
+                    break
         for assignment in self.assignments:
             if assignment.bug is not None:
                 raise assignment.bug
+
+    def join(self, begin: Callable[[], object]) -> bool:
+        """Have more campaigns begin while the others work. Any thread; blocking.
+
+        Args:
+            begin: calls :meth:`start` or :meth:`go_on`.
+
+        Returns:
+            False where the last campaign has ended, and nothing was begun.
+
+        Raises:
+            BadInput: it can't begin; the others go on.
+            DeviceFault: a bench that it opened can't be connected; the campaigns are held.
+        """
+        if not self._joining.acquire(timeout=TURN_S):
+            return False
+        try:
+            if not self._at_work:
+                return False
+            self._let_go_of_finished()
+            campaigns, benches = list(self.assignments), list(self._open)
+            try:
+                begin()
+                joined = [one for one in self.assignments if not _holds(campaigns, one)]
+                self._set_off(joined, [one for one in self._open if not _holds(benches, one)])
+            except BaseException as error:
+                self.take_back(error, campaigns, benches)
+                raise
+            return True
+        finally:
+            self._joining.release()
+
+    def _let_go_of_finished(self) -> None:
+        """A bench that is never at rest would else keep the run engine and the planner of all that it ever carried out.
+
+        One whose baseline is still at it stays: by its name both are stopped.
+        """
+        wanted = {
+            one.campaign.baseline_of for one in self.assignments if one.status is CampaignStatus.RUNNING
+        }
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self.assignments = [
+            one
+            for one in self.assignments
+            if one.status is not CampaignStatus.FINISHED or one.campaign.id in wanted
+        ]
+
+    def take_back(
+        self,
+        error: BaseException,
+        campaigns: Sequence[Assignment] = (),
+        benches: Sequence[OpenBench] = (),
+    ) -> None:
+        """Hold what could not set off, and close the benches that were opened for it: another try opens them anew.
+
+        Args:
+            error: why it could not.
+            campaigns: assignments that were here before, and stay.
+            benches: that were open before, and stay.
+
+        Raises:
+            DeviceFault: an instrument may not be in its safe state.
+        """
+        for one in [one for one in self.assignments if not _holds(campaigns, one)]:
+            one.status = CampaignStatus.HELD
+            one.error = error if isinstance(error, DrywetError) else None
+            for run_id in one.begun:
+                self.clock.soon(one.session.leave, run_id)
+            one.lane.let_time_pass()
+            self._hold(one.campaign.id, error)
+        unsafe: list[str] = []
+        for bench in [one for one in self._open if not _holds(benches, one)]:
+            self._open.remove(bench)
+            self._benches = {place: one for place, one in self._benches.items() if one is not bench}
+            try:
+                self._closing.pop(bench.session.bench_id).close()
+            except DeviceFault as fault:
+                unsafe.append(str(fault))
+        if unsafe:
+            raise DeviceFault(f"{' '.join(unsafe)} Before that: {error}") from error
+
+    def _hold(self, campaign_id: str, error: BaseException) -> None:
+        """Nobody works on it, whatever the store says by now."""
+        sentence = str(error) or type(error).__name__
+        try:
+            if self._store.campaign(campaign_id).status is CampaignStatus.RUNNING:
+                self._store.set_campaign_status(campaign_id, CampaignStatus.HELD, sentence, self.clock.now())
+        except StoreUnusable as gone:
+            log.error("That %s is held can't be kept: %s", campaign_id, gone)
+
+    def _set_off(self, assignments: Sequence[Assignment], benches: Sequence[OpenBench]) -> None:
+        self.clock.run(self._connect(benches))
+        with ExitStack() as holds:
+            # Every lane holds the clock before the first one starts, so that no campaign gets a head start in lab time.
+            for assignment in assignments:
+                holds.enter_context(assignment.lane)
+            for assignment in assignments:
+                assignment.loop.take_up()
+            holds.pop_all()  # Each gives its own back as it works.
+        threads = [threading.Thread(target=a.work, name=a.campaign.name) for a in assignments]
+        self._threads.extend(threads)
+        for thread in threads:
+            thread.start()
 
     def stop_now(
         self, chosen: Sequence[Assignment], reason: str, tell: Callable[[StopReport], None]
@@ -278,6 +459,11 @@ class Team:
         log.error("The stop may not be in the store: %s", failure)
         return replace(report, errors=(*report.errors, f"This may not be in the store: {failure}"))
 
-    async def _connect(self) -> None:
-        """All benches at once, so that one takes no lab time of another."""
-        await asyncio.gather(*[bench.connect() for bench in self._open])
+    async def _connect(self, benches: Sequence[OpenBench]) -> None:
+        """Side by side, so that one takes no lab time of another."""
+        await asyncio.gather(*[bench.connect() for bench in benches])
+
+
+def _holds(things: Sequence[object], thing: object) -> bool:
+    """Whether it is one of them, and not only like one."""
+    return any(one is thing for one in things)

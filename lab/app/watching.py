@@ -13,11 +13,12 @@ import os
 import queue
 import threading
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from lab.app.control import (
     Action,
@@ -28,7 +29,7 @@ from lab.app.control import (
     take_requests,
     write_answer,
 )
-from lab.app.laboratory import Laboratory, Standing
+from lab.app.outcome import Standing
 from lab.app.stopping import StopReport
 from lab.errors import StoreUnusable
 from lab.recovery import SAFE_BOUND_S
@@ -41,6 +42,34 @@ LOOK_EVERY_S = 0.1
 """Wall time between two looks into the control folder."""
 
 
+class Steerable(Protocol):
+    """What can be stopped and paused from elsewhere: a laboratory, or a house of several."""
+
+    def request_stop(self, reason: str, campaign: str | None = None) -> None:
+        """Stop before the next step."""
+
+    def stop_now(
+        self, reason: str, campaign: str | None = None, tell: Callable[[StopReport], None] = ...
+    ) -> StopReport:
+        """Stop in the midst of the step under way."""
+
+    def pause(self, reason: str, campaign: str | None = None) -> None:
+        """Begin no more steps for a while."""
+
+    def let_go_on(self, campaign: str | None = None) -> None:
+        """Begin steps again."""
+
+    def note(self, kind: str, sentence: str, campaign: str | None = None) -> None:
+        """Keep with campaigns under way that somebody asked something of them."""
+
+    def standings(self, campaign: str | None = None) -> tuple[Standing, ...]:
+        """How campaigns under way stand."""
+
+    @property
+    def real_workcells(self) -> tuple[str, ...]:
+        """Names of the workcells of real instruments that are at work."""
+
+
 @dataclass(slots=True)
 class _Case:
     """A request that is not answered to the end.
@@ -48,12 +77,14 @@ class _Case:
     Args:
         told: it was said that it is accepted.
         carried_out: the laboratory has been told.
+        names: of the campaigns that were at work then.
         early: what a stop did, before it is known whether that could be kept.
     """
 
     request: Request
     told: bool = False
     carried_out: bool = False
+    names: list[str] = field(default_factory=list)
     thread: threading.Thread | None = None
     early: StopReport | None = None
     report: StopReport | None = None
@@ -65,12 +96,14 @@ class Controller:
     Args:
         folder: of control files; made where it is missing.
         store: name of the store that this process writes to.
+        service: where it answers as a lab service; empty where it is none.
+        lab: the service's folder.
     """
 
-    def __init__(self, folder: Path, store: str) -> None:
+    def __init__(self, folder: Path, store: str, *, service: str = "", lab: str = "") -> None:
         self._folder = folder
-        self._presence = Presence.this(store, folder)
-        self._laboratory: Laboratory | None = None
+        self._presence = replace(Presence.this(store, folder), service=service, lab=lab)
+        self._laboratory: Steerable | None = None
         self._cases: list[_Case] = []
         self._own: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._over = threading.Event()
@@ -119,7 +152,7 @@ class Controller:
             self._answer(case, "done", f"{self._how_they_stand()} The process has ended.".lstrip())
         self._cases.clear()
 
-    def steer(self, laboratory: Laboratory) -> None:
+    def steer(self, laboratory: Steerable) -> None:
         """Pass requests on to a laboratory from here on."""
         self._laboratory = laboratory
 
@@ -196,14 +229,16 @@ class Controller:
         """Take a request one step further; whether it is answered to the end."""
         laboratory, request = self._laboratory, case.request
         everything = request.campaign is None and request.action in (Action.STOP, Action.STOP_NOW)
-        ready = laboratory is not None and (everything or bool(laboratory.standings()))
+        # A service works on nothing at times, and what is asked then is not meant for what begins later.
+        serves = bool(self._presence.service)
+        ready = laboratory is not None and (serves or everything or bool(laboratory.standings()))
         if laboratory is None or not ready:
             if not case.told:
                 self._answer(case, "accepted", "It is getting ready; this is done as soon as it begins.")
             return False
         concerned = laboratory.standings(request.campaign)
         if not case.carried_out:
-            at_work = [one.name for one in concerned if one.at_work]
+            at_work = case.names = [one.name for one in concerned if one.at_work]
             if not at_work and not everything:
                 running = ", ".join(one.name for one in laboratory.standings() if one.at_work) or "none"
                 self._answer(
@@ -218,7 +253,7 @@ class Controller:
             return False
         return self._is_done(case, laboratory, concerned)
 
-    def _carry_out(self, case: _Case, laboratory: Laboratory) -> None:
+    def _carry_out(self, case: _Case, laboratory: Steerable) -> None:
         request = case.request
         case.carried_out = True
         match request.action:
@@ -238,7 +273,7 @@ class Controller:
                 )
                 case.thread.start()
 
-    def _break_off(self, case: _Case, laboratory: Laboratory) -> None:
+    def _break_off(self, case: _Case, laboratory: Steerable) -> None:
         request = case.request
 
         def tell(report: StopReport) -> None:
@@ -254,7 +289,7 @@ class Controller:
             )
         self._answer(case, "accepted", case.report.sentence)
 
-    def _is_done(self, case: _Case, laboratory: Laboratory, concerned: tuple[Standing, ...]) -> bool:
+    def _is_done(self, case: _Case, laboratory: Steerable, concerned: tuple[Standing, ...]) -> bool:
         """Whether what was asked for has come about; where the whole process ends, that is said when it does."""
         action = case.request.action
         if action is Action.STOP_NOW and case.report is None:
@@ -267,9 +302,11 @@ class Controller:
             self._answer(case, "done", sentence)
             return True
         others = any(one.at_work for one in laboratory.standings())
-        if any(one.at_work for one in concerned) or not others:
+        serves = bool(self._presence.service)  # it does not end with what it works on
+        if any(one.at_work for one in concerned) or not (others or serves):
             return False
-        self._answer(case, "done", self._how_they_stand({one.name for one in concerned}))
+        told = self._how_they_stand({one.name for one in concerned} or set(case.names))
+        self._answer(case, "done", told or "Nothing was at work.")
         return True
 
     def _how_they_stand(self, names: set[str] | None = None) -> str:
@@ -294,7 +331,7 @@ class Controller:
             log.error("The answer to %s can't be written (%s): %s", case.request, error, sentence)
 
 
-def _keep(laboratory: Laboratory, request: Request) -> None:
+def _keep(laboratory: Steerable, request: Request) -> None:
     """Have the store keep a pause or its end, in a thread that nobody waits for: neither depends on it."""
 
     def write() -> None:

@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.app import Settings
+from lab.cli.remote import open_client, presence_of
 from lab.errors import BadInput, CampaignFileError
 from lab.store import Store
 
@@ -68,6 +69,9 @@ _OPTIONAL = (
 )
 
 
+_SERVICE = ("fastapi", "uvicorn", "argon2", "authlib", "cronsim", "sse_starlette", "prometheus_client")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that was looked at.
@@ -92,7 +96,8 @@ def examine(workcell: Path | None, *, store: str | None, as_json: bool, out: Con
         *_optional(),
         *_models(),
         _memory(),
-        *_store(settings.store),
+        *_store(settings.store, served=presence_of(settings) is not None),
+        *_service(settings),
         *([] if workcell is None else _workcell(workcell)),
         _terminal(out),
     ]
@@ -243,8 +248,43 @@ def _memory() -> Finding:
     return Finding(topic="memory", found=found)
 
 
-def _store(where: str) -> Iterator[Finding]:
-    """The store and the disk that it is on, without making one."""
+def _service(settings: Settings) -> Iterator[Finding]:
+    """What the lab service needs, and the one that has this store, if there is one."""
+    missing = [name for name in _SERVICE if importlib.util.find_spec(name) is None]
+    if missing:
+        found = f"not installed ({', '.join(missing)}); only for drywet serve"
+        yield Finding(topic="lab service", found=found, way_out="pip install 'drywet[service,console]'")
+    else:
+        yield Finding(topic="lab service", found="can be started: drywet serve")
+    presence = presence_of(settings)
+    if presence is None:
+        return
+    topic, where = "lab service: at work", f"{presence.label}, at {presence.service}"
+    if importlib.util.find_spec("httpx") is None:
+        yield Finding(topic=topic, found=where, level="warning", way_out="To ask it: pip install httpx")
+        return
+    from lab.client import Refused, Unreachable
+
+    try:
+        with open_client(presence.service) as client:
+            version = client.get("/health")["version"]
+            client.get("/ready")
+    except Refused as refused:
+        found = f"{where}, can't carry campaigns out: {refused.sentence}"
+        yield Finding(topic=topic, found=found, level="problem", way_out="Its log says why.")
+    except Unreachable as gone:
+        way_out = f"Its certificate may be of the lab's own authority (DRYWET_CA); or look at process {presence.pid}."
+        yield Finding(topic=topic, found=str(gone), level="problem", way_out=way_out)
+    else:
+        yield Finding(topic=topic, found=f"{where}, version {version}: store and queue are well")
+
+
+def _store(where: str, *, served: bool) -> Iterator[Finding]:
+    """The store and the disk that it is on, without making one.
+
+    Args:
+        served: a lab service has it.
+    """
     path = Path(where) if "://" not in where else None
     if path is not None:
         yield from _disk(path)
@@ -260,6 +300,9 @@ def _store(where: str) -> Iterator[Finding]:
     for fact in facts:
         if fact.name == "free disk" and path is not None:
             continue  # said above, also where there is no store yet
+        if fact.name == "writer" and served:
+            yield Finding(topic="store: writer", found=f"{fact.value}, the lab service")
+            continue
         if fact.name == "writer" and fact.value != "nobody":
             way_out = "Another run must wait until that one ends; status and report work meanwhile."
             yield Finding(topic="store: writer", found=fact.value, level="warning", way_out=way_out)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.app import Rehearsal, prepare, rehearse
+from lab.app.rehearsal_words import rehearsal_json
 from lab.cli import text
 from lab.dry_run import DryStep
 from lab.types import JsonValue
@@ -34,7 +35,7 @@ def show_dry_run(file: Path, *, steps: bool, as_json: bool, out: Console, err: C
     if as_json:
         from lab.cli.text import print_json
 
-        print_json(_to_json(rehearsal))
+        print_json(rehearsal_json(rehearsal))
     else:
         _show_batch(rehearsal, out)
         _show_campaign(rehearsal, out)
@@ -195,39 +196,3 @@ def _joined(parts: Iterable[str]) -> str:
 
 def _line(out: Console, markup: str) -> None:
     out.print(markup, highlight=False, soft_wrap=True)
-
-
-def _to_json(rehearsal: Rehearsal) -> dict[str, JsonValue]:
-    walked = rehearsal.dry_run
-    return {
-        "campaign": rehearsal.campaign.name,
-        "batches": rehearsal.batches,
-        "problems": list(rehearsal.problems),
-        "first_batch": {
-            "candidates": [experiment.candidate.id for experiment in rehearsal.batch.experiments],
-            "duration_s": walked.duration_s,
-            "plates": list(walked.plates),
-            "tips": [{"tip_volume_ul": t.tip_volume_ul, "used": t.used, "left": t.left} for t in walked.tips],
-            "volumes": [
-                {
-                    "labware": use.labware,
-                    "well": use.well,
-                    "content": use.content,
-                    "drawn_ul": use.drawn_ul,
-                    "left_ul": use.left_ul,
-                }
-                for use in walked.volumes
-            ],
-            "steps": [
-                {
-                    "ordinal": step.ordinal,
-                    "begin_s": step.begin_s,
-                    "duration_s": step.duration_s,
-                    "device": step.device,
-                    "action": step.action,
-                    "arguments": step.arguments,
-                }
-                for step in walked.steps
-            ],
-        },
-    }

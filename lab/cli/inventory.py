@@ -9,13 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from lab.app import Settings
-from lab.app.inventory import UNFINISHED, BenchInventory, read_inventory
+from lab.app.inventory import BenchInventory, read_inventory
 from lab.app.lineage import place_words
 from lab.app.stock import words
+from lab.app.unfinished import UNFINISHED
 from lab.cli.choosing import chosen, open_to_read
 from lab.errors import BadInput
 from lab.store import Store
-from lab.types import JsonValue
 
 __all__ = ["show_inventory"]
 
@@ -35,7 +35,7 @@ def show_inventory(name: str | None, *, store: str | None, as_json: bool, out: C
     if as_json:
         from lab.cli.text import print_json
 
-        print_json({"benches": [_to_json(one) for one in found]})
+        print_json({"benches": [one.to_json() for one in found]})
         return
     for n, one in enumerate(found):
         if n:
@@ -68,7 +68,7 @@ def _show(found: BenchInventory, out: Console) -> None:
     for heading in ("there", "on its way", "unknown", "free"):
         table.add_column(heading, justify="right")
     table.add_column("reserved by")
-    for name in _names(found):
+    for name in found.names:
         free = found.free(name)
         table.add_row(
             _thing(name),
@@ -86,18 +86,12 @@ def _show(found: BenchInventory, out: Console) -> None:
     out.print(table)
     for place, why in found.barred.items():
         out.print(f"Barred: {place_words(place)}. {why}", markup=False, highlight=False, style="yellow")
-    if any(found.free(name) < 0 for name in _names(found)):
+    if any(found.free(name) < 0 for name in found.names):
         out.print(
             "More is reserved than there is: refill, or somebody will have to wait.",
             style="yellow",
             highlight=False,
         )
-
-
-def _names(found: BenchInventory) -> list[str]:
-    """In the order of the bench, then what is only asked for."""
-    asked = [name for claim in found.claims for name in claim.needs]
-    return list(dict.fromkeys([*found.there, *found.unknown, *asked]))
 
 
 def _thing(name: str) -> str:
@@ -107,24 +101,3 @@ def _thing(name: str) -> str:
 
 def _some(name: str, amounts: Mapping[str, float]) -> str:
     return words(name, amounts[name], bare=True) if amounts.get(name) else "-"
-
-
-def _to_json(found: BenchInventory) -> JsonValue:
-    return {
-        "bench": found.bench_id,
-        "workcell": found.workcell,
-        "items": [
-            {
-                "name": name,
-                "there": found.there.get(name, 0.0),
-                "on_its_way": found.pending.get(name, 0.0),
-                "unknown": found.unknown.get(name, 0.0),
-                "reserved": found.reserved(name),
-                "free": found.free(name),
-            }
-            for name in _names(found)
-        ],
-        "barred": [
-            {"labware": labware, "well": well, "why": why} for (labware, well), why in found.barred.items()
-        ],
-    }

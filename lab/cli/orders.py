@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +13,15 @@ from rich.table import Table
 from lab.cli.options import ByOption, CampaignName, JsonOption, StoreOption, out, who_says
 
 if TYPE_CHECKING:
+    from lab.cli.remote import Session
     from lab.orders import Order
     from lab.store import Store
 
 __all__ = ["orders"]
 
 orders = typer.Typer(
-    no_args_is_help=True, help="Material that experiments wait for: what is wanted, placed and received."
+    no_args_is_help=True,
+    help="Material that experiments wait for: what is wanted, placed, received and cancelled.",
 )
 
 OrderId = Annotated[str, typer.Argument(help="An order, by its id or the end of it.", show_default=False)]
@@ -27,7 +30,9 @@ OrderId = Annotated[str, typer.Argument(help="An order, by its id or the end of 
 @orders.command("list")
 def list_all(
     campaign: CampaignName = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were received.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that were received or cancelled.")
+    ] = False,
     fasta: Annotated[
         Path | None, typer.Option("--fasta", help="Write the sequences of what is wanted here.")
     ] = None,
@@ -41,7 +46,7 @@ def list_all(
 
     with _to_read(store) as opened:
         wanted = None if campaign is None else opened.campaign(campaign).campaign.id
-        found = [one for one in opened.orders(wanted) if everything or one.status is not OrderStatus.RECEIVED]
+        found = [one for one in opened.orders(wanted) if everything or one.open]
     if fasta is not None:
         _write(fasta, as_fasta(one for one in found if one.status is OrderStatus.WANTED))
     if table is not None:
@@ -81,8 +86,13 @@ def place(
     """Note that an order was placed; its lead time runs from now."""
     from lab.app.orders import place as place_order
 
-    with _to_write(store) as opened:
-        found = place_order(opened, order, who=who_says(by), reference=reference)
+    with _to_write(store) as session:
+        if session.service is None:
+            place_order(session.store, order, who=who_says(by), reference=reference)
+        else:
+            _refuse_other(by)
+            session.service.place_order(session.store.order(order).id, reference)
+        found = session.store.order(order)
     out.print(f"{found.candidate_id} is placed.", markup=False, highlight=False)
 
 
@@ -101,20 +111,73 @@ def receive(
 ) -> None:
     """Note that material came and where it is; its experiment may use it from here on.
 
-    While a program runs campaigns of this store, stop it first: only one may write. Then go on with drywet resume.
+    While drywet run works on this store, stop it first: only one may write. A lab service takes it at any time. Then go on
+    with drywet resume.
 
     Example: [bold]drywet orders receive 4K2P --barcode L0001 --well C5[/bold]
     """
     from lab.app.orders import receive as receive_order
 
-    with _to_write(store) as opened:
-        found = receive_order(
-            opened, order, barcode=barcode, well=well, volume_ul=volume_ul, who=who_says(by)
-        )
+    given: dict[str, Any] = {"barcode": barcode, "well": well, "volume_ul": volume_ul}
+    with _to_write(store) as session:
+        if session.service is None:
+            receive_order(session.store, order, who=who_says(by), **given)
+        else:
+            _refuse_other(by)
+            session.service.receive_order(session.store.order(order).id, **given)
+        found = session.store.order(order)
     out.print(
         f"{found.candidate_id}: {found.volume_ul:g} ul in {found.well} of {found.labware}.",
         markup=False,
         highlight=False,
+    )
+
+
+@orders.command()
+def cancel(
+    order: OrderId,
+    why: Annotated[str, typer.Option("--why", help="For the record, in a sentence.", show_default=False)],
+    by: ByOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Note that an order does not come: given up, or lost on its way.
+
+    Example: [bold]drywet orders cancel 4K2P --why "Lost in the post."[/bold]
+    """
+    from lab.app.orders import cancel as cancel_order
+
+    with _to_write(store) as session:
+        if session.service is None:
+            cancel_order(session.store, order, who=who_says(by), why=why)
+        else:
+            _refuse_other(by)
+            session.service.cancel_order(session.store.order(order).id, why)
+        found = session.store.order(order)
+    out.print(
+        f"{found.candidate_id} does not come. Have it once more: drywet orders again {found.id}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@orders.command()
+def again(order: OrderId, by: ByOption = None, store: StoreOption = None) -> None:
+    """Want once more what was cancelled, or came and can't be used any more. Then go on with drywet resume.
+
+    Example: [bold]drywet orders again 4K2P[/bold]
+    """
+    from lab.app.orders import again as order_again
+
+    with _to_write(store) as session:
+        if session.service is None:
+            found = order_again(session.store, order, who=who_says(by))
+        else:
+            _refuse_other(by)
+            answer = session.service.order_again(session.store.order(order).id)
+            found = session.store.order(answer["id"])
+    out.print(
+        f"{found.candidate_id} is wanted once more: {found.id}", markup=False, highlight=False, soft_wrap=True
     )
 
 
@@ -139,14 +202,17 @@ def _to_read(store: str | None) -> Store:
     return opened
 
 
-def _to_write(store: str | None) -> Store:
+def _to_write(store: str | None) -> AbstractContextManager[Session]:
     from lab.app import Settings
-    from lab.cli.choosing import refuse_missing
-    from lab.store import Store
+    from lab.cli.remote import open_to_write
 
-    settings = Settings() if store is None else Settings(store=store)
-    refuse_missing(settings.store)
-    return Store.open(settings.store)
+    return open_to_write(Settings() if store is None else Settings(store=store))
+
+
+def _refuse_other(by: str | None) -> None:
+    from lab.cli.remote import refuse_other
+
+    refuse_other(who_says(by))
 
 
 def _table(found: list[Order]) -> None:

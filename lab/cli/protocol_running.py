@@ -51,9 +51,10 @@ def run_script(
     rehearsal = rehearse_script(prepared)
     if rehearsal.problems:
         raise Infeasible(rehearsal.problems, way_out="See every step with: drywet protocol dry-run")
-    if not deck_checked:
-        ask_for_deck([asked.workcell], err)
     fresh = new or finished_before(wishes.settings.store, prepared)
+    if not deck_checked:
+        where = wishes.settings.store
+        ask_for_deck([asked.workcell], err, store=where, new=fresh, campaign=prepared.file.name)
 
     def show(store: Store, outcome: Outcome, store_option: str | None, console: Console) -> None:
         record = store.campaign(outcome.campaign.id)

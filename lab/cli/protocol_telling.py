@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from lab.app.pictures import draw_deck
 from lab.app.prepare import Prepared
+from lab.app.rehearsal_words import dry_run_json
 from lab.app.script_listing import ListedProtocol, list_protocols, script_form
 from lab.app.scripts import ScriptRehearsal, Tried, prepare_script, rehearse_script
 from lab.cli import text
@@ -241,32 +243,7 @@ def _to_json(rehearsal: ScriptRehearsal, picture: Path | None) -> dict[str, Json
 
 
 def _way_json(way: Tried) -> dict[str, JsonValue]:
-    walked = way.dry_run
-    return {
-        "readings_show": way.imagined,
-        "duration_s": walked.duration_s,
-        "plates": list(walked.plates),
-        "tips": [{"tip_volume_ul": t.tip_volume_ul, "used": t.used, "left": t.left} for t in walked.tips],
-        "volumes": [
-            {
-                "labware": use.labware,
-                "well": use.well,
-                "content": use.content,
-                "drawn_ul": use.drawn_ul,
-                "left_ul": use.left_ul,
-            }
-            for use in walked.volumes
-        ],
-        "steps": [
-            {
-                "ordinal": step.ordinal,
-                "line": line,
-                "begin_s": step.begin_s,
-                "duration_s": step.duration_s,
-                "device": step.device,
-                "action": step.action,
-                "arguments": step.arguments,
-            }
-            for step, line in zip(walked.steps, way.lines, strict=False)
-        ],
-    }
+    walked = dry_run_json(way.dry_run)
+    steps = cast("list[dict[str, JsonValue]]", walked["steps"])
+    lined = [{**step, "line": line} for step, line in zip(steps, way.lines, strict=False)]
+    return {"readings_show": way.imagined, **walked, "steps": lined}

@@ -11,6 +11,7 @@ from rich.table import Table
 from lab.app import Settings
 from lab.app.resolving import Verdict, resolve, unresolved
 from lab.cli.choosing import chosen, open_to_read, refuse_missing
+from lab.cli.remote import open_to_write, refuse_other
 from lab.errors import BadInput
 from lab.store import Store
 from lab.types import Step
@@ -39,8 +40,13 @@ def resolve_step(
             "discard (something in between: the material is thrown away and the batch done again).",
             field="--as",
         )
-    with Store.open(settings.store) as opened:
-        sentence = resolve(opened, step_id, Verdict(verdict), who=by or getpass.getuser(), why=why)
+    with open_to_write(settings) as session:
+        opened, who = session.store, by or getpass.getuser()
+        if session.service is None:
+            sentence = resolve(opened, step_id, Verdict(verdict), who=who, why=why)
+        else:
+            refuse_other(who)
+            sentence = session.service.resolve(opened.step(step_id).id, verdict, why=why)["sentence"]
         name = chosen(opened, opened.run(opened.step(step_id).run_id).campaign_id).campaign.name
         waiting = waiting_steps(opened)
     out.print(sentence, markup=False, highlight=False)

@@ -13,7 +13,8 @@ from rich.table import Table
 from lab.app import Settings
 from lab.campaign import best_so_far
 from lab.cli import text
-from lab.cli.choosing import chosen, open_to_read, refuse_missing
+from lab.cli.choosing import chosen, open_to_read
+from lab.cli.remote import open_to_write, refuse_other
 from lab.errors import BadInput
 from lab.report.wording import flag_words, number
 from lab.store import AmendmentRecord, AuditedObservation, Store
@@ -97,9 +98,14 @@ def retract(written: str, *, why: str, who: str, store: str | None, out: Console
         StoreUnusable: another process writes to the store.
     """
     _refuse_silence(why)
-    with _open(store) as opened:
+    with open_to_write(_settings(store)) as session:
+        opened = session.store
         observation = opened.observation(written)
-        opened.retract(observation.id, who=who, why=why)
+        if session.service is None:
+            opened.retract(observation.id, who=who, why=why)
+        else:
+            refuse_other(who)
+            session.service.retract(observation.id, why)
         experiment = opened.experiment(observation.experiment_id)
         _say(f"Retracted: {text.result(experiment, observation)}.", opened, experiment, observation, out)
 
@@ -121,9 +127,15 @@ def supersede(
         StoreUnusable: another process writes to the store.
     """
     _refuse_silence(why)
-    with _open(store) as opened:
+    with open_to_write(_settings(store)) as session:
+        opened = session.store
         old = opened.observation(written)
-        new = opened.supersede(old.id, value, standard_error, who=who, why=why)
+        if session.service is None:
+            new = opened.supersede(old.id, value, standard_error, who=who, why=why)
+        else:
+            refuse_other(who)
+            error = None if math.isnan(standard_error) else standard_error
+            new = opened.observation(session.service.supersede(old.id, value, error, why)["id"])
         experiment = opened.experiment(old.experiment_id)
         before, after = text.result(experiment, old), text.result(experiment, new)
         _say(f"{before} is now {after} ({new.id}).", opened, experiment, new, out)
@@ -137,22 +149,26 @@ def replicate(experiment: str, *, of: str, why: str, who: str, store: str | None
         StoreUnusable: another process writes to the store.
     """
     _refuse_silence(why)
-    with _open(store) as opened:
+    with open_to_write(_settings(store)) as session:
+        opened = session.store
         again, first = opened.experiment(experiment), opened.experiment(of)
-        opened.mark_replicate(again.id, first.id, who=who, why=why)
+        if session.service is None:
+            opened.mark_replicate(again.id, first.id, who=who, why=why)
+        else:
+            refuse_other(who)
+            session.service.mark_replicate(again.id, first.id, why)
         history = opened.history(_campaign_of(opened, again.id))
         pooled = next(o for o in reversed(history.observations) if o.experiment_id in (first.id, again.id))
         told = f"One result from now on: {text.result(first, pooled)}."
         _say(told, opened, first, pooled, out)
 
 
+def _settings(store: str | None) -> Settings:
+    return Settings() if store is None else Settings(store=store)
+
+
 def _where(store: str | None) -> str:
-    return (Settings() if store is None else Settings(store=store)).store
-
-
-def _open(store: str | None) -> Store:
-    refuse_missing(_where(store))
-    return Store.open(_where(store))
+    return _settings(store).store
 
 
 def _refuse_silence(why: str) -> None:
@@ -182,7 +198,7 @@ def _say(sentence: str, store: Store, experiment: Experiment, observation: Obser
     best = best_so_far(campaign, history)
     told = "nothing that can be used" if best is None else text.result(*best)
     out.print(f"Best of {campaign.name} now: {told}.", markup=False, highlight=False)
-    spent = len(history.experiments)
+    spent = history.spent
     if spent < campaign.budget:
         left = text.count(campaign.budget - spent, "experiment")
         out.print(

@@ -10,21 +10,15 @@ from rich.table import Table
 from rich.tree import Tree
 
 from lab.app import Settings
-from lab.app.lineage import (
-    Lineage,
-    Resting,
-    bars_for,
-    find_place,
-    place_words,
-    read_lineage,
-    resting_on,
-)
+from lab.app.barring import bar as carry_out_bar
+from lab.app.barring import benches_meant, plan_bar, plan_lift
+from lab.app.barring import lift as carry_out_lift
+from lab.app.lineage import Lineage, Resting, find_place, place_words, read_lineage
 from lab.bench import Bench
 from lab.cli import text
-from lab.cli.choosing import chosen, open_to_read, refuse_missing
-from lab.errors import BadInput
+from lab.cli.choosing import chosen, open_to_read
+from lab.cli.remote import open_to_write, refuse_other
 from lab.interfaces import Place
-from lab.store import CampaignRecord, Store
 from lab.types import JsonValue, Sample
 
 __all__ = ["bar", "lift", "show_lineage", "show_samples"]
@@ -93,7 +87,7 @@ def show_lineage(
         BadInput: no such sample, or the store can't be read.
     """
     with open_to_read(_where(store)) as opened:
-        bench_id, place = find_place(opened, _benches(opened, campaign), written)
+        bench_id, place = find_place(opened, benches_meant(opened, campaign), written)
         lineage, believed = read_lineage(opened, bench_id)
         barred = opened.barred(bench_id)
         records = [bar for bar in opened.bars(bench_id) if (bar.labware, bar.well) == place]
@@ -134,40 +128,24 @@ def bar(
 
     Raises:
         BadInput: no such material, or no reason is given.
-        StoreUnusable: another process writes to the store.
+        StoreUnusable: another process that is no service writes to the store.
     """
-    _refuse_silence(why)
-    where = _where(store)
-    refuse_missing(where)
-    with Store.open(where) as opened:
-        bench_id, place = find_place(opened, _benches(opened, campaign), written)
-        lineage, believed = read_lineage(opened, bench_id)
-        known = opened.barred(bench_id)
-        wanted = bars_for(lineage, place, why)
-        fresh = {at: reason for at, reason in wanted.items() if at not in known}
-        if not fresh:
-            raise BadInput(
-                f"{_upper(place_words(place))} is barred already: {known[place]}",
-                way_out="Lift that first where the reason has changed: drywet samples lift",
-            )
-        opened.bar(bench_id, fresh, who=who)
-        touched = _samples_at(lineage, wanted)
-        resting = tuple(resting_on(opened, believed.campaigns, touched))
-        _log(opened, believed.campaigns, f"{who} barred {place_words(place)}: {why}")
-        if retract:
-            for one in resting:
-                opened.retract(
-                    one.observation.id,
-                    who=who,
-                    why=f"It rests on {place_words(place)}, which is barred: {why}",
-                )
-    made = [at for at in fresh if at != place]
-    out.print(f"Barred: {place_words(place)}.", markup=False, highlight=False)
-    if made:
+    with open_to_write(_settings(store)) as session:
+        plan = plan_bar(session.store, written, campaign, why)
+        if session.service is None:
+            carry_out_bar(session.store, plan, who=who, retract=retract)
+        else:
+            refuse_other(who)
+            session.service.bar(written, why, retract=retract, campaign=campaign)
+    out.print(f"Barred: {place_words(plan.place)}.", markup=False, highlight=False)
+    if plan.made:
         out.print(
-            f"And what was made from it: {_listed(made)}.", markup=False, highlight=False, soft_wrap=True
+            f"And what was made from it: {_listed(plan.made)}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
-    _show_resting(resting, retracted=retract, out=out)
+    _show_resting(plan.resting, retracted=retract, out=out)
 
 
 def lift(written: str, campaign: str | None, *, why: str, who: str, store: str | None, out: Console) -> None:
@@ -175,65 +153,35 @@ def lift(written: str, campaign: str | None, *, why: str, who: str, store: str |
 
     Raises:
         BadInput: it is not barred, or no reason is given.
-        StoreUnusable: another process writes to the store.
+        StoreUnusable: another process that is no service writes to the store.
     """
-    _refuse_silence(why)
-    where = _where(store)
-    refuse_missing(where)
-    with Store.open(where) as opened:
-        bench_id, place = find_place(opened, _benches(opened, campaign), written)
-        lineage, believed = read_lineage(opened, bench_id)
-        barred = opened.barred(bench_id)
-        opened.lift_bar(bench_id, place, who=who, why=why)
-        for_its_sake = bars_for(lineage, place, barred[place])
-        lifted = [at for at, reason in for_its_sake.items() if at != place and barred.get(at) == reason]
-        for at in lifted:
-            opened.lift_bar(bench_id, at, who=who, why=why)
-        _log(opened, believed.campaigns, f"{who} lifted the bar on {place_words(place)}: {why}")
-    out.print(f"May be used again: {place_words(place)}.", markup=False, highlight=False)
-    if lifted:
+    with open_to_write(_settings(store)) as session:
+        plan = plan_lift(session.store, written, campaign, why)
+        if session.service is None:
+            carry_out_lift(session.store, plan, who=who, why=why)
+        else:
+            refuse_other(who)
+            session.service.lift(written, why, campaign=campaign)
+    out.print(f"May be used again: {place_words(plan.place)}.", markup=False, highlight=False)
+    if plan.others:
         out.print(
-            f"And what was barred for its sake: {_listed(lifted)}.",
+            f"And what was barred for its sake: {_listed(plan.others)}.",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
 
+def _settings(store: str | None) -> Settings:
+    return Settings() if store is None else Settings(store=store)
+
+
 def _where(store: str | None) -> str:
-    return (Settings() if store is None else Settings(store=store)).store
-
-
-def _benches(store: Store, campaign: str | None) -> list[str]:
-    """Benches to look for labware on: that of the campaign; else of all campaigns, the newest first."""
-    if campaign is not None:
-        return [store.campaign(campaign).bench_id]
-    newest = chosen(store, None).bench_id
-    others = [record.bench_id for record in reversed(store.campaigns())]
-    return list(dict.fromkeys([newest, *others]))
-
-
-def _refuse_silence(why: str) -> None:
-    if not why.strip():
-        raise BadInput(
-            "Who looks at this later wants to know why.",
-            way_out='Say it: --why "a bubble in the well"',
-            field="--why",
-        )
+    return _settings(store).store
 
 
 def _why(barred: Mapping[Place, str], place: Place) -> str:
     return barred.get(place) or barred.get((place[0], "*"), "")
-
-
-def _log(store: Store, campaigns: Sequence[CampaignRecord], sentence: str) -> None:
-    for record in campaigns:
-        store.log(record.campaign.id, "bar", sentence)
-
-
-def _samples_at(lineage: Lineage, places: Mapping[Place, str]) -> set[str]:
-    wells = (well for place in places for well in lineage.wells_of(place))
-    return {lineage.sample_at[well].id for well in wells if well in lineage.sample_at}
 
 
 def _show_head(
@@ -317,10 +265,6 @@ def _show_resting(resting: Sequence[Resting], *, retracted: bool, out: Console) 
             markup=False,
             highlight=False,
         )
-
-
-def _upper(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _sample_json(sample: Sample, barred: Mapping[Place, str]) -> dict[str, JsonValue]:

@@ -70,7 +70,7 @@ def _campaigns(store: Store, records: Sequence[CampaignRecord]) -> Table:
         table.add_row(
             escape(campaign.name),
             f"[{_STYLES[record.status]}]{record.status}[/]",
-            f"{len(history.experiments)} of {campaign.budget}",
+            f"{history.spent} of {campaign.budget}",
             "-" if best is None else escape(text.result(*best)),
             f"{record.created_utc:%Y-%m-%d %H:%M}",
         )
@@ -146,7 +146,7 @@ def _campaign_json(record: CampaignRecord, history: History) -> dict[str, JsonVa
         "goal": goal_words(campaign.goal),
         "targets": list(campaign.goal.targets),
         "budget": campaign.budget,
-        "spent": len(history.experiments),
+        "spent": history.spent,
         "measured": len(usable),
         "best": None
         if best is None

@@ -105,6 +105,11 @@ class Arbiter:
         """Device -> why nobody can have it: its lease ran out and it was not brought to its safe state."""
         return MappingProxyType(self._book.blocked)
 
+    @property
+    def holders(self) -> Mapping[str, str]:
+        """Device -> what a person calls the run or campaign that leases it."""
+        return {device: self._rank.get(owner, owner) for device, owner in self._book.owners.items()}
+
     async def lease(self, owner: str, devices: Iterable[str], *, for_s: float = math.inf) -> Lease:
         """Take all these devices, waiting until every one of them is free.
 

@@ -59,6 +59,7 @@ class Clearing:
         """
         session, store = self._session, self._session.store
         session.bar(self._made_by(run), run_id=run.id)
+        session.clock.run(session.close_run(run))
         if lost := session.lost_by(run.id):
             held = RunHeld(f"{why} It can't be cleared away before a person has looked: {lost}")
             store.finish_run(run.id, RunStatus.FAILED, reason="", error=str(held))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,28 @@ from lab.files.lab_states import read_states
 from lab.interfaces import Command
 from lab.interlocks import Interlock, Need
 
-__all__ = ["READ_S", "InterlockKeeper"]
+__all__ = ["READ_S", "InterlockKeeper", "Standing"]
 
 READ_S = 30.0
 """Lab time that an instrument has to show what an interlock needs to know."""
 
 log = logging.getLogger("drywet.interlocks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one need of one rule stands.
+
+    Args:
+        verbs: patterns of what it keeps from being sent.
+        need: in words.
+        unmet: why it is not met, empty where it is; None where nobody was asked.
+    """
+
+    verbs: tuple[str, ...]
+    need: str
+    because: str
+    unmet: str | None
 
 
 class InterlockKeeper:
@@ -65,6 +82,33 @@ class InterlockKeeper:
                         f"{device} may {command.verb} only while {need.of} is {need.wanted}{because}; {why}."
                     )
         return tuple(dict.fromkeys(found))
+
+    async def standing(self, leave_alone: Collection[str] = ()) -> tuple[Standing, ...]:
+        """How every rule stands now, for whoever looks at the bench.
+
+        Args:
+            leave_alone: devices that are not asked for it, as somebody works with them.
+        """
+        found = []
+        states: Mapping[str, object] = {}
+        path = self._states
+        if path is not None and self._rules:
+            try:
+                states = await self._clock.outside("the states of the lab", lambda: read_states(path))
+            except BadInput as unreadable:
+                log.warning("The states of the lab can't be read: %s", unreadable)
+        for rule in self._rules:
+            for need in rule.needs:
+                asked = need.device not in leave_alone
+                found.append(
+                    Standing(
+                        verbs=rule.verbs,
+                        need=f"{need.of} is {need.wanted}",
+                        because=rule.because,
+                        unmet=await self._unmet(need, states) if asked else None,
+                    )
+                )
+        return tuple(found)
 
     async def _unmet(self, need: Need, states: Mapping[str, object]) -> str:
         """Why a need is not met; empty when it is."""

@@ -13,12 +13,13 @@ from bluesky.run_engine import RunEngine, _ensure_event_loop_running
 from bluesky.utils import DuringTask, FailedStatus, Msg
 
 from lab.dry_run import refuse_outside_step
+from lab.engine.flight import Flight
 from lab.engine.journal import MAIN, Journal
 from lab.engine.progress import Watcher
 from lab.engine.session import BenchSession
 from lab.engine.sink import DocumentSink
 from lab.engine.standstill import Breaking, Pause
-from lab.engine.steps import Flight, StepKeeper
+from lab.engine.steps import StepKeeper
 from lab.errors import BatchRedone, CampaignAborted, DrywetError, RunHeld, RunStopped
 from lab.interfaces import StepEnd, Ticket
 from lab.types import Campaign, JsonValue, Run

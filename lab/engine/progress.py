@@ -72,6 +72,8 @@ class StepEnded(Progress):
     Args:
         number: of the step within its run, from 1.
         replayed: it was done in an earlier stretch and was not sent again.
+        took_s: lab time from when it was last sent; None where it was not sent now.
+        wall_s: the same by the clock of the machine.
     """
 
     run_id: str
@@ -79,6 +81,8 @@ class StepEnded(Progress):
     device: str
     action: str
     replayed: bool
+    took_s: float | None = None
+    wall_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

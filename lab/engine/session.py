@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -11,12 +12,12 @@ from lab.engine.arbiter import Arbiter, Lease
 from lab.engine.belief import believe_orders, believe_step
 from lab.engine.interlocks import InterlockKeeper
 from lab.engine.safety import make_safe
-from lab.engine.settle import STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
+from lab.engine.settle import ASK_S, STATUS, doubtful, in_full, look, part_of, sentence_of, what_came_of
 from lab.errors import DeviceFault, FaultKind
 from lab.interfaces import Answer, Command, Place, Reconciliation, Verb, Workcell
 from lab.orders import Order
 from lab.store import Store
-from lab.types import JsonValue, Step, StepStatus
+from lab.types import JsonValue, Run, Step, StepStatus
 
 __all__ = ["BenchSession"]
 
@@ -36,7 +37,7 @@ class BenchSession:
         workcell: its instruments; its ``bench`` is the live belief, changed only here.
         clock: that everything on this bench waits on.
         store: where the journal is.
-        commands: verb name -> command type, to read the journal back.
+        commands: device and verb name -> command type, to read the journal back.
         interlocks: of the workcell; None where it has none.
     """
 
@@ -47,7 +48,7 @@ class BenchSession:
         workcell: Workcell,
         clock: LabClock,
         store: Store,
-        commands: Mapping[str, type[Command]],
+        commands: Mapping[tuple[str, str], type[Command]],
         interlocks: InterlockKeeper | None = None,
     ) -> None:
         self.bench_id = bench_id
@@ -84,7 +85,7 @@ class BenchSession:
 
     def command_of(self, step: Step) -> Command:
         """The command of a journaled step."""
-        return self._commands[step.action].from_json(step.arguments)
+        return self._commands[step.device, step.action].from_json(step.arguments)
 
     def verb_of(self, step: Step) -> Verb:
         """What carries out a journaled step."""
@@ -130,6 +131,10 @@ class BenchSession:
                 self.clock.now(),
                 {"step": step.id, "answer": str(outcome.answer), "run": step.run_id},
             )
+            if outcome.answer is Answer.UNKNOWN:
+                await self.close(
+                    step.id, self.verb_of(step), self.command_of(step), "Nobody knows what came of it."
+                )
             self._keep_for(step, outcome)
         await self._take_up({step.device for step in cut_off if marks[step.id]})
 
@@ -201,6 +206,29 @@ class BenchSession:
         self._believe(run_id, command, status, part)
         self._bar(bars)
 
+    async def close(self, step_id: str, verb: Verb, command: Command, why: str) -> None:
+        """A step is over: whatever its instrument is still asked for because of it is taken back.
+
+        Where that fails it is kept among what happened, and nothing rests on it: no later step takes what comes of it.
+        """
+        step = await self.clock.outside("the journal", lambda: self.store.marks(step_id))
+        marks = [mark for mark in step if mark.name != _MADE_SAFE]
+        if not marks:
+            return
+        try:
+            async with asyncio.timeout(ASK_S):
+                await verb.close(command, marks, why)
+        except (DeviceFault, TimeoutError) as fault:
+            said = str(fault) or f"{verb.device} did not answer within {ASK_S:.0f} s."
+            campaign_id = self.store.run(self.store.step(step_id).run_id).campaign_id
+            self.store.log(campaign_id, "fault", f"{step_id} is over, but: {said}", self.clock.now())
+
+    async def close_run(self, run: Run) -> None:
+        """A run is given up: whatever is still asked for because of its steps is taken back."""
+        for step in self.store.steps(run.id):
+            if step.status in {StepStatus.FAILED, StepStatus.UNKNOWN}:
+                await self.close(step.id, self.verb_of(step), self.command_of(step), "Its run was given up.")
+
     def in_question(self, step_id: str, command: Command, fault: FaultKind) -> tuple[Place, ...]:
         """Wells that go if a step is left out: of an unknown outcome those in doubt, else all that it serves. Blocking."""
         if fault is not FaultKind.UNKNOWN_OUTCOME:
@@ -214,8 +242,6 @@ class BenchSession:
     def leave_out(self, run_id: str, step_id: str, command: Command, places: Iterable[Place]) -> None:
         """Bar the samples that a step which is given up leaves out. Blocking."""
         self.bar(dict.fromkeys(places, f"{command.verb} ({step_id}) was given up."), run_id=run_id)
-        if waiting := self._expected.get(run_id):
-            waiting.pop(0)
 
     def bar(self, bars: Mapping[Place, str], *, run_id: str = "") -> None:
         """Keep places from being used, durably. Blocking."""
@@ -231,6 +257,15 @@ class BenchSession:
     def left_by(self, run_id: str) -> tuple[str, ...]:
         """Labware that a run moved, or may have moved, and has not brought home, in the order of the workcell file."""
         return tuple(item for item in self.bench.labware if self._holder.get(item) == run_id)
+
+    def left_standing(self) -> tuple[str, ...]:
+        """Labware that runs which do not work here have not brought home, a sentence for each of them, for a person."""
+        gone = dict.fromkeys(run for run in self._holder.values() if not self.active(run))
+        return tuple(
+            f"Not at home: {', '.join(self.left_by(run_id))}, left there by {run_id}. "
+            "Go on with the campaign that left it, or bring it home, and start again."
+            for run_id in gone
+        )
 
     def lost_by(self, run_id: str) -> str:
         """What a run may have moved or not, and how a person settles it, for a person; empty where all is known."""
@@ -268,28 +303,47 @@ class BenchSession:
             raise DeviceFault("; ".join(unsafe.values()))
 
     def what_if(self) -> Workcell:
-        """The same instruments over the bench as it will be when every open run has ended, to plan the next one on."""
-        bench = self.bench.copy()
-        for commands in self._expected.values():
-            for command in commands:
-                command.believe(bench)
+        """The same instruments over the bench as it will be when every open run has ended, to plan the next one on.
+
+        Any thread but the loop's; blocking.
+        """
+        bench, expected = self.clock.run(self._now())
+        for command in expected:
+            command.believe(bench)
         for run in self.store.open_runs(self.bench_id):
             for labware in run.layout.labware.values():
                 bench.labware[labware].clean = False
         return replace(self.workcell, bench=bench)
 
+    async def _now(self) -> tuple[Bench, list[Command]]:
+        """The belief, and what open runs are still going to do.
+
+        Both on the loop, where steps are settled: between the two, no step can become what neither of them tells of.
+        """
+        bench = self.bench.copy()
+        for item in bench.labware.values():
+            run_id = self._holder.get(item.id, "")
+            if item.position is not None and self.active(run_id) and run_id not in self._expected:
+                # Its run was given up, and takes it home.
+                item.position, item.maybe, item.clean = item.home, None, False
+        return bench, [command for commands in self._expected.values() for command in commands]
+
     def expect(self, run_id: str, commands: Iterable[Command]) -> None:
-        """Keep in mind what an open run is still going to do, so that the next one plans around it."""
-        self._expected[run_id] = list(commands)
+        """Keep in mind what an open run is still going to do, so that the next one plans around it. Any thread."""
+        self.clock.soon(self._expected.__setitem__, run_id, list(commands))
+
+    def pass_over(self, run_id: str) -> None:
+        """The next thing that a run was going to do will not be done. Loop thread only."""
+        if waiting := self._expected.get(run_id):
+            waiting.pop(0)
 
     def believe(self, run_id: str, command: Command) -> None:
         """Change the belief as a done command did, and keep in mind who moved what."""
         self._believe(run_id, command, StepStatus.DONE, None)
 
     def _believe(self, run_id: str, command: Command, status: StepStatus, part: JsonValue) -> None:
-        waiting = self._expected.get(run_id)
-        if waiting and status is StepStatus.DONE:
-            waiting.pop(0)
+        if status is StepStatus.DONE:
+            self.pass_over(run_id)
         before = {item.id: (item.position, item.maybe) for item in self.bench.labware.values()}
         believe_step(self.bench, command, status, part)
         for item in self.bench.labware.values():

@@ -17,7 +17,7 @@ from lab.interfaces import Answer, Command, Place, Reconciliation, Verb
 from lab.recovery import Recovery, RecoveryPolicy
 from lab.types import JsonValue, Layout, Mark, StepStatus
 
-__all__ = ["ASK_S", "STATUS", "decide", "doubtful", "look", "sent_again", "what_came_of"]
+__all__ = ["ASK_S", "STATUS", "decide", "doubtful", "look", "of_a_bug", "sent_again", "what_came_of"]
 
 ASK_S = 60.0
 """Lab time that an instrument has to say what came of a step; past it nobody knows."""
@@ -154,3 +154,10 @@ def in_full(fault: DeviceFault, outcome: Reconciliation) -> str:
 def part_of(outcome: Reconciliation) -> JsonValue:
     """What the journal keeps beside the status of a step that is not done."""
     return None if outcome.answer is Answer.DONE else outcome.part
+
+
+def of_a_bug(error: BaseException) -> Reconciliation:
+    """What came of a step whose driver failed itself: that says nothing about the instrument."""
+    return Reconciliation(
+        answer=Answer.UNKNOWN, sentence=f"The driver failed: {type(error).__name__}: {error}"
+    )

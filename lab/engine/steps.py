@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
 
 from lab.engine.arbiter import Lease
-from lab.engine.journal import Journal, PlannedStep
-from lab.engine.progress import FaultMet, StepEnded, Watcher
+from lab.engine.flight import Flight
+from lab.engine.progress import Watcher
 from lab.engine.safety import make_safe
 from lab.engine.session import BenchSession
-from lab.engine.settle import ASK_S, decide, in_full, look, pause_s, sent_again, sentence_of, what_came_of
-from lab.engine.sink import DocumentSink
-from lab.engine.standstill import Breaking, Pause
+from lab.engine.settle import (
+    ASK_S,
+    decide,
+    in_full,
+    look,
+    of_a_bug,
+    pause_s,
+    sent_again,
+    what_came_of,
+)
+from lab.engine.standstill import Pause
+from lab.engine.telling import StepTeller
 from lab.errors import (
     BatchRedone,
     CampaignAborted,
@@ -25,46 +34,12 @@ from lab.errors import (
 )
 from lab.interfaces import Answer, Command, Marker, Place, Reconciliation, StepEnd, Ticket, Verb
 from lab.recovery import SAFE_BOUND_S, Recovery
-from lab.types import Campaign, JsonValue, Run, Step, StepStatus
+from lab.types import Campaign, JsonValue, Step, StepStatus
 
-__all__ = ["Flight", "StepKeeper"]
+__all__ = ["StepKeeper"]
 
 _LAST = 0
 """In place of the number of a try: the step is done, and no other try follows."""
-
-
-@dataclass(slots=True)
-class Flight:
-    """What is known of the stretch under way.
-
-    Args:
-        step: as the plan asked for it last.
-        verb: that the step was sent to, until it ends.
-        breaking: of the step, if it was told to end in its midst.
-        again: that step is to be tried once more.
-        lease: that the last try was sent under, kept for the next one; None where there is no next one.
-        section: positions that the plan claims now.
-        claimed: whether they are taken; a section whose steps were all done in an earlier stretch never takes them.
-        section_begun: a step of the section was done in an earlier stretch.
-        shown: device -> verb and result of the run's last step that was done on it.
-        waited_s: lab time until which the plan has waited last.
-    """
-
-    run: Run
-    journal: Journal
-    sink: DocumentSink
-    step: PlannedStep | None = None
-    step_id: str = ""
-    command: Command | None = None
-    verb: Verb | None = None
-    breaking: Breaking | None = None
-    again: bool = False
-    lease: Lease | None = None
-    section: tuple[str, ...] = ()
-    claimed: bool = False
-    section_begun: bool = False
-    shown: dict[str, tuple[Verb, JsonValue]] = field(default_factory=dict)
-    waited_s: float = 0.0
 
 
 class StepKeeper:
@@ -92,9 +67,8 @@ class StepKeeper:
         pause: Pause,
     ) -> None:
         self._session = session
-        self._campaign_id = campaign.id
         self._policies = campaign.policies
-        self._watch = watch
+        self._teller = StepTeller(session, campaign.id, watch)
         self._between = between
         self._take_positions = positions
         self._stopping = stopping
@@ -134,8 +108,9 @@ class StepKeeper:
             await self._session.clock.outside(
                 "the journal", lambda: flight.journal.dispatch(step_id, lease.token)
             )
-            verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id))
+            verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id), step=step.key)
             flight.verb, flight.lease = verb, lease
+            flight.sent_s, flight.sent_wall_s = self._session.clock.now(), time.monotonic()
         except BaseException:
             self._session.arbiter.give_back(lease)
             raise
@@ -192,10 +167,12 @@ class StepKeeper:
         if earlier.status is StepStatus.DONE:
             await verb.restore(earlier.result)
             flight.shown[verb.device] = verb, earlier.result
-        elif earlier.recovery != Recovery.SKIP_SAMPLE:
+        elif earlier.recovery == Recovery.SKIP_SAMPLE:
+            await self._session.close(earlier.id, verb, command, "It was decided to go on without it.")
+        else:
             flight.command, flight.step_id = command, earlier.id
             await self._follow(flight, verb, FaultKind.UNKNOWN_OUTCOME, 1, earlier.error, earlier.recovery)
-        self._tell(flight, verb, command, replayed=True)
+        self._teller.ended(flight, verb, command, replayed=True)
         return Ticket(key=earlier.key, done=True, result=earlier.result)
 
     def _marker(self, step_id: str) -> Marker:
@@ -226,7 +203,7 @@ class StepKeeper:
                 # step: it stands at DISPATCHED, and the instrument is asked at the next start, as after a crash.
                 raise cause
             if not isinstance(cause, DeviceFault):
-                await self._settle(flight, _bug(cause), None)
+                await self._settle(flight, of_a_bug(cause), None)
                 raise cause
             return await self._ended_badly(flight, verb, cause)
         finally:
@@ -244,7 +221,7 @@ class StepKeeper:
             flight, Reconciliation(answer=Answer.DONE, sentence="It said so.", result=result), remark
         )
         flight.shown[verb.device] = verb, result
-        self._tell(flight, verb, flight.command, replayed=False)
+        self._teller.ended(flight, verb, flight.command, replayed=False)
         if remark is not None:
             # It is done, so there is nothing to try again; only whether to go on is left to decide.
             await self._follow(flight, verb, remark.kind, _LAST, str(remark))
@@ -287,8 +264,8 @@ class StepKeeper:
         remark = verb.remark()
         await self._settle(flight, outcome, remark or fault)
         flight.shown[verb.device] = verb, outcome.result
-        self._tell(flight, verb, flight.command, replayed=False)
-        await self._note(flight, verb, fault.kind, in_full(fault, outcome), None)
+        self._teller.ended(flight, verb, flight.command, replayed=False)
+        await self._teller.fault(flight, verb, fault.kind, in_full(fault, outcome), None)
         if remark is not None:
             await self._follow(flight, verb, remark.kind, _LAST, str(remark))
         await self._between(flight)
@@ -326,20 +303,23 @@ class StepKeeper:
             "the journal", lambda: session.in_question(step_id, command, kind)
         )
         recovery = Recovery(decided) if decided else self._decided(flight, kind, attempt, places)
-        sentence = await self._note(flight, verb, kind, why, recovery, done=done)
+        sentence = await self._teller.fault(flight, verb, kind, why, recovery, done=done)
         if recovery is Recovery.SKIP_SAMPLE and not done:
             # Barred first: a program that ends between the two must not walk past the step with its samples in use.
             await self._session.clock.outside(
                 "the journal", lambda: session.leave_out(run_id, step_id, command, places)
             )
+            session.pass_over(run_id)
             await self._session.clock.outside(
                 "the journal", lambda: session.store.decide_step(step_id, str(recovery))
             )
+            await session.close(step_id, verb, command, "It was decided to go on without it.")
         elif recovery in (Recovery.REDO_BATCH, Recovery.ABORT):
             if not done:
                 await self._session.clock.outside(
                     "the journal", lambda: session.store.decide_step(step_id, str(recovery))
                 )
+                await session.close(step_id, verb, command, "Its run was given up.")
                 sentence += await self._left_safe(flight)
             raise (BatchRedone if recovery is Recovery.REDO_BATCH else CampaignAborted)(sentence)
         elif recovery is Recovery.HOLD:
@@ -379,56 +359,3 @@ class StepKeeper:
         # A remark on what is done: the samples stay in, with what the analysis says of them.
         wanted = self._policies.recovery(kind, 1)
         return Recovery.SKIP_SAMPLE if sent_again(wanted) else wanted
-
-    async def _note(
-        self,
-        flight: Flight,
-        verb: Verb,
-        kind: FaultKind,
-        why: str,
-        recovery: Recovery | None,
-        *,
-        done: bool = False,
-    ) -> str:
-        """Keep and tell what happened."""
-        assert flight.step is not None
-        sentence = sentence_of(flight.step.action, verb.device, flight.step_id, why, recovery, done=done)
-        now_s = self._session.clock.now()
-        details = {"step": flight.step_id, "fault": str(kind), "recovery": str(recovery or "")}
-        await self._session.clock.outside(
-            "the journal",
-            lambda: self._session.store.log(self._campaign_id, "fault", sentence, now_s, details),
-        )
-        self._watch(
-            FaultMet(
-                campaign_id=self._campaign_id,
-                lab_time_s=now_s,
-                run_id=flight.run.id,
-                device=verb.device,
-                action=flight.step.action,
-                fault=str(kind),
-                recovery=str(recovery or ""),
-                sentence=sentence,
-            )
-        )
-        return sentence
-
-    def _tell(self, flight: Flight, verb: Verb, command: Command, *, replayed: bool) -> None:
-        self._watch(
-            StepEnded(
-                campaign_id=self._campaign_id,
-                lab_time_s=self._session.clock.now(),
-                run_id=flight.run.id,
-                number=0 if flight.step is None else flight.step.ordinal,
-                device=verb.device,
-                action=command.verb,
-                replayed=replayed,
-            )
-        )
-
-
-def _bug(error: BaseException) -> Reconciliation:
-    """A mistake of the driver's says nothing about the instrument."""
-    return Reconciliation(
-        answer=Answer.UNKNOWN, sentence=f"The driver failed: {type(error).__name__}: {error}"
-    )

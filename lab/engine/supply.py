@@ -144,19 +144,10 @@ class Supply:
             RunStopped: on a real bench, where people receive what comes; or a stop was asked for.
         """
         ids = {experiment.id for batch in waiting for experiment in batch.experiments}
-        orders = [
-            order
-            for order in self._store.orders(self._campaign.id)
-            if order.experiment_id in ids and order.status is not OrderStatus.RECEIVED
-        ]
+        known = [one for one in self._store.orders(self._campaign.id) if one.experiment_id in ids]
+        orders = [one for one in known if one.open]
         if not orders:
-            gone = ", ".join(
-                dict.fromkeys(one.candidate.id for b in waiting for one in self.missing(b.experiments))
-            )
-            raise RunStopped(
-                f"What was ordered has come, and there is not enough left that may be used of {gone}; an experiment orders "
-                "once. Look at its wells: drywet inventory"
-            )
+            raise RunStopped(self._what_became(waiting, known))
         if self._deliver is None:
             names = ", ".join(order.candidate_id for order in orders[:8])
             more = f" and {len(orders) - 8} more" if len(orders) > 8 else ""
@@ -166,6 +157,22 @@ class Supply:
             )
         due_s = min(order.due_lab_s for order in orders if order.due_lab_s is not None)
         self._session.clock.run(self._until(due_s))
+
+    def _what_became(self, waiting: Sequence[Batch], known: Sequence[Order]) -> str:
+        """Why nothing is to come of what batches wait for, in a sentence, and how to order again."""
+        newest = {order.experiment_id: order for order in known}
+        missing = [e for batch in waiting for e in self.missing(batch.experiments)]
+        last = [newest[experiment.id] for experiment in missing]
+        gone = ", ".join(
+            dict.fromkeys(
+                f"{o.candidate_id} ({o.id}{' was cancelled' if o.status is OrderStatus.CANCELLED else ' came'})"
+                for o in last
+            )
+        )
+        return (
+            f"Nothing is on order any more, and there is not enough left that may be used of {gone}. Look at its wells ("
+            "drywet inventory), or have it once more: drywet orders again ORDER"
+        )
 
     async def _until(self, due_s: float) -> None:
         """The clock is let go only for the wait, and taken again on the loop, so that no lab time passes unseen."""

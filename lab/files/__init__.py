@@ -8,9 +8,10 @@ from __future__ import annotations
 from lab.files.campaign import MAX_BUDGET, CampaignFile, load_campaign
 from lab.files.candidates import CandidateTable, Material, read_candidates, sequence_of
 from lab.files.faults import FaultSpec, FaultsSpec
+from lab.files.labware import CANDIDATES, LabwareSpec
 from lab.files.source import SourceFile
 from lab.files.template import write_new_campaign
-from lab.files.workcell import CANDIDATES, DeviceSpec, LabwareSpec, WorkcellSpec, load_workcell
+from lab.files.workcell import DeviceSpec, WorkcellSpec, load_workcell
 
 __all__ = [
     "CANDIDATES",

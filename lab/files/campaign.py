@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from lab.approvals import ApprovalPolicy
 from lab.errors import BadInput, CampaignFileError
 from lab.files import goal, space
 from lab.files.alphabets import AlphabetName
+from lab.files.approval import ApprovalFields, read_approval
 from lab.files.candidates import Material
 from lab.files.choice import (
     CandidateFields,
@@ -24,7 +27,7 @@ from lab.files.choice import (
 )
 from lab.files.goal import GoalFields
 from lab.files.recovery import RecoveryFields
-from lab.files.source import Problems, SourceFile, read_source
+from lab.files.source import Problems, SourceFile, read_source, source_of
 from lab.files.space import SpaceFields
 from lab.files.workcell import WorkcellSpec, load_workcell
 from lab.files.yaml_text import read_yaml
@@ -66,6 +69,7 @@ class CampaignFile:
         space: what may be chosen, where that is no pool; ``candidates`` is empty then.
         shared: names of values that all experiments of one batch have in common.
         ordering: what is done about candidates that are not in stock; None where all must stand in a well.
+        approval: what needs a person; None where nothing does.
     """
 
     source: SourceFile
@@ -90,6 +94,7 @@ class CampaignFile:
     past: tuple[PastResult, ...] = ()
     shared: tuple[str, ...] = ()
     ordering: MaterialPolicy | None = None
+    approval: ApprovalPolicy | None = None
 
     @property
     def path(self) -> Path:
@@ -140,6 +145,7 @@ class CampaignFile:
             past=self.past,
             shared=self.shared,
             material=self.ordering,
+            approval=self.approval,
         )
 
 
@@ -207,6 +213,7 @@ class _Campaign(StrictModel):
     seed: int = Field(ge=0, lt=2**32, examples=[7])
     policies: _Policies = _Policies()
     material: _Material | None = None
+    approval: ApprovalFields = ApprovalFields()
 
     @field_validator("name")
     @classmethod
@@ -228,15 +235,21 @@ class _Campaign(StrictModel):
         return self
 
 
-def load_campaign(path: Path | str) -> CampaignFile:
+def load_campaign(path: Path | str, *, text: str | None = None, within: Path | None = None) -> CampaignFile:
     """Read and check a campaign file and the candidate and workcell files that it names.
 
     Names of the planner and protocol, and their settings and parameters, are the caller's to check: it knows which exist.
 
+    Args:
+        text: to be read as if it stood in a file of that path; the file itself is left alone, and need not be there.
+        within: folder that every file it names must lie in; None lets it name any.
+
     Raises:
         CampaignFileError: all that is wrong in one of the files.
     """
-    source, values = read_yaml(read_source(Path(path), "campaign file"))
+    path = Path(path)
+    found = read_source(path, "campaign file") if text is None else source_of(text, path, "campaign file")
+    source, values = read_yaml(found)
     problems = Problems(source)
     written = problems.read(_Campaign, space.with_units(goal.with_units(values, problems), problems))
     parameters = _parameters(values, problems)
@@ -250,7 +263,10 @@ def load_campaign(path: Path | str) -> CampaignFile:
         )
     workcell_path = beside(source, written.workcell)
     for place, named, kind in _named_files(source, written):
-        _check_there(place, named, kind, problems)
+        if within is not None and not named.resolve().is_relative_to(within.resolve()):
+            problems.add(place, f"{named} lies outside the lab's folder.", "Name a file within it.")
+        else:
+            _check_there(place, named, kind, problems)
     problems.raise_if_any()
 
     workcell = load_workcell(workcell_path)
@@ -279,6 +295,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         choice = read_chosen_space(source, written.space)
     past = read_past_tables(source, written.goal.goal, written.past, choice)
     choice.check_shared(written.shared, source)
+    approval, lists = read_approval(source, written.approval, workcell, choice)
     return CampaignFile(
         source=source,
         name=written.name,
@@ -296,7 +313,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         seed=written.seed,
         workcell=workcell,
         sha256=_together(
-            source.sha256, *choice.hashes, workcell.source.sha256, *(digest for _, digest in past)
+            source.sha256, *choice.hashes, workcell.source.sha256, *(digest for _, digest in past), *lists
         ),
         alphabet=choice.alphabet,
         space=choice.space,
@@ -307,6 +324,7 @@ def load_campaign(path: Path | str) -> CampaignFile:
         past=tuple(result for results, _ in past for result in results),
         shared=written.shared,
         ordering=None if written.material is None else written.material.policy,
+        approval=approval,
     )
 
 
@@ -317,6 +335,9 @@ def _named_files(source: SourceFile, written: _Campaign) -> list[tuple[str, Path
         named.append(("candidates.file", beside(source, written.candidates.file), "candidate"))
     for n, name in enumerate(written.past, start=1):
         named.append((f"past[{n}]", beside(source, name), "past-results"))
+    if written.approval.screening_hit is not None:
+        watched = beside(source, written.approval.screening_hit)
+        named.append(("approval.screening_hit", watched, "watch-list"))
     return named
 
 
@@ -359,7 +380,7 @@ def _check_there(field: str, path: Path, kind: str, problems: Problems) -> None:
     try:
         read_source(path, f"{kind} file")
     except CampaignFileError as error:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110  the other one raises for a name that is too long
             problems.add(field, f"There is no {kind} file {path}.", error.way_out)
 
 

@@ -12,10 +12,11 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from lab.files.alphabets import ALPHABETS, AlphabetName
 from lab.files.candidates import CandidateTable, Material, read_candidates
+from lab.files.labware import CANDIDATES
 from lab.files.past import Known, read_past
 from lab.files.source import Problems, SourceFile
 from lab.files.space import SpaceFields, read_space
-from lab.files.workcell import CANDIDATES, WorkcellSpec
+from lab.files.workcell import WorkcellSpec
 from lab.strict import StrictModel, did_you_mean, refuse
 from lab.types import DNA, Candidate, Goal, PastResult, SearchSpace
 

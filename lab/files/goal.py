@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 
 from lab.errors import BadInput
 from lab.files.source import Problems
-from lab.goals import Direction, Goal, Limit, Objective
+from lab.goals import ALONE, MEANINGS, WITH_A_LEVEL, Direction, Goal, Limit, Objective
 from lab.strict import StrictModel, refuse
 from lab.types import JsonValue
 from lab.units import SUFFIXES, read_quantity
 
 __all__ = ["GoalFields", "ObjectiveFields", "with_units"]
 
-_WORDS: tuple[Direction, ...] = ("maximize", "minimize", "hit", "exceed", "map")
+_WORDS: tuple[Direction, ...] = tuple(MEANINGS)
 
 
 class ObjectiveFields(StrictModel):
@@ -37,9 +37,9 @@ class ObjectiveFields(StrictModel):
                 "A goal is to maximize, minimize, hit, exceed or map one target.",
                 "Write one of the five: `maximize: residual_activity`. More targets go under `also`.",
             )
-        if given[0] in ("hit", "exceed") and self.level is None:
+        if given[0] in WITH_A_LEVEL and self.level is None:
             raise refuse(f"To {given[0]} {self.target} takes a level.", "Add a line such as `level: 0.5`.")
-        if given[0] not in ("hit", "exceed") and self.level is not None:
+        if given[0] not in WITH_A_LEVEL and self.level is not None:
             raise refuse(f"To {given[0]} {self.target} takes no level.", "Take the line `level` out.")
         return self
 
@@ -89,7 +89,7 @@ class GoalFields(ObjectiveFields):
         targets = [self.target, *(other.target for other in self.also)]
         if twice := next((target for target in targets if targets.count(target) > 1), ""):
             raise refuse(f"{twice} is an objective twice.", "Keep one of them; bounds go under `limits`.")
-        alone = next((o.direction for o in (self, *self.also) if o.direction in ("exceed", "map")), "")
+        alone = next((o.direction for o in (self, *self.also) if o.direction in ALONE), "")
         if alone and self.also:
             raise refuse(
                 f"To {alone} a target is a goal of its own, without other objectives.",

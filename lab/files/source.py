@@ -15,7 +15,7 @@ from lab.errors import CampaignFileError
 from lab.strict import StrictModel, did_you_mean, findings
 from lab.types import JsonValue
 
-__all__ = ["Problems", "SourceFile", "line_of", "read_source"]
+__all__ = ["Problems", "SourceFile", "line_of", "read_source", "source_of"]
 
 M = TypeVar("M", bound=StrictModel)
 
@@ -157,13 +157,27 @@ def read_source(path: Path, kind: str) -> SourceFile:
             file=path,
             line=raw.count(b"\n", 0, error.start) + 1,
         ) from error
+    return source_of(text, path, kind, raw)
+
+
+def source_of(text: str, path: Path, kind: str, raw: bytes | None = None) -> SourceFile:
+    """A text as if it stood in a file.
+
+    Args:
+        kind: what it is, in a reader's words (``campaign file``).
+        raw: its bytes on disk, where they are known.
+
+    Raises:
+        CampaignFileError: it is empty.
+    """
     if not text.strip():
         raise CampaignFileError(
             f"The {kind} is empty.",
             way_out="`drywet new` writes one to start from." if kind == "campaign file" else "",
             file=path,
         )
-    return SourceFile(path=path, text=text, sha256=hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass") if raw is None else raw)
+    return SourceFile(path=path, text=text, sha256=digest.hexdigest())
 
 
 def _beside(path: Path) -> str:

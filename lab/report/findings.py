@@ -22,7 +22,7 @@ __all__ = ["pareto_front", "reference_of", "results_of", "targets_of", "variants
 
 
 def results_of(store: Store, campaign: Campaign, history: History, target: str) -> tuple[Result, ...]:
-    """Every experiment of a campaign, with what came of it as far as one target is concerned."""
+    """Every experiment that a campaign was charged for, with what came of it as far as one target is concerned."""
     last = {o.experiment_id: o for o in history.observations if o.target == target}
     batch_of = {e.id: batch.number for batch in store.batches(campaign.id) for e in batch.experiments}
     return tuple(
@@ -33,7 +33,7 @@ def results_of(store: Store, campaign: Campaign, history: History, target: str) 
             observation=last.get(experiment.id),
             estimate=_estimate(last[experiment.id]) if experiment.id in last else None,
         )
-        for number, experiment in enumerate(history.experiments, start=1)
+        for number, experiment in enumerate(history.charged, start=1)
     )
 
 

@@ -70,6 +70,7 @@ _UNITS = {
     "_c_per_min": "°C/min",
     "_ul_per_min": "µl/min",
     "_rpm": "rpm",
+    "_mm": "mm",
     "_umol_l": "µmol/l",
     "_mmol_l": "mmol/l",
     "_w": "W",

@@ -55,13 +55,13 @@ def _measured(campaign: Campaign, history: History) -> _Measured:
     kept = {e.id for e, _ in history.serving(goal)}
     done = {observation.experiment_id for observation in history.observations}
     numbers, merits = [], []
-    for number, experiment in enumerate(history.experiments, start=1):
+    for number, experiment in enumerate(history.charged, start=1):
         if experiment.id in kept and all(experiment.id in of_target for of_target in values):
             numbers.append(number)
             merits.append([o.merit(v[experiment.id]) for o, v in zip(goal.objectives, values, strict=True)])
     return _Measured(
         planner=campaign.planner.name,
-        spent=tuple(n for n, e in enumerate(history.experiments, start=1) if e.id in done),
+        spent=tuple(n for n, e in enumerate(history.charged, start=1) if e.id in done),
         numbers=tuple(numbers),
         merits=np.array(merits).reshape(len(merits), len(goal.objectives)),
     )

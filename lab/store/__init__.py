@@ -11,6 +11,7 @@ from lab.store.records import (
     RunOutcome,
 )
 from lab.store.store import Store
+from lab.store.tallies import Tally
 
 __all__ = [
     "AmendmentRecord",
@@ -22,4 +23,5 @@ __all__ = [
     "Fact",
     "RunOutcome",
     "Store",
+    "Tally",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -224,12 +223,16 @@ def _refuse_given_up(experiment: ExperimentTable) -> None:
         )
 
 
+_LARGEST = 1e50
+"""More than any unit needs; squares and sums of such numbers are numbers still, so that reports can be made of them."""
+
+
 def _refuse_no_number(value: float, standard_error: float) -> None:
-    if not math.isfinite(value):
+    if not abs(value) <= _LARGEST:
         raise BadInput(
             f"{value} is no value to put in a result's place.", way_out="Give a number.", field="value"
         )
-    if standard_error < 0 or math.isinf(standard_error):
+    if standard_error < 0 or standard_error > _LARGEST:
         raise BadInput(
             f"{standard_error} is no standard error.",
             way_out="Give a number that is not negative, or nan where it is not known.",

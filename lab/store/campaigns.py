@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from lab.errors import BadInput
 from lab.store import values
-from lab.store.database import Part
+from lab.store.database import Database, Part
 from lab.store.material import add_samples, stock_of
 from lab.store.records import BenchRecord, CampaignRecord, EventRecord
+from lab.store.submissions import start_submission
 from lab.store.tables import BenchTable, CampaignTable, EventTable, next_number
 from lab.types import Campaign, CampaignStatus, JsonValue, new_id
 
 __all__ = ["Campaigns"]
 
+_STANDS = select(CampaignTable.id, CampaignTable.status, CampaignTable.sentence)
+"""How campaigns stand; what they are is known from reading them once."""
+
 
 class Campaigns(Part):
     """The part of :class:`lab.store.Store` that keeps benches, campaigns and events. Any thread."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._frozen = _Frozen()
 
     def create_bench(
         self, *, workcell: str, twin: bool, seed: int, ledger: str, snapshot: JsonValue, bench_id: str = ""
@@ -65,6 +76,17 @@ class Campaigns(Part):
         with self._database.read_session() as session:
             return tuple(values.bench(row) for row in session.exec(query))
 
+    def move_ledger(self, bench_id: str, ledger: str) -> None:
+        """Note that a twin's ledger lies elsewhere now.
+
+        Raises:
+            KeyError: no such bench.
+        """
+        with self._database.write_session() as session:
+            row = _bench_row(session, bench_id)
+            row.ledger = ledger
+            session.add(row)
+
     def create_campaign(
         self,
         campaign: Campaign,
@@ -72,6 +94,7 @@ class Campaigns(Part):
         content_hash: str,
         files: Mapping[str, str],
         needs: Mapping[str, float] = MappingProxyType({}),
+        submission_id: str = "",
     ) -> CampaignRecord:
         """Freeze a campaign. It begins as RUNNING.
 
@@ -80,8 +103,10 @@ class Campaigns(Part):
             content_hash: of ``files``.
             files: name -> text of what it was read from.
             needs: what one batch of it takes of the bench's inventory; see :class:`CampaignRecord`.
+            submission_id: what it was handed in as, which has started with this; empty where it was not.
 
         Raises:
+            BadInput: that submission does not wait to be started.
             ValueError: its identifier is taken, or there is no such bench.
         """
         with self._database.write_session() as session:
@@ -100,6 +125,8 @@ class Campaigns(Part):
             )
             session.add(row)
             session.flush()
+            if submission_id:
+                start_submission(session, submission_id, campaign.id)
             session.add(
                 EventTable(
                     campaign_id=campaign.id,
@@ -116,13 +143,14 @@ class Campaigns(Part):
         Raises:
             BadInput: no such campaign; names those that there are.
         """
-        query = select(CampaignTable).order_by(col(CampaignTable.number).desc())
+        newest = select(CampaignTable.name).order_by(col(CampaignTable.number).desc())
         with self._database.read_session() as session:
-            row = session.get(CampaignTable, id_or_name)
-            row = row or session.exec(query.where(CampaignTable.name == id_or_name).limit(1)).first()
-            if row is not None:
-                return values.campaign(row)
-            names = dict.fromkeys(found.name for found in session.exec(query))
+            named = _STANDS.where(CampaignTable.name == id_or_name).order_by(col(CampaignTable.number).desc())
+            stand = session.exec(_STANDS.where(CampaignTable.id == id_or_name)).all()
+            stand = stand or session.exec(named.limit(1)).all()
+            for found in self._records(session, stand):
+                return found
+            names = dict.fromkeys(session.exec(newest))
         known = (
             f"It has: {', '.join(list(names)[:10])}." if names else "It is empty: begin with `drywet run`."
         )
@@ -130,9 +158,30 @@ class Campaigns(Part):
 
     def campaigns(self) -> tuple[CampaignRecord, ...]:
         """All campaigns, oldest first."""
-        query = select(CampaignTable).order_by(col(CampaignTable.number))
         with self._database.read_session() as session:
-            return tuple(values.campaign(row) for row in session.exec(query))
+            stand = session.exec(_STANDS.order_by(col(CampaignTable.number))).all()
+            return tuple(self._records(session, stand))
+
+    def _records(self, session: Session, stand: Sequence[tuple[str, str, str]]) -> Iterator[CampaignRecord]:
+        """Of rows of :data:`_STANDS`."""
+        known = self._frozen.get(campaign_id for campaign_id, _, _ in stand)
+        for campaign_id, status, sentence in stand:
+            record = known.get(campaign_id)
+            if record is None:
+                row = session.get_one(CampaignTable, campaign_id)
+                record = self._frozen.keep(values.campaign(row))
+            yield replace(record, status=CampaignStatus(status), sentence=sentence)
+
+    def twin_benches(self) -> frozenset[str]:
+        """Identifiers of the benches that are twins."""
+        with self._database.read_session() as session:
+            return frozenset(session.exec(select(BenchTable.id).where(col(BenchTable.twin))))
+
+    def campaign_counts(self) -> dict[CampaignStatus, int]:
+        """How many campaigns there are of each status; none of those that have none."""
+        query = select(CampaignTable.status, func.count()).group_by(col(CampaignTable.status))
+        with self._database.read_session() as session:
+            return {CampaignStatus(status): count for status, count in session.exec(query)}
 
     def set_campaign_status(
         self, campaign_id: str, status: CampaignStatus, sentence: str, lab_time_s: float | None = None
@@ -194,6 +243,42 @@ class Campaigns(Part):
             query = query.where(col(EventTable.number) > after)
         with self._database.read_session() as session:
             return tuple(values.event(row) for row in session.exec(query.order_by(col(EventTable.number))))
+
+
+class _Frozen:
+    """Campaigns that were read before: what a campaign is never changes, only how it stands. Any thread."""
+
+    MOST_CANDIDATES = 200_000
+    """In all of them together; above it the ones not asked for longest are let go."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._known: OrderedDict[str, CampaignRecord] = OrderedDict()
+        self._candidates = 0
+
+    def get(self, campaign_ids: Iterable[str]) -> dict[str, CampaignRecord]:
+        """Those of them that are known; how they stand may be long past."""
+        with self._turn:
+            found = {one: self._known[one] for one in campaign_ids if one in self._known}
+            for one in found:
+                self._known.move_to_end(one)
+        return found
+
+    def keep(self, record: CampaignRecord) -> CampaignRecord:
+        """Know this one, too."""
+        with self._turn:
+            if record.campaign.id not in self._known:
+                self._known[record.campaign.id] = record
+                self._candidates += _size(record)
+            while self._candidates > self.MOST_CANDIDATES and len(self._known) > 1:
+                _, gone = self._known.popitem(last=False)
+                self._candidates -= _size(gone)
+        return record
+
+
+def _size(record: CampaignRecord) -> int:
+    """In candidates; one without any weighs something, too."""
+    return len(record.campaign.candidates) + 100
 
 
 def _bench_row(session: Session, bench_id: str) -> BenchTable:

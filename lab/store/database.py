@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlmodel import Session
 
 from lab.errors import StoreUnusable
-from lab.store import faults, locks, schema
+from lab.store import copying, faults, locks, schema
 from lab.store.engines import make_engine, path_of
 from lab.store.whereabouts import Whereabouts
 
@@ -203,6 +203,24 @@ class Database:
                 f"{self.path}: this disk cannot hold a write-ahead log (SQLite stays in mode {mode}).",
                 way_out="Keep the store on a disk of this computer; network folders do not do.",
             )
+
+    def copy_to(self, path: Path) -> None:
+        """Put one moment of it into a file that is not there yet, whatever is written meanwhile.
+
+        Raises:
+            StoreUnusable: it can't be read, or the file can't be written.
+        """
+        if not self.is_sqlite:
+            copying.copy_postgresql(self.url, path)
+            return
+        with self._turn:
+            try:
+                copying.copy_sqlite(self._sqlite(), path)
+            except sqlite3.Error as error:
+                raise StoreUnusable(
+                    f"{faults.name_of(self.url)} can't be copied to {path}: {error}.",
+                    way_out="See that there is room on both disks.",
+                ) from error
 
     def pragma(self, pragma: str) -> Any:
         """Set or ask something of SQLite outside any transaction, as it demands for some; the first value of its answer."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 
 from sqlalchemy import text
+from ulid import ULID
 
 from lab.store import faults, locks, schema
 from lab.store.database import Database
 from lab.store.records import Fact
+from lab.store.tables import now
 
-__all__ = ["look"]
+__all__ = ["look", "try_out"]
 
 LOW_DISK_BYTES = 500e6
 """Free space under which a campaign may not finish; a campaign of 96 experiments writes a few megabytes."""
@@ -31,6 +33,22 @@ def look(database: Database) -> tuple[Fact, ...]:
         Fact(name="campaigns", value=str(campaigns)),
     )
     return common + (_sqlite(database) if database.is_sqlite else _postgresql(database))
+
+
+def try_out(database: Database) -> None:
+    """Write a line and take it back, all the way to the disk.
+
+    Raises:
+        StoreUnusable: it can't be kept.
+    """
+    row = {"person": "", "key": f"try_{ULID()}", "command": "try out", "utc": now().isoformat()}
+    with database.writing() as connection:
+        insert = "INSERT INTO replied (person_id, key, command, utc) VALUES (:person, :key, :command, :utc)"
+        connection.execute(text(insert), row)
+        connection.execute(
+            text("DELETE FROM replied WHERE person_id = :person AND key = :key"),
+            {"person": row["person"], "key": row["key"]},
+        )
 
 
 def _fact(name: str, value: str, ok: bool, way_out: str) -> Fact:

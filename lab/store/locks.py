@@ -26,6 +26,9 @@ __all__ = ["FileLock", "program_name", "take_advisory_lock", "writer_of"]
 
 _WAY_OUT = "Wait until it ends or stop it, or open the store read-only (`drywet status`, `drywet report`)."
 
+_ENDING_WAIT_S = 2.0
+"""How long a server may take to notice that a program has closed its connection; its lock stands until then."""
+
 _LOCK_CLASS = 0x64727977
 """First half of the advisory lock's key: "dryw" in ASCII; the second half tells the schemas of one database apart."""
 
@@ -140,24 +143,39 @@ def _holder(note: bytes) -> str:
 def take_advisory_lock(connection: Connection, where: str) -> None:
     """Lock the current schema of a PostgreSQL database for as long as this connection lives.
 
+    A store that was closed a moment ago may still be locked by its old session, so whoever finds it locked tries for up to
+    two seconds.
+
     Raises:
         StoreUnusable: another session holds it.
     """
-    arguments = {"class": _LOCK_CLASS}
-    taken = connection.execute(
-        text("SELECT pg_try_advisory_lock(:class, hashtext(current_schema()))"), arguments
-    ).scalar_one()
-    if not taken:
-        holder = connection.execute(
-            text(
-                "SELECT a.application_name, a.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
-                "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :class "
-                "AND l.objid = CAST(CAST(hashtext(current_schema()) AS bit(32)) AS bigint)::oid "
-                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            ),
-            arguments,
-        ).first()
-        _refuse(where, "another program" if holder is None else f"{holder[0]} (server process {holder[1]})")
+    until_s = time.monotonic() + _ENDING_WAIT_S
+    while not _tried(connection):
+        if time.monotonic() >= until_s:
+            _refuse(where, _session_that_writes(connection))
+        time.sleep(0.05)
+
+
+def _tried(connection: Connection) -> bool:
+    """Whether the lock is ours now."""
+    return bool(
+        connection.execute(
+            text("SELECT pg_try_advisory_lock(:class, hashtext(current_schema()))"), {"class": _LOCK_CLASS}
+        ).scalar_one()
+    )
+
+
+def _session_that_writes(connection: Connection) -> str:
+    holder = connection.execute(
+        text(
+            "SELECT a.application_name, a.pid FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+            "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = :class "
+            "AND l.objid = CAST(CAST(hashtext(current_schema()) AS bit(32)) AS bigint)::oid "
+            "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        ),
+        {"class": _LOCK_CLASS},
+    ).first()
+    return "another program" if holder is None else f"{holder[0]} (server process {holder[1]})"
 
 
 def _refuse(where: str, holder: str) -> NoReturn:

@@ -1,4 +1,8 @@
-"""Orders: what experiments wait for, and what came. An order belongs to one experiment, and is received once."""
+"""Orders: what experiments wait for, and what came. An order belongs to one experiment, and is received once.
+
+An experiment has one open order at most. Where that was cancelled, or what came of it can't be used any more, a person may
+have it ordered again.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +36,11 @@ class Orders(Part):
         policy: MaterialPolicy,
         lab_time_s: float | None = None,
     ) -> tuple[Order, ...]:
-        """Note that experiments need material that is not in stock. Safe to repeat: each has one order.
+        """Note that experiments need material that is not in stock. Safe to repeat: what was ordered once, whatever became
+        of that, is ordered again only by :meth:`order_again`.
 
         Returns:
-            The orders of these experiments, in their order.
+            The newest order of each of these experiments, in their order.
 
         Raises:
             KeyError: no such campaign.
@@ -70,9 +75,80 @@ class Orders(Part):
                 )
                 session.flush()
                 _log(session, campaign_id, f"{experiment.candidate.id} is not in stock: wanted.", lab_time_s)
-            rows = session.exec(select(OrderTable).where(col(OrderTable.experiment_id).in_(ids)))
+            rows = session.exec(
+                select(OrderTable)
+                .where(col(OrderTable.experiment_id).in_(ids))
+                .order_by(col(OrderTable.number))
+            )
             found = {row.experiment_id: _order(row) for row in rows}
         return tuple(found[one] for one in ids)
+
+    def cancel_order(self, order_id: str, *, who: str, why: str, lab_time_s: float | None = None) -> Order:
+        """Note that an order does not come: given up, or lost on its way. Its number with the supplier stays.
+
+        Raises:
+            BadInput: there is none of this id, it came or was cancelled before, or nobody says so or why.
+        """
+        refuse_silence(who)
+        if not why.strip():
+            raise BadInput("Why does it not come?", way_out="Say it in a sentence.", field="why")
+        with self._database.write_session() as session:
+            row = _find(session, order_id)
+            if not _order(row).open:
+                raise BadInput(
+                    f"{row.id} ({row.candidate_id}) is {row.status} already.",
+                    way_out="Only what is still to come can be cancelled.",
+                )
+            row.status, row.who = OrderStatus.CANCELLED.value, who
+            session.add(row)
+            sentence = f"{who} cancelled the {row.kind} of {row.candidate_id}: {why.strip()}"
+            _log(session, row.campaign_id, sentence, lab_time_s)
+            session.flush()
+            return _order(row)
+
+    def order_again(
+        self, order_id: str, *, volume_ul: float, who: str, lab_time_s: float | None = None
+    ) -> Order:
+        """Note that what an order was for is wanted anew, as it was asked for then.
+
+        Args:
+            order_id: cancelled, or received; the caller has checked that what came of it can't be used.
+            volume_ul: asked for this time.
+
+        Returns:
+            The new order.
+
+        Raises:
+            BadInput: there is none of this id, an order of the same experiment is still to come, or nobody says so.
+        """
+        refuse_silence(who)
+        with self._database.write_session() as session:
+            row = _find(session, order_id)
+            same = session.exec(select(OrderTable).where(OrderTable.experiment_id == row.experiment_id))
+            still = next((one for one in same if _order(one).open), None)
+            if still is not None:
+                raise BadInput(
+                    f"{still.id} ({still.candidate_id}) is {still.status}: it is still to come.",
+                    way_out=f"If it does not: drywet orders cancel {still.id} --why '...'",
+                )
+            fresh = OrderTable(
+                id=new_id("ord"),
+                campaign_id=row.campaign_id,
+                experiment_id=row.experiment_id,
+                bench_id=row.bench_id,
+                candidate_id=row.candidate_id,
+                sequence=row.sequence,
+                kind=row.kind,
+                supplier=row.supplier,
+                volume_ul=volume_ul,
+                lead_time_s=row.lead_time_s,
+                status=OrderStatus.WANTED.value,
+                who=who,
+            )
+            session.add(fresh)
+            _log(session, row.campaign_id, f"{who} wants {row.candidate_id} once more.", lab_time_s)
+            session.flush()
+            return _order(fresh)
 
     def orders(self, campaign_id: str | None = None) -> tuple[Order, ...]:
         """All orders, or those of a campaign, in the order in which they were wanted."""
@@ -156,6 +232,11 @@ class Orders(Part):
                     raise BadInput(
                         f"{row.id} ({row.candidate_id}) was received before, into {row.well} of {row.labware}.",
                         way_out="Nothing is left to do.",
+                    )
+                if row.status == OrderStatus.CANCELLED:
+                    raise BadInput(
+                        f"{row.id} ({row.candidate_id}) was cancelled.",
+                        way_out=f"If it came after all: drywet orders again {row.id}, and receive that one.",
                     )
                 row.status, row.who, row.barcode = OrderStatus.RECEIVED.value, who, barcode
                 row.labware, row.well, row.volume_ul = labware, well, volume_ul

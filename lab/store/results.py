@@ -31,7 +31,7 @@ from lab.types import (
     new_id,
 )
 
-__all__ = ["Results", "amendments_of", "batch_of", "observation_rows", "set_status"]
+__all__ = ["Results", "amendments_of", "batch_of", "experiments_asked", "observation_rows", "set_status"]
 
 _OPEN = (ExperimentStatus.PROPOSED, ExperimentStatus.APPROVED, ExperimentStatus.RUNNING)
 
@@ -60,8 +60,8 @@ class Results(Part):
             campaign = session.get(CampaignTable, campaign_id)
             if campaign is None:
                 raise KeyError(campaign_id)
-            spent = _asked(session, campaign_id)
-            _refuse_over_budget(campaign, spent, len(proposal.experiments))
+            asked = experiments_asked(session, campaign_id)
+            _refuse_over_budget(campaign, _spent(session, campaign_id), len(proposal.experiments))
             row = BatchTable(
                 id=new_id("bat"),
                 campaign_id=campaign_id,
@@ -71,7 +71,7 @@ class Results(Part):
             session.add(row)
             session.flush()
             rows = [
-                values.experiment_row(experiment, row, spent + place)
+                values.experiment_row(experiment, row, asked + place)
                 for place, experiment in enumerate(proposal.experiments, start=1)
             ]
             for experiment_row in rows:
@@ -85,11 +85,15 @@ class Results(Part):
             return _batches(session, campaign_id)
 
     def batches(self, campaign_id: str) -> tuple[Batch, ...]:
-        """All batches of a campaign in order, experiments with their present status."""
+        """All batches of a campaign in order, experiments with their present status.
+
+        What a person took back before anything was done is left out, and so is a batch of which nothing is left.
+        """
         query = select(BatchTable).where(BatchTable.campaign_id == campaign_id)
         with self._database.read_session() as session:
             rows = session.exec(query.order_by(col(BatchTable.number)))
-            return tuple(batch_of(session, row) for row in rows)
+            found = tuple(batch_of(session, row) for row in rows)
+        return tuple(batch for batch in found if batch.experiments)
 
     def open_batch(self, campaign_id: str) -> Batch | None:
         """The oldest batch with an experiment that is proposed, approved or running."""
@@ -196,8 +200,10 @@ def amendments_of(session: Session, campaign_id: str) -> tuple[AmendmentRecord, 
 
 
 def batch_of(session: Session, row: BatchTable) -> Batch:
-    """A batch with its experiments as they stand."""
-    query = select(ExperimentTable).where(ExperimentTable.batch_id == row.id)
+    """A batch with its experiments as they stand, less those that a person took back."""
+    query = select(ExperimentTable).where(
+        ExperimentTable.batch_id == row.id, col(ExperimentTable.waived).is_(False)
+    )
     experiments = session.exec(query.order_by(col(ExperimentTable.number)))
     return values.batch(row, tuple(values.experiment(found) for found in experiments))
 
@@ -210,9 +216,17 @@ def _experiments(campaign_id: str):  # type: ignore[no-untyped-def]  # SQLModel'
     )
 
 
-def _asked(session: Session, campaign_id: str) -> int:
-    """Each experiment costs 1, whatever became of it."""
+def experiments_asked(session: Session, campaign_id: str) -> int:
+    """How many experiments were ever asked for in a campaign; they are numbered by this."""
     query = select(func.count()).where(ExperimentTable.campaign_id == campaign_id)
+    return session.exec(query).one()
+
+
+def _spent(session: Session, campaign_id: str) -> int:
+    """Each experiment costs 1, whatever became of it, but for those that a person took back before anything was done."""
+    query = select(func.count()).where(
+        ExperimentTable.campaign_id == campaign_id, col(ExperimentTable.waived).is_(False)
+    )
     return session.exec(query).one()
 
 

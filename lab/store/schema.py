@@ -16,7 +16,7 @@ from lab.store.tables import METADATA
 
 __all__ = ["HEAD", "VERSION_TABLE", "examine", "revision_of", "upgrade"]
 
-HEAD = "0003"
+HEAD = "0006"
 """The newest revision under ``migrations/versions``, held here so that an up-to-date store opens without Alembic."""
 
 VERSION_TABLE = "drywet_schema"

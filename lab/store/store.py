@@ -5,23 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from lab.store import faults, health
+from lab.store import faults, health, schema
 from lab.store.amendments import Amendments
+from lab.store.approvals import Approvals
+from lab.store.audit import Audit
 from lab.store.campaigns import Campaigns
 from lab.store.database import Database
 from lab.store.engines import read_url
 from lab.store.journal import Journal
 from lab.store.material import Material
+from lab.store.notices import Notices
 from lab.store.orders import Orders
+from lab.store.people import People
 from lab.store.quarantine import Quarantine
 from lab.store.records import Fact
-from lab.store.results import Results
 from lab.store.runs import Runs
+from lab.store.schedules import Schedules
+from lab.store.submissions import Submissions
+from lab.store.tallies import Tallies
+from lab.store.tokens import Tokens
 
 __all__ = ["Store"]
 
 
-class Store(Campaigns, Results, Amendments, Runs, Material, Orders, Quarantine, Journal):
+class Store(
+    Campaigns,
+    Tallies,
+    Amendments,
+    Runs,
+    Material,
+    Orders,
+    Quarantine,
+    Journal,
+    Submissions,
+    Schedules,
+    Notices,
+    Approvals,
+    People,
+    Tokens,
+    Audit,
+):
     """Campaigns, batches, runs, samples, the step journal, results and documents, in SQLite or PostgreSQL.
 
     What a call has written is on the disk when it returns, all of it or nothing. Calls may come from any thread. One
@@ -66,6 +89,32 @@ class Store(Campaigns, Results, Amendments, Runs, Material, Orders, Quarantine, 
             StoreUnusable: it can no longer be read.
         """
         return health.look(self._database)
+
+    @property
+    def revision(self) -> str:
+        """Of its tables, as migrations count them."""
+        return schema.HEAD
+
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return str(self._database.url.get_backend_name())
+
+    def copy_to(self, path: Path) -> None:
+        """Put one moment of it into a file that is not there yet; others read and write meanwhile.
+
+        Raises:
+            StoreUnusable: it can't be read, or the file can't be written.
+        """
+        self._database.copy_to(path)
+
+    def see_writable(self) -> None:
+        """Write a line and take it back, to see whether what comes next could be kept.
+
+        Raises:
+            StoreUnusable: it could not.
+        """
+        health.try_out(self._database)
 
     def close(self) -> None:
         """Let go of file or server, and of the right to write. Safe to repeat."""

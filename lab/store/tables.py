@@ -16,6 +16,8 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.orm import registry
 from sqlmodel import Field, Session, SQLModel, func, select
@@ -148,6 +150,7 @@ class ExperimentTable(_Table, table=True):
     reason: Any = Field(sa_type=Json, nullable=False)
     status: str
     repeat_of: str | None = Field(default=None, foreign_key="experiment.id")
+    waived: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class RunTable(_Table, table=True):
@@ -315,20 +318,28 @@ class AmendmentTable(_Table, table=True):
 class OrderTable(_Table, table=True):
     """Material that one experiment waits for; ``number`` is the order of wanting.
 
-    Once it is received, ``labware`` and ``well`` say where it is; a well receives once.
+    Once it is received, ``labware`` and ``well`` say where it is; a well receives once. An experiment has one open order at
+    most, beside those that were received or cancelled.
     """
 
     __tablename__ = "material_order"
     __table_args__: ClassVar[Any] = (
         _one_of("kind", "order", "build"),
-        _one_of("status", "wanted", "placed", "received"),
+        _one_of("status", "wanted", "placed", "received", "cancelled"),
         UniqueConstraint("bench_id", "labware", "well"),
+        Index(
+            "uq_material_order_open",
+            "experiment_id",
+            unique=True,
+            sqlite_where=text("status IN ('wanted', 'placed')"),
+            postgresql_where=text("status IN ('wanted', 'placed')"),
+        ),
     )
 
     number: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     campaign_id: str = Field(foreign_key="campaign.id", index=True)
-    experiment_id: str = Field(foreign_key="experiment.id", unique=True)
+    experiment_id: str = Field(foreign_key="experiment.id", index=True)
     bench_id: str = Field(foreign_key="bench.id", index=True)
     candidate_id: str
     sequence: str = Field(sa_type=Sentence)

@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
+from lab.approvals import Approval, ApprovalKind, ApprovalReason, ApprovalStatus, Cause
 from lab.store.records import AmendmentKind, AmendmentRecord, BenchRecord, CampaignRecord, EventRecord
+from lab.store.service_tables import ApprovalTable
 from lab.store.tables import (
     AmendmentTable,
     BatchTable,
@@ -40,6 +42,7 @@ from lab.types import (
 
 __all__ = [
     "amendment",
+    "approval",
     "batch",
     "bench",
     "campaign",
@@ -101,6 +104,7 @@ def experiment(row: ExperimentTable | Row[Any]) -> Experiment:
         reason=_REASON.validate_python(row.reason),
         status=ExperimentStatus(row.status),
         repeat_of=row.repeat_of,
+        waived=row.waived,
     )
 
 
@@ -238,4 +242,29 @@ def event(row: EventTable) -> EventRecord:
         lab_time_s=row.lab_time_s,
         utc=row.utc,
         details=row.details,
+    )
+
+
+def approval(row: ApprovalTable) -> Approval:
+    """A request for a person's word."""
+    return Approval(
+        id=row.id,
+        kind=ApprovalKind(row.kind),
+        status=ApprovalStatus(row.status),
+        reasons=tuple(
+            ApprovalReason(
+                cause=Cause(one["cause"]), sentence=one["sentence"], experiments=tuple(one["experiments"])
+            )
+            for one in row.reasons
+        ),
+        details=row.details,
+        asked_by=row.asked_by,
+        asked_utc=row.asked_utc,
+        cost=row.cost,
+        submission_id=row.submission_id or "",
+        campaign_id=row.campaign_id or "",
+        batch_id=row.batch_id or "",
+        decided_by=row.decided_by,
+        why=row.why,
+        decided_utc=row.decided_utc,
     )

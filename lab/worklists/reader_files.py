@@ -11,6 +11,7 @@ rlu a luminescence, and the range that the worklist states is what finds a numbe
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -18,7 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.errors import BadInput, MissingData
+from lab.errors import BadInput, CampaignFileError, MissingData
+from lab.worklists.cells import LARGEST_BYTES, Row
+from lab.worklists.grids import WAY_OUT, cut_rows
 from lab.worklists.results import Expected, Handed, Measured, check_values
 
 __all__ = ["ENVIRONMENT", "environment", "read_export"]
@@ -78,6 +81,7 @@ def read_export(path: Path, reader: str, expected: Expected, *, barcode: str = "
             way_out="Hand in a list of wells instead.",
             file=path,
         )
+    _refuse_cut(path)
     wells = _converted(path, reader)
     found = sorted({str(one["kind"]) for one in wells})
     if kind not in found:
@@ -89,6 +93,31 @@ def read_export(path: Path, reader: str, expected: Expected, *, barcode: str = "
         )
     values = [_measured(one, named=not barcode) for one in wells if one["kind"] == kind]
     return check_values(values, expected, barcode=barcode, file=path)
+
+
+def _refuse_cut(path: Path) -> None:
+    """Refuse a grid of text in which decimal commas stand between commas: whoever reads it takes halves for numbers.
+
+    Raises:
+        CampaignFileError: names the first such row.
+    """
+    raw = path.read_bytes()[:LARGEST_BYTES]
+    marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if b"\0" in raw and not marked:
+        return  # a workbook, say: nothing in it is separated by commas
+    try:
+        text = raw.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # takes anything; digits, commas and letters are the same in all of them
+    lines = enumerate(text.splitlines(), start=1)
+    rows = [
+        Row(line, tuple(cell.strip() for cell in cells), commas=True)
+        for line, written in lines
+        if len(written) < 100_000 and "\t" not in written and ";" not in written
+        for cells in csv.reader([written])
+    ]
+    for line, why in cut_rows([row for row in rows if any(row.cells)]):
+        raise CampaignFileError(why, way_out=WAY_OUT, file=path, line=line)
 
 
 def _measured(one: Mapping[str, Any], *, named: bool) -> Measured:

@@ -24,6 +24,7 @@ from pathlib import Path
 from lab.bench import well_names
 from lab.errors import CampaignFileError
 from lab.worklists.cells import Row, rows_of
+from lab.worklists.grids import WAY_OUT, cut_in_two, letters_of, numbered
 
 __all__ = ["OVER", "Expected", "Handed", "Measured", "check_values", "read_results"]
 
@@ -175,13 +176,9 @@ def _listed(rows: Sequence[Row], problems: _Problems) -> list[Measured] | None:
 
 
 def _refuse_more(row: Row, heading: Row, problems: _Problems) -> None:
-    """Note a row with more cells than its heading: ``A1,0,412`` is a number that a comma has cut in two."""
-    if row.commas and len(row.cells) > len(heading.cells):
-        problems.add(
-            f"This row has {len(row.cells)} cells, and its heading has {len(heading.cells)}.",
-            "Write numbers with a point, or separate columns with semicolons.",
-            row.line,
-        )
+    """Note a row with numbers that a comma has cut in two: ``A1,0,412``."""
+    if why := cut_in_two(row, heading):
+        problems.add(why, WAY_OUT, row.line)
 
 
 def _heading(row: Row) -> dict[str, int]:
@@ -219,7 +216,7 @@ def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Itera
     """Values of the one grid that a file holds; cells that are empty stand for wells that were not read."""
     found = False
     for number, row in enumerate(rows):
-        columns = _numbered(row)
+        columns = numbered(row)
         if not columns:
             continue
         if found:
@@ -229,8 +226,8 @@ def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Itera
             return
         found = True
         for below in rows[number + 1 :]:
-            letter = str(below.cells[0])
-            if not re.fullmatch(r"[A-Za-z]{1,2}", letter):
+            letter = letters_of(below)
+            if not letter:
                 break
             _refuse_more(below, row, problems)
             for where, column in columns.items():
@@ -248,18 +245,6 @@ def _grid(rows: Sequence[Row], expected: Expected, problems: _Problems) -> Itera
             "It holds neither a list nor a grid.",
             f"A list has columns well and value; a grid has a row of numbers 1 to {expected.columns} over rows A, B, ...",
         )
-
-
-def _numbered(row: Row) -> dict[int, int]:
-    """Where in a row the numbers 1, 2, 3, ... stand; empty where it is no heading of a grid."""
-    cells = [f"{cell:g}" if isinstance(cell, float) else cell for cell in row.cells]
-    if len(cells) < 3 or cells[1] != "1" or _is_number(cells[0]):
-        return {}
-    return {where: int(text) for where, text in enumerate(cells) if where and text == str(where)}
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[0-9.]+", text))
 
 
 def _check(

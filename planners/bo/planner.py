@@ -7,7 +7,7 @@ way. Where matrices can't be inverted, the batch covers the space again and says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -108,20 +108,43 @@ class BotorchPlanner:
         self, campaign: Campaign, history: History, candidates: Sequence[Candidate], rng: np.random.Generator
     ) -> Beliefs | None:
         """As :class:`lab.interfaces.Believing` says; None until the model chooses."""
+        found = self.believe(campaign, history, candidates, rng)
+        return None if found is None else found[campaign.goal.target]
+
+    def believe(
+        self,
+        campaign: Campaign,
+        history: History,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        *,
+        draws: int = 0,
+    ) -> Mapping[str, Beliefs] | None:
+        """As :meth:`lab.interfaces.Believing.believe` says; None until the model chooses."""
         results = read_history(campaign, history, ())
         if not self.ready(results, campaign):
             return None
-        from planners.bo.surrogate import quiet_torch, tensor
+        from planners.bo.surrogate import joint_draws, quiet_torch, tensor
 
         known = (*results.measured, *_of(results.feasible), *self.past_candidates(campaign))
         encoding = self.encoding(campaign, (*campaign.candidates, *known, *candidates))
         with quiet_torch(rng):
             surrogate = self.fitted(campaign, results, encoding)
-            mean, sd = surrogate.predict(tensor(encoding.encode(candidates)))
-        first = surrogate.index(campaign.goal.target)
-        assert first is not None
-        mean, sd = mean[:, first], sd[:, first]
-        return Beliefs(mean=mean, sd=sd, low=mean - 1.96 * sd, high=mean + 1.96 * sd)
+            rows = encoding.encode(candidates)
+            mean, sd = surrogate.predict(tensor(rows))
+            found = {}
+            for target in campaign.goal.targets:
+                if (at := surrogate.index(target)) is None:
+                    continue
+                middle, spread = mean[:, at], sd[:, at]
+                found[target] = Beliefs(
+                    mean=middle,
+                    sd=spread,
+                    low=middle - 1.96 * spread,
+                    high=middle + 1.96 * spread,
+                    draws=joint_draws(surrogate, at, rows, draws) if draws else None,
+                )
+        return found
 
     def ready(self, results: Results, campaign: Campaign) -> bool:
         """Whether enough was measured for the model to choose."""

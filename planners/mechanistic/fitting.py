@@ -103,12 +103,18 @@ class Fitted:
         """How many draws gains are worked out with."""
         self._few = self._draws.values[:count]
 
-    def beliefs(self, candidates: Sequence[Candidate]) -> Beliefs:
-        """What the curve is at candidates."""
+    def beliefs(self, candidates: Sequence[Candidate], draws: int = 0) -> Beliefs:
+        """What the curve is at candidates; with so many of the draws behind it."""
         values = self._scale * self._model.means(self._draws.values, self._reader.design(candidates)).numpy()
         values = np.broadcast_to(values, (len(self._draws.values), len(candidates)))
         low, high = np.quantile(values, (0.025, 0.975), axis=0)
-        return Beliefs(mean=values.mean(axis=0), sd=values.std(axis=0), low=low, high=high)
+        return Beliefs(
+            mean=values.mean(axis=0),
+            sd=values.std(axis=0),
+            low=low,
+            high=high,
+            draws=values[:draws].copy() if draws else None,
+        )
 
     def estimates(self) -> tuple[Estimate, ...]:
         """Every parameter, once for all groups or once for each."""

@@ -6,7 +6,7 @@ in every reason, and as a table from :meth:`MechanisticPlanner.posterior`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,6 +133,22 @@ class MechanisticPlanner:
         with quiet_pyro(rng):
             model = fitted(self.settings, campaign, history, candidates)
             return model.beliefs(candidates) if model.count else None
+
+    def believe(
+        self,
+        campaign: Campaign,
+        history: History,
+        candidates: Sequence[Candidate],
+        rng: np.random.Generator,
+        *,
+        draws: int = 0,
+    ) -> Mapping[str, Beliefs] | None:
+        """As :meth:`lab.interfaces.Believing.believe` says, of the target whose curve it learns."""
+        from planners.mechanistic.fitting import fitted, quiet_pyro
+
+        with quiet_pyro(rng):
+            model = fitted(self.settings, campaign, history, candidates)
+            return {campaign.goal.target: model.beliefs(candidates, draws)} if model.count else None
 
     def posterior(
         self, campaign: Campaign, history: History, rng: np.random.Generator

@@ -20,7 +20,7 @@ from devices.plate_reader import ReadAbsorbance, ReadFluorescence
 from devices.thermocycler import Heat, OpenLid
 from lab.bench import Bench
 from lab.errors import BadInput, Infeasible
-from lab.interfaces import Command, Workcell
+from lab.interfaces import Command, Untried, Workcell
 from lab.types import JsonValue
 from lab.units import read_quantity
 from protocols import steps
@@ -251,7 +251,7 @@ class ScriptBench(ImaginedBench):
                 yield from bps.create(name=stream)
                 yield from bps.read(self._workcell.devices[device])
                 yield from bps.save()
-            return ImaginedResult(self._imagined) if result == {} else result
+            return ImaginedResult(self._imagined) if isinstance(result, Untried) else result
 
         return self._action("do", plan)
 
@@ -339,7 +339,7 @@ class ScriptBench(ImaginedBench):
 
     def _carry_out(self, device: str, command: Command) -> Plan[JsonValue]:
         """One step, and what it changes in imagination."""
-        result: JsonValue = {}
+        result: JsonValue = Untried()
         if self._workcell is not None:
             result = yield from steps.carry_out(self._workcell, device, command)
         self._believe(command)
@@ -357,13 +357,13 @@ class ScriptBench(ImaginedBench):
         yield from self._on("reader", (plate.id,))
         mode = command.verb
         stream = mode if command.cycles == 1 else f"{mode}_kinetic"
-        result: JsonValue = {}
+        result: JsonValue = Untried()
         if self._workcell is not None:
             result = yield from steps.read(self._workcell, command, stream=stream)
         shape = (plate.rows, plate.columns)
         if result is None:
             return Reading.imagined(plate.id, mode, shape, command.cycles, float("nan"))
-        if not result:
+        if isinstance(result, Untried):
             return Reading.imagined(plate.id, mode, shape, command.cycles, self._imagined)
         return Reading.from_result(plate.id, mode, result)
 

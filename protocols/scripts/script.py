@@ -14,7 +14,7 @@ from bluesky.utils import Msg
 
 from lab.bench import Bench
 from lab.errors import BadInput, DrywetError, Infeasible
-from lab.interfaces import RunRecord, StepEnd, Ticket, Workcell
+from lab.interfaces import RunRecord, StepEnd, Ticket, Untried, Workcell
 from lab.types import Batch, Campaign, JsonValue, Layout, Observation, WellUse, new_id
 from protocols.parameters import read_parameters
 from protocols.scripts.bench import ScriptBench
@@ -285,7 +285,7 @@ def _answer(msg: Msg) -> Any:
         case "step_begin":
             return Ticket(key="", done=False)
         case "step_end":
-            return StepEnd(again=False, result={})
+            return StepEnd(again=False, result=Untried())
     return None
 
 

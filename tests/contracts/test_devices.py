@@ -23,8 +23,12 @@ from lab.errors import (
 )
 from lab.interfaces import Command, Verb
 from lab.types import Origin
+from tests.devices.atc_bench import ATC_CASES
 from tests.devices.bus_bench import BUS_CASES
 from tests.devices.line_bench import CASES, Case, Rig, make_bench, rig
+from tests.devices.masterflex_bench import MASTERFLEX_CASES
+from tests.devices.module_bench import MODULE_CASES
+from tests.devices.tec_bench import TEC_CASES
 
 PACE = 100.0
 """Lab seconds per wall second where a socket is in it; a driver's 5 s for an answer are then 50 ms."""
@@ -37,7 +41,10 @@ def socket(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
-@pytest.fixture(params=(*CASES, *BUS_CASES), ids=lambda case: case.name)
+@pytest.fixture(
+    params=(*CASES, *BUS_CASES, *MODULE_CASES, *TEC_CASES, *MASTERFLEX_CASES, *ATC_CASES),
+    ids=lambda case: case.name,
+)
 def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 

@@ -19,10 +19,14 @@ from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import StaleLease
 from lab.interfaces import Answer, Reconciliation
+from tests.devices.atc_bench import ATC_TRIALS
 from tests.devices.bus_trials import BUS_TRIALS, QUICK_BUS_TRIALS
 from tests.devices.line_bench import Water, Wire, make_bench
 from tests.devices.line_cuts import Broken, Cut, When, broken_off, connected, heir, on_bench
 from tests.devices.line_trials import QUICK_TRIALS, TRIALS, Trial
+from tests.devices.masterflex_bench import MASTERFLEX_TRIALS
+from tests.devices.module_bench import MODULE_TRIALS, QUICK_MODULE_TRIALS
+from tests.devices.tec_bench import TEC_TRIALS
 
 PACE = 100.0
 """Lab seconds per wall second where a socket is in it."""
@@ -33,7 +37,11 @@ WHOLE = Cut(When.BEFORE, -1)
 IN_DOUBT = {"heat", "give", "hold", "cool", "warm", "shake", "still", "off", "reach", "keep", "open_door"}
 """Marks after which an instrument may have nothing certain to say."""
 
-trials = pytest.mark.parametrize("trial", [*TRIALS, *BUS_TRIALS], ids=lambda trial: trial.name)
+trials = pytest.mark.parametrize(
+    "trial",
+    [*TRIALS, *BUS_TRIALS, *MODULE_TRIALS, *TEC_TRIALS, *MASTERFLEX_TRIALS, *ATC_TRIALS],
+    ids=lambda trial: trial.name,
+)
 
 
 @pytest.fixture
@@ -136,7 +144,7 @@ def test_after_a_crash_of_all_a_command_cut_anywhere_is_answered_truly(
 ) -> None:
     whens = (When.BEFORE, When.AFTER, When.ACTED)
     answers = clock.run(_all_cuts(trial, clock, tmp_path, whens, _killed))
-    assert answers == set(trial.answers.split())
+    assert answers == set((trial.anew or trial.answers).split())
 
 
 @pytest.mark.parametrize("after_s", [0.0, 600.0])
@@ -146,7 +154,8 @@ def test_after_a_crash_of_the_controller_alone_a_command_cut_anywhere_is_answere
 ) -> None:
     whens = (When.BEFORE, When.DURING, When.AFTER)
     answers = clock.run(_all_cuts(trial, clock, tmp_path, whens, partial(_orphaned, after_s=after_s)))
-    expected = trial.late if after_s and trial.late else trial.answers
+    anew = trial.anew or trial.answers
+    expected = trial.late if after_s and trial.late else anew
     assert answers == set(expected.split())
 
 
@@ -159,7 +168,9 @@ def test_after_any_lost_exchange_a_command_is_answered_truly(
     assert answers == set(trial.answers.split())
 
 
-@pytest.mark.parametrize("trial", [*QUICK_TRIALS, *QUICK_BUS_TRIALS], ids=lambda trial: trial.name)
+@pytest.mark.parametrize(
+    "trial", [*QUICK_TRIALS, *QUICK_BUS_TRIALS, *QUICK_MODULE_TRIALS], ids=lambda trial: trial.name
+)
 def test_over_a_socket_a_command_cut_at_each_of_its_parts_is_answered_truly(
     trial: Trial, clock: LabClock, tmp_path: Path
 ) -> None:

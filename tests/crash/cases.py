@@ -8,11 +8,24 @@ from typing import Any
 
 from tests.campaign_files import write_campaign
 
-__all__ = ["NAME", "POLICIES", "PROTOCOL", "STORES", "Case", "write_files"]
+__all__ = [
+    "BATCH_SIZE",
+    "BY_HAND",
+    "NAME",
+    "POLICIES",
+    "PROTOCOL",
+    "STORES",
+    "Case",
+    "shortened",
+    "write_files",
+]
 
 NAME = "crash"
 PROTOCOL = "every_verb"
 """Of the harness's own: the thermal challenge, and then the verbs that it does without."""
+
+BY_HAND = "by_hand_"
+"""How the names begin of campaigns that are one command by hand."""
 
 POLICIES = ("hold", "redo_batch", "skip_sample")
 """What the campaign file says of unknown outcomes. Where ``skip_sample`` can't be done it holds, or redoes the batch."""
@@ -121,7 +134,23 @@ def write_files(folder: Path, case: Case) -> Path:
     path = write_campaign(
         folder, NAME, budget=case.budget, batch_size=BATCH_SIZE, seed=case.seed, baseline="random"
     )
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("baseline:")]
+    text = shortened(path.read_text(), case.policy)
+    path.write_text(text + "\n")
+    if case.fault:
+        device, fault, verb, first, count = case.fault.split("/")
+        rule = f"{{device: {device}, fault: {fault}, verb: {verb}, at: [{first}], count: {count}}}"
+        with (folder / "bench.yaml").open("a") as bench:
+            bench.write(f"\nfaults:\n  rules:\n    - {rule}\n")
+    return path
+
+
+def shortened(text: str, policy: str) -> str:
+    """A campaign file of :func:`tests.campaign_files.write_campaign`, of short waits and a planner that measures nothing.
+
+    Args:
+        policy: for unknown outcomes.
+    """
+    lines = [line for line in text.splitlines() if not line.startswith("baseline:")]
     text = "\n".join(lines)
     for old, new in (
         ("name: adaptive ", "name: sobol "),
@@ -131,14 +160,8 @@ def write_files(folder: Path, case: Case) -> Path:
             "replicates: 3",
             "replicates: 2\n    reference_wells: 3\n    blank_wells: 3\n    binding_duration_s: 60",
         ),
-        ("repeat_failed: 1 ", f"repeat_failed: 0\n  recovery:\n    unknown_outcome: {case.policy}\n  #"),
+        ("repeat_failed: 1 ", f"repeat_failed: 0\n  recovery:\n    unknown_outcome: {policy}\n  #"),
     ):
         assert text.count(old) == 1, f"{old!r} is not in the campaign file once"
         text = text.replace(old, new)
-    path.write_text(text + "\n")
-    if case.fault:
-        device, fault, verb, first, count = case.fault.split("/")
-        rule = f"{{device: {device}, fault: {fault}, verb: {verb}, at: [{first}], count: {count}}}"
-        with (folder / "bench.yaml").open("a") as bench:
-            bench.write(f"\nfaults:\n  rules:\n    - {rule}\n")
-    return path
+    return text

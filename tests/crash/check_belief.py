@@ -28,7 +28,7 @@ def unknowns_are_told(seen: Evidence) -> Iterator[str]:
     told = [f"{event.sentence} {event.details}" for event in seen.events]
     steps = {step.id: step for steps in seen.steps.values() for step in steps}
     for step_id in dict.fromkeys(unknown):
-        if not any(step_id in words for words in told):
+        if step_id in steps and not any(step_id in words for words in told):
             yield f"{named(steps[step_id])} was of unknown outcome, and no event names it."
     for kill in seen.kills:
         flying = [steps[step] for step in kill["flying"].values() if step in steps]

@@ -30,7 +30,7 @@ def experiments_are_asked_for_once(seen: Evidence) -> Iterator[str]:
     for note in seen.diary:
         if note["what"] == "ask" and note["campaign"] == campaign.id and note["spent"] < spent:
             yield f"The planner was asked for a batch after {note['spent']} experiments that it had given already."
-        if note["what"] == "proposed":
+        if note["what"] == "proposed" and note["campaign"] == campaign.id:
             if note["number"] in proposed:
                 yield f"Batch {note['number']} was proposed twice."
             proposed.add(note["number"])

@@ -27,7 +27,7 @@ from tests.crash import sabotage
 from tests.crash.cases import NAME, PROTOCOL, Scene
 from tests.crash.points import Points
 
-__all__ = ["KILLED", "Hung", "in_child", "work"]
+__all__ = ["KILLED", "Hung", "be_the_child", "in_child", "warm_up", "work"]
 
 KILLED = -signal.SIGKILL
 LIMIT_S = 120.0
@@ -84,7 +84,7 @@ def in_child(task: Callable[[], Any], log: Path) -> tuple[int, Any]:
     answer.unlink(missing_ok=True)
     pid = os.fork()
     if pid == 0:
-        _be_the_child(task, log, answer)
+        be_the_child(task, log, answer)
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -97,7 +97,8 @@ def in_child(task: Callable[[], Any], log: Path) -> tuple[int, Any]:
     raise Hung(f"a process did not end within {LIMIT_S:.0f} s")
 
 
-def _be_the_child(task: Callable[[], Any], log: Path, answer: Path) -> None:
+def be_the_child(task: Callable[[], Any], log: Path, answer: Path) -> None:
+    """Do something in a process that was just forked, and end it; never returns."""
     code = 70
     try:
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

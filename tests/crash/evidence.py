@@ -19,12 +19,12 @@ from lab.clock import LabClock
 from lab.store import CampaignRecord, EventRecord, Store
 from lab.store.records import BarRecord, RunOutcome
 from lab.types import Batch, History, Step
-from tests.crash.cases import NAME, Scene
+from tests.crash.cases import BY_HAND, NAME, Scene
 from tests.crash.deeds import Deed, Past, deed_of
 from tests.crash.diary import read_diary
 from tests.crash.truth import Act, Truth, read_ledger
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["Evidence", "gather", "gather_campaign"]
 
 READINGS = ("read_fluorescence", "read_absorbance")
 
@@ -34,6 +34,7 @@ class Evidence:
     """What the oracle goes by.
 
     Args:
+        runs: of all campaigns on the bench; so are ``events``.
         steps: of all runs, every try, in the order of beginning; by run.
         documents: of each run's last stretch.
         kept_barred: step id -> wells that are barred on its account.
@@ -41,6 +42,7 @@ class Evidence:
         world_ul: (labware, well) -> what is truly there, noise and drying included.
         readings: line of the ledger -> numbers that the reader showed then.
         diary: what the harness saw.
+        by_hand: runs of one command each, which somebody sent by hand.
     """
 
     record: CampaignRecord
@@ -57,6 +59,7 @@ class Evidence:
     world_ul: Mapping[tuple[str, str], float]
     readings: Mapping[int, Sequence[float]]
     diary: Sequence[Mapping[str, Any]]
+    by_hand: frozenset[str] = frozenset()
 
     @property
     def acts(self) -> Sequence[Act]:
@@ -120,28 +123,45 @@ def gather(scene: Scene) -> Evidence:
     """
     os.chdir(scene.folder)
     with Store.open(scene.store, read_only=True) as store:
-        record = store.campaign(NAME)
         assert len(store.campaigns()) == 1, "a campaign was started twice"
-        runs = store.runs(record.campaign.id)
-        acts, truths = read_ledger(Path(store.bench(record.bench_id).ledger))
-        belief, world_ul, readings = _belief_and_world(store, record)
-        lines = [act.index for act in acts if act.action in READINGS]
-        return Evidence(
-            record=record,
-            history=store.history(record.campaign.id),
-            batches=store.batches(record.campaign.id),
-            runs=runs,
-            steps={one.run.id: store.steps(one.run.id) for one in runs},
-            documents={one.run.id: store.documents(one.run.id) for one in runs},
-            events=store.events(record.campaign.id),
-            barred=store.barred(record.bench_id),
-            kept_barred=_in_force(store.bars(record.bench_id)),
-            belief=belief,
-            past=Past(acts, truths),
-            world_ul=world_ul,
-            readings=dict(zip(lines, readings, strict=True)),
-            diary=read_diary(scene.diary),
-        )
+        return gather_campaign(store, store.campaign(NAME), read_diary(scene.diary))
+
+
+def gather_campaign(store: Store, record: CampaignRecord, diary: Sequence[Mapping[str, Any]]) -> Evidence:
+    """What there is about a campaign, and about all that was done on its bench, by others too.
+
+    In a process of its own: it rebuilds the world.
+
+    Args:
+        diary: notes on this bench.
+    """
+    here = [one.campaign.id for one in store.campaigns() if one.bench_id == record.bench_id]
+    runs = [run for campaign_id in here for run in store.runs(campaign_id)]
+    acts, truths = read_ledger(Path(store.bench(record.bench_id).ledger))
+    belief, world_ul, readings = _belief_and_world(store, record)
+    lines = [act.index for act in acts if act.action in READINGS]
+    return Evidence(
+        record=record,
+        history=store.history(record.campaign.id),
+        batches=store.batches(record.campaign.id),
+        runs=runs,
+        steps={one.run.id: store.steps(one.run.id) for one in runs},
+        documents={one.run.id: store.documents(one.run.id) for one in runs},
+        events=[event for campaign_id in here for event in store.events(campaign_id)],
+        barred=store.barred(record.bench_id),
+        kept_barred=_in_force(store.bars(record.bench_id)),
+        belief=belief,
+        past=Past(acts, truths),
+        world_ul=world_ul,
+        readings=dict(zip(lines, readings, strict=True)),
+        diary=diary,
+        by_hand=frozenset(
+            run.run.id
+            for one in store.campaigns()
+            if one.campaign.name.startswith(BY_HAND)
+            for run in store.runs(one.campaign.id)
+        ),
+    )
 
 
 def _in_force(bars: Sequence[BarRecord]) -> dict[str, list[tuple[str, str]]]:

@@ -160,6 +160,10 @@ class Points:
             os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(60.0)
 
+    def see(self, world: World) -> None:
+        """A world begins; its ledger is not there yet."""
+        self._world = world
+
     def _index(self) -> int:
         return self.lines if self._world is None else len(self._world.ledger.actions)
 
@@ -173,10 +177,12 @@ class Points:
         @functools.wraps(begin)
         def begun(world: World, *args: Any) -> None:
             begin(world, *args)
-            points._world = world
+            points.see(world)
 
         @functools.wraps(act)
         def acted(world: World, instrument: str, action: str, **arguments: Any) -> Any:
+            if world.ledger.path is None:
+                return act(world, instrument, action, **arguments)  # Tried out, and nothing moves.
             verb, step = points._verb_at(instrument), points._flying.get(instrument, "")
             points.diary.note(
                 "action", index=len(world.ledger.actions), instrument=instrument, action=action, step=step
@@ -188,6 +194,9 @@ class Points:
 
         @functools.wraps(append)
         def appended(ledger: Ledger, action: Action) -> None:
+            if ledger.path is None:
+                append(ledger, action)
+                return
             points.reach(
                 "action-torn",
                 points._verb_at(action.instrument),

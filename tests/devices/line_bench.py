@@ -15,9 +15,10 @@ from devices.incubator import Incubate
 from devices.incubator.bioshake import BioShake
 from devices.plate_hotel import Move
 from devices.plate_hotel.preciseflex import PreciseFlexArm
+from devices.streams import Tcp
 from devices.thermocycler import Heat, OpenLid
 from devices.thermocycler.opentrons import OpentronsThermocycler
-from devices.transport import Framing, InProcess, LineInstrument, Tcp, Transport
+from devices.transport import Framing, InProcess, LineInstrument, Transport
 from digital_twin.instruments.bioshake import BioShakeTwin
 from digital_twin.instruments.preciseflex import PreciseFlexTwin
 from digital_twin.instruments.thermocycler import ThermocyclerTwin
@@ -30,7 +31,15 @@ from lab.clock import LabClock
 from lab.interfaces import Command
 
 STATIONS = {"thermocycler": 4, "shaker": 5, "hotel_1": 11, "hotel_2": 12, "hotel_3": 13, "lids_1": 81}
-SEATS = {"thermocycler": "cycler", "shaker": "shaker", "chamber": "chamber", "furnace": "furnace"}
+SEATS = {
+    "thermocycler": "cycler",
+    "shaker": "shaker",
+    "block": "temperature_module",
+    "thermoshake": "shaker",
+    "cpac": "shaker",
+    "chamber": "chamber",
+    "furnace": "furnace",
+}
 
 PLATE = LabwareType(name="plate", kind="plate", rows=8, columns=12, max_volume_ul=200.0)
 LID = LabwareType(name="lid", kind="lid")
@@ -58,13 +67,19 @@ def make_bench(*, plate_at: str = "hotel_1") -> Bench:
     positions = [
         Position(name="thermocycler", device="thermocycler"),
         Position(name="shaker", device="shaker"),
+        Position(name="thermoshake", device="thermoshake"),
+        Position(name="cpac", device="cpac"),
         Position(name="chamber", device="chamber"),
+        Position(name="block", device="block"),
+        Position(name="magnet", device="magnet"),
         *(Position(name=f"hotel_{n}", device="arm", home=True) for n in (1, 2, 3)),
         Position(name="lids_1", device="arm", home=True),
         Position(name="deck_tips_1", device="handler"),
         Position(name="furnace", device="furnace"),
         Position(name="pump_syringe", device="pump"),
         Position(name="pump_outlet", device="pump"),
+        Position(name="bottle_place", device="masterflex"),
+        Position(name="masterflex_outlet", device="masterflex"),
         Position(name="spectrometer", device="spectrometer"),
     ]
     wells = {name: WellContents(volume_ul=50.0, parts={"water": 50.0}) for name in well_names(8, 12)}
@@ -78,6 +93,13 @@ def make_bench(*, plate_at: str = "hotel_1") -> Bench:
                 type=SYRINGE,
                 position="pump_syringe",
                 home="pump_syringe",
+                wells={"A1": WellContents(volume_ul=9000.0, parts={"water": 9000.0})},
+            ),
+            Labware(
+                id="bottle",
+                type=SYRINGE,
+                position="bottle_place",
+                home="bottle_place",
                 wells={"A1": WellContents(volume_ul=9000.0, parts={"water": 9000.0})},
             ),
         ],

@@ -45,7 +45,8 @@ class Trial:
         answers: all that may come of it, each of which does at some cut.
         happened: whether the ledger says that the whole command was carried out, once.
         begun: whether the ledger says that the material has seen any of it.
-        late: all that may come of it where nobody asks before ten minutes; empty: the same.
+        anew: all that may come of it where another process asks; empty: the same.
+        late: the same, where nobody asks before ten minutes; empty: the same.
         questions: how the instrument's lines begin that change nothing for any material.
     """
 
@@ -57,6 +58,7 @@ class Trial:
     happened: Callable[[World, Sequence[Action]], bool]
     begun: Callable[[World, Sequence[Action]], bool]
     questions: tuple[str, ...] = QUESTIONS
+    anew: str = ""
     late: str = ""
 
     @property
@@ -83,12 +85,14 @@ def heated(temperature_c: float, hold_s: float) -> Callable[[World, Sequence[Act
     return check
 
 
-def incubated(rpm: float | None, hold_s: float) -> Callable[[World, Sequence[Action]], bool]:
+def incubated(
+    rpm: float | None, hold_s: float, *, position: str = "shaker"
+) -> Callable[[World, Sequence[Action]], bool]:
     """Shaken once, for the whole time, and free again."""
 
     def check(world: World, actions: Sequence[Action]) -> bool:
         shaken = [(a.lab_time_s, a.arguments["rpm"]) for a in actions if a.action == "shake"]
-        free = not world.is_shut("shaker") and world.state.climates["shaker"].set_c is None
+        free = not world.is_shut(position) and world.state.climates[position].set_c is None
         (on_s, warm_c), (off_s, _) = _told_c(actions)[0], _told_c(actions)[-1]
         if rpm is None:
             return free and not shaken and off_s - on_s >= hold_s
@@ -250,8 +254,10 @@ TRIALS = (
         command=Keep(plate="assay_1", temperature_c=37.0, hold_s=60.0),
         parts={"reach": "set setpoint double 37.0", "off": "set setpoint double 22.0"},
         answers="done not_done unknown",
+        # Another process can't tell a controller that was never told from one that lost power.
+        anew="done unknown",
         # Nobody knows for how long it lay in a chamber that was cooling.
-        late="not_done unknown",
+        late="unknown",
         happened=chambers.kept(37.0, 60.0, rest_c=22.0),
         begun=chambers.warmed,
     ),

@@ -8,7 +8,8 @@ import pytest
 
 from devices.addresses import open_transport
 from devices.modbus import ModbusRtu, ModbusTcp
-from devices.transport import Framing, Serial, Tcp
+from devices.streams import Serial, Tcp
+from devices.transport import Framing
 from devices.visa import Visa
 from lab.errors import BadInput, MissingData
 

@@ -14,7 +14,8 @@ from digital_twin.instruments.faulty_line import FaultyLine
 from digital_twin.world import World
 from lab.clock import LabClock
 from lab.errors import DeviceFault, FaultKind, InstrumentError
-from lab.interfaces import Command
+from lab.interfaces import Answer, Command
+from lab.types import JsonValue, Mark
 from tests.devices.chamber_bench import CHAMBERS
 from tests.devices.line_bench import SEATS, Water, Wire, make_bench
 
@@ -92,6 +93,36 @@ def test_one_control_that_does_not_stop_does_not_keep_the_others_from_it() -> No
         air = world.state.atmospheres["chamber"]
         assert (air.co2_percent, air.humidity_percent) == (5.0, None)
         assert world.state.climates["chamber"].set_c is None
+        await device.disconnect()
+
+    with LabClock(virtual=True) as clock:
+        clock.run(body())
+
+
+def test_a_chamber_that_lost_power_on_its_way_is_not_said_to_have_done_nothing() -> None:
+    case, command = CHAMBERS["epics"], COMMANDS["keep"]
+
+    async def body() -> None:
+        bench = make_bench(plate_at="chamber")
+        world = World(clock=clock, seed=1, ledger=None, bench=bench, chemistry=Water(), seats=SEATS)
+        wire = Wire(case.twin(world))
+        device = case.device(InProcess(wire), bench)
+        await device.connect()
+        marks: list[Mark] = []
+
+        async def mark(name: str, details: JsonValue) -> None:
+            marks.append(Mark(name=name, details=details, lab_time_s=clock.now()))
+
+        device.keep.engage(token=1, limit_s=1e6, mark=mark)
+        keeping = device.keep.set(command)
+        await asyncio.sleep(5.0)
+        # As its controller comes back: at its resting temperature, and the chamber hardly warmer than the room.
+        await wire.model.reply("set setpoint double 22.0")
+        with pytest.raises(DeviceFault):
+            await keeping
+        assert [one.name for one in marks] == ["reach"]
+        assert abs(world.temperature_c("chamber") - 22.0) < 3.0
+        assert (await device.keep.reconcile(command, marks)).answer is Answer.UNKNOWN
         await device.disconnect()
 
     with LabClock(virtual=True) as clock:

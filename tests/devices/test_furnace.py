@@ -87,6 +87,22 @@ def test_a_furnace_that_cooled_after_a_power_cut_is_not_said_to_have_done_nothin
     clock.run(body())
 
 
+def test_a_furnace_whose_program_a_power_cut_ended_is_not_said_to_have_done_nothing(clock: LabClock) -> None:
+    async def body() -> None:
+        async with bus_rig(FURNACE, clock) as rig:
+            doing = asyncio.ensure_future(rig.do(ANNEAL))
+            await asyncio.sleep(2.0)
+            assert rig.marks[-1].name == "heat"
+            # As its controller comes back: reset, in the mode that it keeps, and not warm yet.
+            await rig.wire.model.reply(write_register(Register.PROGRAM_STATUS, 0))
+            with pytest.raises(InstrumentError):
+                await doing
+            assert rig.world.temperature_c("furnace") < ANNEAL.cool_to_c
+            assert (await rig.said(ANNEAL)).answer is Answer.UNKNOWN
+
+    clock.run(body())
+
+
 def test_a_furnace_that_clips_its_program_is_not_started(clock: LabClock) -> None:
     async def body() -> None:
         async with bus_rig(FURNACE, clock) as rig:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -228,3 +230,10 @@ def test_where_nobody_listens_there_is_no_connection() -> None:
 def test_what_is_no_address_of_a_server_is_refused(address: str) -> None:
     with pytest.raises(BadInput, match="no address of a SiLA server"):
         Sila(address)
+
+
+@pytest.mark.parametrize("before", ["google.protobuf.descriptor_pb2", "streamlit", "grpc", "sys"])
+def test_the_package_can_be_imported_whatever_else_a_program_has_imported(before: str) -> None:
+    program = f"import {before}; from devices.sila import load_sila2; load_sila2(); load_sila2(); import sila2.client"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

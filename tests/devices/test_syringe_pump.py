@@ -126,6 +126,33 @@ def test_a_loss_of_power_that_another_program_was_told_of_is_no_count_of_nothing
     clock.run(body())
 
 
+@pytest.mark.parametrize(("letter", "said"), [("R", "power was interrupted"), ("S", "stalled")])
+def test_an_alarm_that_somebody_else_who_reads_is_told_is_known_to_the_command(
+    clock: LabClock, letter: str, said: str
+) -> None:
+    async def body() -> None:
+        async with bus_rig(PUMP, clock) as rig:
+            doing = asyncio.ensure_future(rig.do(DISPENSE))
+            await asyncio.sleep(10.0)
+            alarms = [f"00A?{letter}"]
+
+            async def answer(line: str) -> str:
+                # It stands still, and power takes its count with it.
+                if alarms:
+                    return alarms.pop()
+                return "00SI0.000W0.000UL" if line == "DIS" else "00S"
+
+            rig.wire.instead = answer
+            with pytest.raises(InstrumentError, match=said):
+                await rig.device.state.get_value(cached=False)
+            with pytest.raises(InstrumentError, match=said):
+                await doing
+            if letter == "R":
+                assert (await rig.said(DISPENSE)).answer is Answer.UNKNOWN
+
+    clock.run(body())
+
+
 def test_a_pump_that_stops_short_without_a_word_is_found_out(clock: LabClock) -> None:
     async def body() -> None:
         async with bus_rig(PUMP, clock) as rig:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from devices.addresses import open_transport
-from devices.transport import Framing, InProcess, Serial, Tcp
+from devices.streams import Serial, Tcp
+from devices.transport import Framing, InProcess
 from digital_twin.serve import serve
 from lab.clock import LabClock
 from lab.errors import BadInput, CommandTimeout, ConnectionLost, NonsenseReply
+from tests.devices.taps import MemoryLine, Spoil, Tap
+from tests.devices.wire_kinds import Bad
 
 FRAMING = Framing(request_end="\r", reply_end="\r\n")
 
@@ -244,3 +247,54 @@ def test_an_address_of_a_workcell_file_names_a_transport(address: str, where: st
 def test_what_is_no_address_is_refused_with_the_way_out(address: str) -> None:
     with pytest.raises(BadInput, match="Write serial:"):
         open_transport(address, framing=FRAMING)
+
+
+class Echo:
+    """Answers with the request itself."""
+
+    async def reply(self, line: str) -> str:
+        return line
+
+
+def test_a_second_answer_that_is_another_is_nonsense_and_the_same_again_is_not() -> None:
+    framing = Framing(settle_s=0.03)
+
+    async def body() -> None:
+        tap = Tap()
+        line = MemoryLine(Echo(), framing=framing, tap=tap, serial=True)
+        await line.open()
+        tap.arm(Spoil(Bad.DUPLICATE, 0, 0))
+        assert await line.exchange("one", timeout_s=5.0) == "one"
+        assert await line.exchange("two", timeout_s=5.0) == "two"
+        assert line._reader is not None
+        # As the end of an answer that was given up long ago.
+        asyncio.get_running_loop().call_later(0.01, line._reader.feed_data, b"three\n")
+        with pytest.raises(NonsenseReply, match=r"'four' came .*, and then b'three"):
+            await line.exchange("four", timeout_s=5.0)
+        assert await line.exchange("five", timeout_s=5.0) == "five"
+        await line.close()
+        await line.end()
+
+    with LabClock(virtual=True) as clock:
+        clock.run(body())
+
+
+def test_a_serial_line_in_doubt_is_listened_to_until_it_is_quiet() -> None:
+    async def body() -> None:
+        line = MemoryLine(Echo(), framing=Framing(), tap=Tap(), serial=True)
+        await line.open()
+        await line.exchange("one", timeout_s=5.0)
+        await line.renew()
+        asking = asyncio.ensure_future(line.exchange("two", timeout_s=5.0))
+        for _ in range(5):
+            # Each answer of before comes within the time that the line has to be quiet for.
+            await asyncio.sleep(0.2)
+            assert line._reader is not None
+            line._reader.feed_data(b"late\n")
+        assert not asking.done()
+        assert await asking == "two"
+        await line.close()
+        await line.end()
+
+    with LabClock(virtual=True) as clock:
+        clock.run(body())

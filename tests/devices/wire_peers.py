@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 from devices.modbus import ModbusTcp, read_registers
 from devices.spectrometer.aq6370 import FRAMING as SCPI
+from devices.streams import Tcp
 from devices.syringe_pump.ne1000 import FRAMING as PACKETS
 from devices.syringe_pump.safe_mode import packet
-from devices.transport import Framing, Tcp, Transport
+from devices.transport import Framing, Transport
 
 HANG_UP = None
 

@@ -13,9 +13,10 @@ from lab.errors import FaultKind
 from lab.files.campaign import _Campaign, _Policies
 from lab.files.choice import CandidateFields
 from lab.files.goal import GoalFields
+from lab.files.labware import LabwareFields, PlaceFields
 from lab.files.recovery import RecoveryFields
 from lab.files.space import SpaceFields
-from lab.files.workcell import _Device, _Labware, _Place, _Workcell
+from lab.files.workcell import _Device, _Workcell
 from lab.recovery import DEFAULT_LADDERS, Recovery
 from lab.units import SUFFIXES
 from planners import planner_names, settings_type
@@ -90,7 +91,9 @@ def test_every_word_of_a_recovery_is_told():
     assert [word.value for word in Recovery if f"| `{word.value}` |" not in CAMPAIGN_FILES] == []
 
 
-@pytest.mark.parametrize("model", [_Workcell, _Device, _Place, _Labware], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [_Workcell, _Device, PlaceFields, LabwareFields], ids=lambda model: model.__name__
+)
 def test_every_field_of_a_workcell_file_is_told(model: type[BaseModel]):
     assert [name for name in model.model_fields if f"| `{name}` |" not in WORKCELL_FILES] == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BadInput
-from lab.testing import BrokenContract, TwinRun, twin
+from lab.testing import BrokenContract, TwinRun, _refuse_other_ways, twin
 from tests.campaign_files import REPOSITORY
 
 __all__ = ["twin"]  # the fixture, for pytest to find
@@ -149,3 +149,24 @@ def test_a_bench_of_real_instruments_is_refused(tmp_path: Path, twin: Twin) -> N
 def test_a_parameter_that_it_does_not_have_is_the_tests_own_mistake(tmp_path: Path, twin: Twin) -> None:
     with pytest.raises(BadInput, match="no parameter 'volume'"):
         twin(written(tmp_path, GOOD), workcell=BENCH, volume=60)
+
+
+class TestAnotherProcess:
+    WAYS = ([["arm", "move", 1], ["reader", "read", 2]], [["arm", "move", 1]])
+
+    def test_that_finds_the_same_ways_is_fine(self) -> None:
+        _refuse_other_ways(self.WAYS, self.WAYS)
+
+    @pytest.mark.parametrize(
+        ("there", "sentence"),
+        [
+            (([["arm", "move", 3], ["reader", "read", 2]], [["arm", "move", 1]]), "step 1 is"),
+            (([["arm", "move", 1]], [["arm", "move", 1]]), "has 1 steps in place of 2"),
+            (WAYS[:1], "1 ways in place of 2"),
+            ((*WAYS, WAYS[0]), "3 ways in place of 2"),
+            ((), "0 ways in place of 2"),
+        ],
+    )
+    def test_that_finds_others_is_told_of(self, there: tuple[list[list[object]], ...], sentence: str) -> None:
+        with pytest.raises(BrokenContract, match=sentence):
+            _refuse_other_ways(self.WAYS, there)

@@ -25,7 +25,8 @@ USES = {
     "buses": ("devices", "digital_twin"),
     "epics": ("devices",),
     "testing": ("lab.testing",),
-    "console": ("ui",),
+    "service": ("lab.service", "lab.app", "lab.client", "lab.timetable", "lab.cli.schedule"),
+    "console": ("ui", "lab.client"),
 }
 """Optional dependencies, by extra, and the modules that may import them."""
 

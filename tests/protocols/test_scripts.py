@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from lab.clock import LabClock
 from lab.dry_run import commands_of
 from lab.errors import ActionOutsideStep, BadInput, Infeasible, RunHeld, RunStopped
-from lab.interfaces import RunRecord
+from lab.interfaces import RunRecord, StepEnd, Ticket
 from lab.types import Origin
 from protocols.scripts import readings_of
 from protocols.scripts.readings import returned_of
@@ -129,6 +131,39 @@ def mine(bench, plate: Plate):
             )
         )
         assert actions(tried.dry()) == ["thermocycler open_lid"]
+
+    def test_what_an_instrument_gives_back_is_its_own_even_where_that_is_nothing(self):
+        tried = Tried(
+            script(
+                """
+from devices.thermocycler import OpenLid
+
+@protocol
+def mine(bench, plate: Plate):
+    result = yield from bench.do("thermocycler", OpenLid())
+    try:
+        count = result["count"]
+    except KeyError:
+        yield from bench.add(50, "assay_buffer", plate, "A1")
+"""
+            )
+        )
+        assert actions(tried.dry()) == ["thermocycler open_lid"]
+        plan = tried.plan()
+        asked = []
+        answer: Any = None
+        with suppress(StopIteration):
+            while True:
+                msg = plan.send(answer)
+                answer = None
+                if msg.command == "step_begin":
+                    asked.append(msg.args[0].verb)
+                    answer = Ticket(key="", done=False)
+                elif msg.command == "step_end":
+                    answer = StepEnd(
+                        again=False, result={}
+                    )  # from the journal of a verb that has nothing to say
+        assert "add_reagent" in asked
 
     def test_another_protocol_can_be_a_part(self):
         both = script(

@@ -1,15 +1,35 @@
-"""Drivers of machines that PyLabRobot speaks to: a second handler, another reader, a balance, a centrifuge."""
+"""Drivers of machines that PyLabRobot speaks to: a second handler, another reader, a balance, a centrifuge, heaters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from lab.app.drivers.fitting import Fitting
 from lab.errors import BadInput
 from lab.strict import did_you_mean
 
-__all__ = ["cytomat_store", "evo_handler", "mettler_toledo_balance", "microspin_centrifuge", "synergy_reader"]
+if TYPE_CHECKING:
+    from devices.incubator.tec_box import TecBox
+    from devices.transport import LineInstrument, Transport
+    from digital_twin.world import World
+    from lab.bench import Bench
+
+__all__ = [
+    "atc_cycler",
+    "cpac_heater",
+    "cytomat_store",
+    "evo_handler",
+    "masterflex_pump",
+    "mettler_toledo_balance",
+    "microspin_centrifuge",
+    "synergy_reader",
+    "thermoshake",
+]
+
+_boxes: WeakKeyDictionary[Bench, dict[str, TecBox]] = WeakKeyDictionary()
+"""Inheco control boxes of each bench by their addresses: the devices in the slots of one share its USB line."""
 
 
 def evo_handler(fitting: Fitting) -> Any:
@@ -132,6 +152,147 @@ def microspin_centrifuge(fitting: Fitting) -> Any:
     return microspin(role, driver, bench=fitting.bench, limits=fitting.spec.limits)
 
 
+def masterflex_pump(fitting: Fitting) -> Any:
+    """Cole-Parmer Masterflex L/S on a serial line.
+
+    Its settings: ``ul_per_turn``; ``source_at``, the position of the vessel; ``outlet``; ``rpm``; ``drive``.
+    """
+    from devices.pump.masterflex import Masterflex, Tubing
+    from devices.pump.masterflex_line import MasterflexFraming, MasterflexLine
+
+    known = ("ul_per_turn", "source_at", "outlet", "rpm", "drive")
+    role, settings = fitting.spec.role, fitting.settings
+    positions = [p.name for p in fitting.workcell.positions if p.device == role]
+    source_at = _text(settings, "source_at", known=known)
+    if len(positions) != 2 or source_at not in positions:
+        raise BadInput(
+            f"{role} needs two positions, one of them its vessel's; it has {', '.join(positions) or 'none'}.",
+            way_out="Give it one for the vessel, named in settings.source_at, and one for what stands under its tube.",
+            field="settings.source_at",
+        )
+    if "ul_per_turn" not in settings:
+        raise BadInput(
+            f"{role} is not calibrated.",
+            way_out="Pump for 100 turns into a weighed vessel, and write a hundredth of it as ul_per_turn.",
+            field="settings.ul_per_turn",
+        )
+    drive = _number(settings, "drive", 2.0, 1.0, 89.0, known=known)
+    if drive != int(drive):
+        raise BadInput(f"A drive has no number {drive:g}.", way_out="Write 1 to 89.", field="settings.drive")
+    tubing = Tubing(
+        ul_per_turn=_number(settings, "ul_per_turn", 0.0, 0.1, 100_000.0, known=known),
+        rpm=_range(settings, "rpm", (10.0, 600.0)),
+        outlet=_text(settings, "outlet", known=known) or "A1",
+    )
+    if fitting.world is None:
+        line = MasterflexLine(_serial_port(fitting), drive=int(drive))
+    else:
+        from digital_twin.instruments.faulty_line import FaultyLine
+        from digital_twin.instruments.masterflex import MasterflexTwin, TwinSerial
+        from digital_twin.instruments.masterflex_faults import MASTERFLEX_FAULTS
+
+        model = MasterflexTwin(
+            fitting.world,
+            name=role,
+            source_at=source_at,
+            outlet_at=next(name for name in positions if name != source_at),
+            tubing=tubing,
+            drive=int(drive),
+        )
+        faulty = FaultyLine(model, MASTERFLEX_FAULTS, world=fitting.world, name=role, script=fitting.script)
+        line = MasterflexLine(TwinSerial(faulty, MasterflexFraming(drive=int(drive))), drive=int(drive))
+    return Masterflex(role, line, tubing=tubing, limits=fitting.spec.limits)
+
+
+def thermoshake(fitting: Fitting) -> Any:
+    """Inheco ThermoShake in a slot of its control box; its setting ``slot`` says in which."""
+    from devices.incubator.inheco import ThermoShake
+    from digital_twin.instruments.inheco import ThermoShakeTwin
+
+    role, position = fitting.spec.role, fitting.position
+    line = _tec_slot(fitting, lambda world: ThermoShakeTwin(world, name=role, position=position))
+    return ThermoShake(role, line, limits=fitting.spec.limits)
+
+
+def cpac_heater(fitting: Fitting) -> Any:
+    """Inheco CPAC in a slot of its control box; its setting ``slot`` says in which."""
+    from devices.temperature_module.inheco_cpac import CPAC
+    from digital_twin.instruments.inheco import CPACTwin
+
+    role, position = fitting.spec.role, fitting.position
+    line = _tec_slot(fitting, lambda world: CPACTwin(world, name=role, position=position))
+    return CPAC(role, line, limits=fitting.spec.limits)
+
+
+def atc_cycler(fitting: Fitting) -> Any:
+    """Applied Biosystems ATC over TCP; its setting ``serial_number`` is needed where it is reached by TLS."""
+    from devices.thermocycler.atc import ATC
+    from devices.thermocycler.atc_session import real_atc_session
+
+    role, position = fitting.spec.role, fitting.position
+    serial_number = _text(fitting.settings, "serial_number", known=("serial_number",))
+    if fitting.world is None:
+        host, port = _tcp_port(fitting)
+        if port != (expected := 7000 if serial_number is None else 7443):
+            raise BadInput(
+                f"An ATC does not listen on port {port}.",
+                way_out=f"Write tcp:{host}:{expected}; 7443 needs settings: {{serial_number: NUMBER}}.",
+                field="address",
+            )
+        line = real_atc_session(host, serial_number)
+    else:
+        from digital_twin.instruments.atc import ATCTwin, twin_session
+        from digital_twin.instruments.atc_faults import ATC_FAULTS
+        from digital_twin.instruments.faulty_line import FaultyLine
+
+        faulty = FaultyLine(
+            ATCTwin(fitting.world, name=role, position=position),
+            ATC_FAULTS,
+            world=fitting.world,
+            name=role,
+            script=fitting.script,
+        )
+        line = twin_session(faulty)
+    return ATC(role, line, limits=fitting.spec.limits)
+
+
+def _tec_slot(fitting: Fitting, twin: Callable[[World], LineInstrument]) -> Transport:
+    """The line to a slot of a control box: on USB, or of a twin's own box.
+
+    Raises:
+        BadInput: no such slot, or the address is none of a box.
+    """
+    from devices.incubator.tec_box import TecBox, TecSlot, real_tec_box
+
+    slot = _number(fitting.settings, "slot", 1.0, 1.0, 6.0, known=("slot",))
+    if slot != int(slot):
+        raise BadInput(f"A box has no slot {slot:g}.", way_out="Write 1 to 6.", field="settings.slot")
+    if fitting.world is not None:
+        from digital_twin.instruments.faulty_line import FaultyLine
+        from digital_twin.instruments.tec_faults import TEC_FAULTS
+        from digital_twin.instruments.tec_reports import TecRack, TwinReports
+
+        model = FaultyLine(
+            twin(fitting.world),
+            TEC_FAULTS[fitting.spec.driver],
+            world=fitting.world,
+            name=fitting.spec.role,
+            script=fitting.script,
+        )
+        return TecSlot(TecBox(TwinReports(TecRack({int(slot): model}))), int(slot))
+    scheme, _, serial = fitting.spec.address.partition(":")
+    if fitting.spec.address and (scheme != "hid" or not serial):
+        raise BadInput(
+            f"{fitting.spec.address!r} is no control box.",
+            way_out="Write hid: and its USB serial number, leave the address out where there is one box, or set twin: true.",
+            field="address",
+        )
+    boxes = _boxes.setdefault(fitting.bench, {})
+    if serial not in boxes:
+        boxes[serial] = real_tec_box(serial or None)
+    return TecSlot(boxes[serial], int(slot))
+
+
 def _tcp_port(fitting: Fitting) -> tuple[str, int]:
     """Host and port that the address names.
 
@@ -201,6 +362,24 @@ def _number(
             field=f"settings.{name}",
         )
     return float(value)
+
+
+def _range(settings: Mapping[str, Any], name: str, default: tuple[float, float]) -> tuple[float, float]:
+    """A setting that is two numbers, the lower one first.
+
+    Raises:
+        BadInput: it is not.
+    """
+    value = settings.get(name, list(default))
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or any(isinstance(one, bool) or not isinstance(one, int | float) for one in value)
+    ):
+        raise BadInput(
+            f"{value!r} is no {name}.", way_out="Write two numbers, as [10, 600].", field=f"settings.{name}"
+        )
+    return float(value[0]), float(value[1])
 
 
 def _only(settings: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -21,7 +21,6 @@ _ROWS = {"protein": "GAVLIMFWYPSTCNQKRHDE", "dna": "ACGT"}
 """By alphabet. Amino acids by character: small and aliphatic, aromatic, proline, polar, positive, negative."""
 _BREAKS = {"protein": (6, 9, 10, 15, 18), "dna": ()}
 """Rows before which the character changes."""
-_HEIGHT_IN = {"protein": 4.9, "dna": 1.6}
 _LETTER = {"protein": "residue", "dna": "base"}
 
 

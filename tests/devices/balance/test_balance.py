@@ -12,14 +12,12 @@ from devices.balance import Weigh, Zero
 from devices.balance.balance import Balance
 from devices.balance.gravimetry import dispensed, water_density_kg_m3, z_factor_ul_per_mg
 from devices.balance.mettler_toledo import WXS205, MtSics, mettler_toledo, mettler_toledo_driver
-from devices.labware import labware_type, make_labware
 from digital_twin.actions.machines import load_g
 from digital_twin.faults import BEFORE_OR_AFTER, NO_FAULTS, FaultRule, FaultScript, Moment
 from digital_twin.instruments.balance import METTLER_TOLEDO, BalanceTwin
 from digital_twin.instruments.faulty_line import FaultyLine
 from digital_twin.instruments.line_port import TwinPort
 from digital_twin.world import World
-from lab.bench import Bench, Position
 from lab.clock import LabClock
 from lab.errors import (
     BadInput,
@@ -36,44 +34,10 @@ from lab.errors import (
 from lab.interfaces import Answer
 from tests.devices.broken_off import Breaker, try_once
 from tests.devices.line_bench import Water
+from tests.devices.machine_fault_benches import balance_bench
+from tests.devices.taps import TappedPort
 
 WEIGH = Weigh(labware="plate_1")
-
-
-def make_bench(*, plate_at: str = "pan") -> Bench:
-    positions = [
-        Position(name="pan", device="balance"),
-        Position(name="deck", device="handler"),
-        Position(name="deck_tips", device="handler"),
-        Position(name="deck_source", device="handler"),
-    ]
-    plate = labware_type("pcr_plate_96")
-    return Bench(
-        positions,
-        [
-            make_labware("plate_1", plate, plate_at),
-            make_labware("source", plate, "deck_source", contents={"A1": ("water", 150.0)}),
-            make_labware("tips_1", labware_type("tips_50ul"), "deck_tips"),
-        ],
-    )
-
-
-class Wire(TwinPort):
-    """The twin's port, with a note of what was sent and, where asked for, another answer than the twin's."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__(model)
-        self.sent: list[bytes] = []
-        self.instead: Callable[[bytes], bytes | None] = lambda line: None
-
-    async def write(self, data: bytes) -> None:
-        self.sent.append(data)
-        other = self.instead(data)
-        if other is None:
-            await super().write(data)
-        else:
-            self._out += other
-            self._said.set()
 
 
 class Rig:
@@ -81,16 +45,16 @@ class Rig:
 
     def __init__(self, clock: LabClock, *, seed: int = 7, plate_at: str = "pan") -> None:
         self.clock = clock
-        self.bench = make_bench(plate_at=plate_at)
+        self.bench = balance_bench(plate_at=plate_at)
         self.world = World(
             clock=clock, seed=seed, ledger=None, bench=self.bench, chemistry=Water(), seats={"pan": "bench"}
         )
 
-    async def balance(self, script: FaultScript = NO_FAULTS) -> tuple[Balance, Wire]:
+    async def balance(self, script: FaultScript = NO_FAULTS) -> tuple[Balance, TappedPort]:
         """As a new process makes it."""
         model = BalanceTwin(self.world, name="balance", position="pan")
         faulty = FaultyLine(model, METTLER_TOLEDO, world=self.world, name="balance", script=script)
-        wire = Wire(faulty)
+        wire = TappedPort(faulty)
         device = mettler_toledo("balance", mettler_toledo_driver(MtSics(wire)), bench=self.bench)
         await device.connect()
         wire.sent.clear()
@@ -241,7 +205,7 @@ def test_a_balance_has_no_limits_to_narrow() -> None:
         mettler_toledo(
             "balance",
             mettler_toledo_driver(MtSics(TwinPort(None))),  # type: ignore[arg-type]
-            bench=make_bench(),
+            bench=balance_bench(),
             limits={"mass_g": (0.0, 1.0)},
         )
 
@@ -293,7 +257,7 @@ def test_an_answer_that_comes_late_or_twice_is_never_taken_for_the_next_one() ->
         device.weigh.break_off("stop")
         with pytest.raises(CommandBrokenOff):
             await status
-        wire._out += b"S S  11.00000 g\r\nS S  12.00000 g\r\n"
+        wire.hears(b"S S  11.00000 g\r\nS S  12.00000 g\r\n")
         await device.weigh.set(WEIGH)
         assert await device.mass_g.get_value() == pytest.approx(rig.true_g(), abs=0.001)
         assert b"@\r\n" in wire.sent
@@ -304,7 +268,7 @@ def test_an_answer_that_comes_late_or_twice_is_never_taken_for_the_next_one() ->
 def test_a_port_that_is_there_again_is_found_again() -> None:
     async def body(rig: Rig) -> None:
         device, wire = await rig.balance()
-        wire._gone = True
+        wire.pull()
         with pytest.raises(ConnectionLost):
             await device.weigh.set(WEIGH)
         await device.weigh.set(WEIGH)

@@ -11,11 +11,9 @@ import pytest
 from devices.centrifuge import Present, Spin
 from devices.centrifuge.centrifuge import PlateCentrifuge
 from devices.centrifuge.microspin import microspin, microspin_driver
-from devices.labware import labware_type, make_labware
 from digital_twin.faults import BEFORE_OR_AFTER, NO_FAULTS, FaultRule, FaultScript, Moment
 from digital_twin.instruments.microspin import MICROSPIN_FAULTS, MicroSpinLine, MicroSpinTwin
 from digital_twin.world import World
-from lab.bench import Bench, Position
 from lab.clock import LabClock
 from lab.errors import (
     BadInput,
@@ -30,31 +28,9 @@ from lab.errors import (
 from lab.interfaces import Answer
 from tests.devices.broken_off import Breaker, try_once
 from tests.devices.line_bench import Water
+from tests.devices.machine_fault_benches import bucket_bench
 
 SPIN = Spin(plate="plate_1", counterweight="plate_2", rcf_g=1000.0, hold_s=120.0)
-
-
-def make_bench() -> Bench:
-    plate = labware_type("pcr_plate_96")
-    return Bench(
-        [
-            Position(name="bucket_1", device="centrifuge"),
-            Position(name="bucket_2", device="centrifuge"),
-            Position(name="hotel_1", device="arm", home=True),
-            Position(name="hotel_2", device="arm", home=True),
-        ],
-        [
-            make_labware("plate_1", plate, "bucket_1", contents={"A1": ("water", 100.0)}),
-            make_labware("plate_2", plate, "bucket_2", contents={"H12": ("water", 110.0)}),
-            make_labware("flat_1", labware_type("flat_plate_96"), "hotel_1"),
-            make_labware(
-                "full_1",
-                plate,
-                "hotel_2",
-                contents=dict.fromkeys(plate.wells, ("water", 150.0)),
-            ),
-        ],
-    )
 
 
 class Rig:
@@ -62,7 +38,7 @@ class Rig:
 
     def __init__(self, clock: LabClock, script: FaultScript = NO_FAULTS) -> None:
         self.clock = clock
-        self.bench = make_bench()
+        self.bench = bucket_bench()
         self.world = World(clock=clock, seed=7, ledger=None, bench=self.bench, chemistry=Water())
         self.machine = MicroSpinTwin(
             self.world, name="centrifuge", positions=["bucket_1", "bucket_2"], script=script
@@ -162,7 +138,7 @@ def test_what_does_not_balance_is_refused_at_dry_run_and_before_anything_turns(
 
 
 def test_a_lid_on_one_plate_alone_does_not_balance() -> None:
-    bench = make_bench()
+    bench = bucket_bench()
     bench.labware["plate_1"].lid = "lid_1"
     assert "only one has a lid" in " ".join(SPIN.problems(bench))
 
@@ -206,7 +182,7 @@ def test_a_limit_that_it_does_not_have_is_refused() -> None:
         microspin(
             "c",
             microspin_driver(lambda: MicroSpinLine(None)),  # type: ignore[arg-type]
-            bench=make_bench(),
+            bench=bucket_bench(),
             limits={"temperature_c": (0.0, 1.0)},
         )
 
@@ -397,7 +373,7 @@ def test_a_world_rebuilt_in_the_midst_of_a_spin_has_a_rotor_that_stops_by_itself
     ledger = tmp_path / "ledger.jsonl"
 
     async def dies(clock: LabClock) -> None:
-        bench = make_bench()
+        bench = bucket_bench()
         world = World(clock=clock, seed=7, ledger=ledger, bench=bench, chemistry=Water())
         machine = MicroSpinTwin(world, name="centrifuge", positions=["bucket_1", "bucket_2"])
         device = microspin("centrifuge", microspin_driver(lambda: MicroSpinLine(machine)), bench=bench)
@@ -412,7 +388,9 @@ def test_a_world_rebuilt_in_the_midst_of_a_spin_has_a_rotor_that_stops_by_itself
         world = World.rebuild(tmp_path / "copy.jsonl", clock=clock, chemistry=Water())
         machine = MicroSpinTwin(world, name="centrifuge", positions=["bucket_1", "bucket_2"])
         assert "spin" in world.state.memory["centrifuge"]
-        device = microspin("centrifuge", microspin_driver(lambda: MicroSpinLine(machine)), bench=make_bench())
+        device = microspin(
+            "centrifuge", microspin_driver(lambda: MicroSpinLine(machine)), bench=bucket_bench()
+        )
         await device.connect()
         await asyncio.sleep(600.0)
         assert "spin" not in world.state.memory["centrifuge"]

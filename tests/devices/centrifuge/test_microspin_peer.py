@@ -16,7 +16,8 @@ from devices.centrifuge.microspin import microspin, real_microspin
 from lab.clock import LabClock
 from lab.errors import ConnectionLost, DeviceFault
 from lab.types import Origin
-from tests.devices.centrifuge.test_centrifuge import SPIN, make_bench
+from tests.devices.centrifuge.test_centrifuge import SPIN
+from tests.devices.machine_fault_benches import bucket_bench
 
 Body = Callable[[PlateCentrifuge, MicroSpinMockServer], Coroutine[Any, Any, None]]
 
@@ -24,7 +25,7 @@ Body = Callable[[PlateCentrifuge, MicroSpinMockServer], Coroutine[Any, Any, None
 def run(body: Body) -> None:
     async def whole() -> None:
         async with MicroSpinMockServer() as server:
-            device = microspin("centrifuge", real_microspin(server.host, server.port), bench=make_bench())
+            device = microspin("centrifuge", real_microspin(server.host, server.port), bench=bucket_bench())
             await device.connect()
             try:
                 await body(device, server)

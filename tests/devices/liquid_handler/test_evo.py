@@ -13,12 +13,10 @@ from pylabrobot.resources import Coordinate, DiTi_100ul_Te_MO, EVO150Deck
 from pylabrobot.resources.tecan.tip_carriers import DiTi_SBS_3_Pos_MCA96
 
 from devices.identity import Identity
-from devices.labware import labware_type, make_labware
-from devices.liquid_handler import AddReagent, Distribute, Mix
+from devices.liquid_handler import AddReagent, Mix
 from devices.liquid_handler.evo import evo, real_evo
 from devices.liquid_handler.evo_arm import EvoArm
 from devices.liquid_handler.handler import Handler
-from lab.bench import Bench
 from lab.clock import LabClock
 from lab.errors import (
     BadInput,
@@ -32,16 +30,8 @@ from lab.errors import (
     LostTip,
 )
 from lab.types import Origin
+from tests.devices.handler_fault_benches import DISTRIBUTE, tecan_bench
 from tests.devices.liquid_handler.evo_firmware import EvoFirmware, Stroke
-from tests.twin_bench import small_bench
-
-DISTRIBUTE = Distribute(
-    source_labware="library",
-    source_well="B1",
-    targets=(("assay_1", "A1", 5.0), ("assay_2", "C3", 4.0)),
-    tip_volume_ul=50.0,
-    mix_cycles=2,
-)
 
 
 class Bed:
@@ -66,13 +56,6 @@ class Bed:
         self.firmware.frames.clear()
         self.firmware.strokes.clear()
         return device
-
-
-def tecan_bench() -> Bench:
-    bench = small_bench()
-    for rack, position in (("tips_1", "deck_tips_1"), ("tips_2", "deck_tips_2")):
-        bench.labware[rack] = make_labware(rack, labware_type("tecan_tips_50ul"), position)
-    return bench
 
 
 def run(body: Callable[[Bed, Handler], Coroutine[Any, Any, None]]) -> None:
@@ -219,7 +202,8 @@ def test_a_lost_cable_leaves_a_tip_that_the_safe_state_throws_away() -> None:
         bed.firmware.instead = gone
         with pytest.raises(ConnectionLost):
             await device.distribute.set(DISTRIBUTE)
-        assert bed.firmware.openings == 2
+        # Opened anew, and once more when it is in step again.
+        assert bed.firmware.openings == 3
         assert bed.firmware.mounted == 0
 
     run(body)
@@ -244,7 +228,8 @@ def test_an_answer_that_comes_late_is_not_taken_for_the_next_one() -> None:
         bed.firmware.instead = late
         with pytest.raises(CommandTimeout):
             await device.distribute.set(DISTRIBUTE)
-        assert bed.firmware.openings == 2
+        # Opened anew, and once more when it is in step again.
+        assert bed.firmware.openings == 3
         assert bed.firmware.mounted == 0
 
     run(body)
@@ -299,6 +284,24 @@ def test_a_cable_that_was_pulled_is_a_lost_connection_until_it_is_plugged_in_aga
             with pytest.raises(ConnectionLost):
                 await device.distribute.set(DISTRIBUTE)
         plugged_in = True
+        await device.distribute.set(DISTRIBUTE)
+        assert bed.firmware.mounted == 0
+
+    run(body)
+
+
+def test_a_machine_whose_cable_is_out_can_be_disconnected_and_connected_again() -> None:
+    async def body(bed: Bed, device: Handler) -> None:
+        async def shut_already() -> None:
+            # As PyLabRobot's port says it.
+            raise ValueError("USB device was not connected.")
+
+        shut = bed.firmware.stop
+        bed.firmware.stop = shut_already  # type: ignore[method-assign]
+        await device.disconnect()
+        await device.disconnect()
+        bed.firmware.stop = shut  # type: ignore[method-assign]
+        await device.connect(force_reconnect=True)
         await device.distribute.set(DISTRIBUTE)
         assert bed.firmware.mounted == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -295,3 +296,35 @@ def test_what_is_no_address_of_a_robot_is_refused(address: str) -> None:
     with pytest.raises(BadInput, match="no address") as refused:
         robot_url(address)
     assert refused.value.field == "address"
+
+
+def test_what_a_held_up_network_has_not_delivered_of_a_request_given_up_never_arrives(wall: LabClock) -> None:
+    """The robot reads nothing while the request is made, and all there is once it was given up."""
+    body = "x" * 300_000
+
+    async def ask(port: int) -> None:
+        wire = Wire(f"http://127.0.0.1:{port}")
+        await wire.open()
+        try:
+            with pytest.raises(CommandTimeout):
+                await wire.ask("POST", "/commands", body=body, timeout_s=0.5)
+        finally:
+            await wire.close()
+
+    with socket.socket() as listener:
+        # So small that most of the request waits with the sender, as it does where the network is held up.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        wall.run(ask(listener.getsockname()[1]))
+        robot, _ = listener.accept()
+        with robot:
+            robot.settimeout(20.0)
+            arrived, was_reset = 0, False
+            try:
+                while chunk := robot.recv(65536):
+                    arrived += len(chunk)
+            except ConnectionResetError:
+                was_reset = True
+    assert was_reset
+    assert arrived < len(body)

@@ -22,7 +22,7 @@ from devices.plate_hotel import Move, PutLid
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
 from devices.thermocycler import Heat, OpenLid
 from lab.bench import Bench
-from lab.errors import BadInput, ConnectionLost, InstrumentError, NonsenseReply, OutOfRange
+from lab.errors import BadInput, CommandBrokenOff, ConnectionLost, InstrumentError, NonsenseReply, OutOfRange
 from lab.interfaces import Answer
 from lab.types import Mark, Origin
 from tests.devices.person.bench import handed
@@ -310,3 +310,61 @@ async def test_a_worklist_is_handed_in_once_and_with_what_it_asks_for(folder: Sh
         folder.hand_in(HandIn(sheet="sheet_0009", said=Said.DONE, by="Ada", at_utc="now"))
     with pytest.raises(BadInput, match="There is no worklist"):
         folder.sheet("../sheet_0001")
+
+
+def engaged_as(verb: Any, step: str) -> None:
+    async def mark(name: str, details: object) -> None: ...
+
+    verb.engage(token=1, limit_s=60.0, mark=mark, step=step)
+
+
+@on_a_loop
+async def test_numbers_for_one_step_never_count_for_an_identical_one(folder: SheetFolder) -> None:
+    person = reader(folder)
+    first = person_step(person, folder, "bat_1/1/main/4/measure/0f")
+    with pytest.raises(CommandBrokenOff):
+        await first
+    folder.hand_in(handed(folder.sheet("sheet_0001"), {"B2": 1.0, "B3": 2.0}))
+    engaged_as(person.measure, "bat_2/1/main/4/measure/0f")
+    other = await carried_out(person.measure, MEASURE, folder, hand_in(folder, values={"B2": 5.0, "B3": 6.0}))
+    assert other["sheet"] == "sheet_0002"
+    engaged_as(person.measure, "bat_1/1/main/4/measure/0f")
+    again = await carried_out(person.measure, MEASURE, folder, lambda sheet: None)
+    assert again["sheet"] == "sheet_0001"
+    assert [sheet.step[:5] for sheet in folder.sheets()] == ["bat_1", "bat_2"]
+
+
+async def person_step(person: PersonReader, folder: SheetFolder, step: str) -> None:
+    """A step that is broken off while its worklist is out."""
+    engaged_as(person.measure, step)
+    status = person.measure.set(MEASURE)
+    async with asyncio.timeout(20):
+        while not folder.sheets():  # noqa: ASYNC110  (no events from a folder)
+            await asyncio.sleep(0.005)
+    person.measure.break_off("Going home.")
+    await status
+
+
+@on_a_loop
+async def test_a_worklist_of_a_step_that_is_over_is_withdrawn_once_and_what_was_handed_in_stays(
+    folder: SheetFolder,
+) -> None:
+    person = reader(folder)
+    with pytest.raises(CommandBrokenOff):
+        await person_step(person, folder, "bat_1/1/main/4/measure/0f")
+    marks = [Mark(name="hand_out", details={"sheet": "sheet_0001"}, lab_time_s=0.0)]
+    for _ in range(2):
+        await person.measure.close(MEASURE, marks, "Its run was given up.")
+    answer = folder.answer("sheet_0001")
+    assert answer is not None
+    assert answer.said is Said.WITHDRAWN
+    # Nobody may know what was done of it: the step is not asked for again by itself.
+    assert (await person.measure.reconcile(MEASURE, marks)).answer is Answer.UNKNOWN
+    await carried_out(person.measure, MEASURE, folder, hand_in(folder, values={"B2": 5.0, "B3": 6.0}))
+    second = [Mark(name="hand_out", details={"sheet": "sheet_0002"}, lab_time_s=0.0)]
+    await person.measure.close(MEASURE, second, "Its run was given up.")
+    kept = folder.answer("sheet_0002")
+    assert kept is not None
+    assert kept.said is Said.DONE
+    await person.measure.close(MEASURE, [], "Nothing was handed out.")
+    assert len(folder.sheets()) == 2

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from devices.labware import labware_type, make_labware
 from devices.plate_hotel.cytomat import Cytomat, cytomat, cytomat_driver, real_cytomat
 from devices.plate_hotel.store import PlateStore
 from devices.plate_hotel.store_commands import Fetch, Store
@@ -20,7 +19,6 @@ from digital_twin.instruments.cytomat import CYTOMAT, TAKING_S, CytomatTwin
 from digital_twin.instruments.faulty_line import FaultyLine
 from digital_twin.instruments.line_port import TwinPort
 from digital_twin.world import World
-from lab.bench import Bench, Position
 from lab.clock import LabClock
 from lab.errors import (
     BadInput,
@@ -38,43 +36,11 @@ from lab.errors import (
 from lab.interfaces import Answer
 from tests.devices.broken_off import Breaker, try_once
 from tests.devices.line_bench import Water
+from tests.devices.machine_fault_benches import PLACES, store_bench
+from tests.devices.taps import TappedPort
 
 FETCH = Fetch(labware="plate_1", destination="gate")
 STORE = Store(labware="plate_2", destination="slot_3")
-PLACES = ["slot_1", "slot_2", "slot_3"]
-
-
-def make_bench(*, at_gate: bool = False) -> Bench:
-    plate = labware_type("pcr_plate_96")
-    return Bench(
-        [
-            Position(name="gate", device="incubator"),
-            *(Position(name=name, device="incubator", home=True) for name in PLACES),
-            Position(name="deck", device="handler"),
-        ],
-        [
-            make_labware("plate_1", plate, "slot_2"),
-            make_labware("plate_2", plate, "gate" if at_gate else "slot_1"),
-        ],
-    )
-
-
-class Wire(TwinPort):
-    """The twin's port, with a note of what was sent and, where asked for, another answer than the twin's."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__(model)
-        self.sent: list[bytes] = []
-        self.instead: Callable[[bytes], bytes | None] = lambda line: None
-
-    async def write(self, data: bytes) -> None:
-        self.sent.append(data)
-        other = self.instead(data)
-        if other is None:
-            await super().write(data)
-        else:
-            self._out += other
-            self._said.set()
 
 
 class Rig:
@@ -82,7 +48,7 @@ class Rig:
 
     def __init__(self, clock: LabClock, script: FaultScript, *, at_gate: bool) -> None:
         self.clock = clock
-        self.bench = make_bench(at_gate=at_gate)
+        self.bench = store_bench(at_gate=at_gate)
         self.world = World(
             clock=clock,
             seed=7,
@@ -94,9 +60,9 @@ class Rig:
         self.twin = CytomatTwin(self.world, name="incubator", places=PLACES, station="gate", nominal_c=37.0)
         self.line = FaultyLine(self.twin, CYTOMAT, world=self.world, name="incubator", script=script)
 
-    async def store(self, *, expected_c: float | None = 37.0) -> tuple[PlateStore, Wire]:
+    async def store(self, *, expected_c: float | None = 37.0) -> tuple[PlateStore, TappedPort]:
         """As a new process makes it; the machine stays the same."""
-        wire = Wire(self.line)
+        wire = TappedPort(self.line)
         device = cytomat(
             "incubator",
             cytomat_driver(Cytomat("C6002", wire), serial="TWIN-CYTOMAT-7"),
@@ -231,7 +197,7 @@ def test_a_station_that_is_no_position_of_it_is_refused() -> None:
         cytomat(
             "incubator",
             cytomat_driver(Cytomat("C6002", TwinPort(None))),  # type: ignore[arg-type]
-            bench=make_bench(),
+            bench=store_bench(),
             station="deck",
         )
 
@@ -259,7 +225,7 @@ def test_a_controller_that_comes_back_finds_where_the_plate_is(command: Any, aft
     run(body, at_gate=command is STORE)
 
 
-def cut_at(wire: Wire, n: int, killed: Breaker, *, sent: bool) -> None:
+def cut_at(wire: TappedPort, n: int, killed: Breaker, *, sent: bool) -> None:
     """Kill the controller at its n-th request from here on, before it is sent or after."""
     count = 0
 
@@ -400,7 +366,7 @@ def test_noise_on_a_serial_port_that_pylabrobot_cannot_write_down_is_nonsense() 
         tty.setraw(ours)
         tty.setraw(theirs)
         device = cytomat(
-            "incubator", real_cytomat("C6002", os.ttyname(theirs)), bench=make_bench(), station="gate"
+            "incubator", real_cytomat("C6002", os.ttyname(theirs)), bench=store_bench(), station="gate"
         )
         loop = asyncio.get_running_loop()
         loop.add_reader(ours, lambda: (os.read(ours, 100), os.write(ours, b"\\x\r\n")))
@@ -432,7 +398,7 @@ def test_an_error_of_a_move_is_told_by_what_it_stands_for(code: str, fault: type
 def test_a_port_that_is_there_again_is_found_again() -> None:
     async def body(rig: Rig) -> None:
         device, wire = await rig.store()
-        wire._gone = True
+        wire.pull()
         with pytest.raises(ConnectionLost):
             await device.fetch.set(FETCH)
         await device.fetch.set(FETCH)

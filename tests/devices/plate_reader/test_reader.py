@@ -12,8 +12,11 @@ import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
 from bluesky.run_engine import RunEngine, _ensure_event_loop_running
+from pylabrobot.plate_reading.backend import PlateReaderBackend
+from pylabrobot.plate_reading.bmg_labtech.clario_star_backend import CLARIOstarBackend
 
 from devices.plate_reader import ReadAbsorbance, ReadFluorescence
+from devices.plate_reader import clariostar as clariostar_module
 from devices.plate_reader.clariostar import CLARIOSTAR, clariostar, real_clariostar
 from devices.plate_reader.infinite import infinite, real_infinite
 from devices.plate_reader.reader import Reader, ReaderDriver
@@ -390,3 +393,42 @@ def test_a_reader_whose_lease_ran_out_is_not_moved_any_more(rig: Rig) -> None:
 
 def test_a_real_infinite_is_not_asked_for_a_reading_that_pylabrobot_can_t_ask_for() -> None:
     assert real_infinite().last_reading is None
+
+
+MEASUREMENTS = {
+    "nothing": b"",
+    "truncated": b"\x00" * 6 + b"\x01" * 100,
+    "without a calibration": b"\x00" * 6 + b"\x00\x00\x10\x00" * 192 + b"\x00" * 16,
+}
+
+
+@pytest.mark.parametrize("said", MEASUREMENTS.values(), ids=MEASUREMENTS)
+def test_a_measurement_that_pylabrobot_cannot_read_is_nonsense(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyLabRobot's own backend takes it apart; what it does to get it is left out."""
+    backend: Any = CLARIOstarBackend.__new__(CLARIOstarBackend)
+    PlateReaderBackend.__init__(backend)
+
+    async def nothing(*given: Any, **named: Any) -> None:
+        """It is as it should be."""
+
+    async def measured() -> bytes:
+        return said
+
+    for step in ("_mp_and_focus_height_value", "_run_absorbance", "_read_order_values", "_status_hw"):
+        setattr(backend, step, nothing)
+    for move in ("setup", "stop", "open", "close"):
+        setattr(backend, move, nothing)
+    backend._get_measurement_values = measured
+    monkeypatch.setattr(clariostar_module, "require_module", lambda module: None)
+    monkeypatch.setattr(clariostar_module, "CLARIOstarBackend", lambda device_id: backend)
+
+    async def body() -> None:
+        reader = clariostar("reader", real_clariostar(device_id="A1"), bench=plate_in_reader())
+        await reader.connect()
+        with pytest.raises(NonsenseReply, match="can't be read"):
+            await reader.absorbance.set(ABSORBANCE)
+
+    with LabClock(virtual=True) as clock:
+        clock.run(body())

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from lab.app import Laboratory, Outcome, Settings, prepare
+from lab.campaign import CampaignLoop
 from lab.cli import main
-from lab.engine.progress import BatchProposed, Progress, ResultsRecorded, StepEnded
+from lab.engine.progress import BatchProposed, Progress, ResultsRecorded, RunOpened, StepEnded
 from lab.errors import BadInput, Infeasible
 from lab.types import CampaignStatus, ExperimentStatus, StepStatus
 from tests.campaign_files import write_campaign
@@ -174,6 +175,39 @@ def test_two_campaigns_stopped_on_one_bench_get_out_of_each_others_way(tmp_path:
         ("one", "two"), CampaignStatus.FINISHED
     )
     assert all(o.measured == 4 for o in resumed)
+
+
+def test_what_interrupted_runs_still_use_is_reserved_before_anybody_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [write_campaign(tmp_path, name, budget=2, batch_size=2) for name in ("one", "two")]
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    opened: set[str] = set()
+    with Laboratory.open(settings) as laboratory:
+
+        def watch(event: Progress) -> None:
+            if isinstance(event, RunOpened):
+                opened.add(event.run.id)
+            elif isinstance(event, StepEnded) and len(opened) == 2:
+                laboratory.request_stop("lunch")
+
+        laboratory.watch = watch
+        laboratory.run([prepare(file) for file in files], baseline=False)
+    reserved: list[set[str]] = []
+    go_on = CampaignLoop.run
+
+    def look_first(loop: CampaignLoop) -> CampaignStatus:
+        async def look() -> set[str]:
+            return set(loop._session._expected)
+
+        reserved.append(loop._session.clock.run(look()))
+        return go_on(loop)
+
+    monkeypatch.setattr(CampaignLoop, "run", look_first)
+    with Laboratory.open(settings) as laboratory:
+        laboratory.resume()
+    assert len(opened) == 2
+    assert reserved == [opened, opened]
 
 
 def test_a_program_that_leaves_early_stops_its_campaigns_before_it_closes_the_store(

@@ -10,7 +10,7 @@ import pytest
 
 from devices.person.folder import SheetFolder
 from lab.app import Laboratory, Outcome, Settings, prepare
-from lab.app.orders import receive
+from lab.app.orders import again, receive
 from lab.cli import main
 from lab.errors import BadInput, CampaignFileError
 from lab.orders import Order, OrderStatus
@@ -271,3 +271,74 @@ class TestOnARealBench:
                 receive(store, first.id, barcode="L0001", well="H2", who="Ada")
             with pytest.raises(BadInput, match="H1 of library is not free"):
                 receive(store, second.id, barcode="L0001", well="H1", who="Ada")
+
+    def test_what_was_lost_in_the_post_is_ordered_again_and_measured(
+        self, tmp_path: Path, stopped: Outcome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = self.orders(tmp_path)
+        assert (
+            self.drywet(tmp_path, monkeypatch, "place", first.id, "--reference", "PO-1", "--by", "Ada") == 0
+        )
+        assert self.drywet(tmp_path, monkeypatch, "again", first.id) == 2
+        lost = ("cancel", first.id, "--why", "Lost in the post.", "--by", "Ada")
+        assert self.drywet(tmp_path, monkeypatch, *lost) == 0
+        assert self.drywet(tmp_path, monkeypatch, *lost) == 2
+        with Store.open(tmp_path / "lab.db") as store:
+            receive(store, second.id, barcode="L0001", who="Ada")
+            with pytest.raises(BadInput, match="was cancelled"):
+                receive(store, first.id, barcode="L0001", who="Ada")
+        with (
+            Worker(SheetFolder(tmp_path / "worklists")),
+            Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+        ):
+            (outcome,) = laboratory.resume()
+        # It was not ordered again by itself: whoever cancelled it may not want it.
+        assert outcome.status is CampaignStatus.STOPPED
+        assert f"{first.candidate_id} ({first.id} was cancelled)" in outcome.sentence
+        assert [order.id for order in self.orders(tmp_path)] == [first.id, second.id]
+        assert self.drywet(tmp_path, monkeypatch, "again", first.id, "--by", "Ada") == 0
+        fresh = self.orders(tmp_path)[-1]
+        assert (fresh.experiment_id, fresh.status, fresh.volume_ul) == (
+            first.experiment_id,
+            OrderStatus.WANTED,
+            200.0,
+        )
+        assert self.drywet(tmp_path, monkeypatch, "again", first.id) == 2
+        with (
+            Worker(SheetFolder(tmp_path / "worklists")),
+            Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+        ):
+            receive(laboratory.store, fresh.id, barcode="L0001", well="H12", who="Ada")
+            (outcome,) = laboratory.resume()
+        assert outcome.status is CampaignStatus.FINISHED
+        assert outcome.measured == 7
+
+    def test_what_came_and_was_dropped_is_ordered_again_but_not_what_is_there(
+        self, tmp_path: Path, stopped: Outcome
+    ) -> None:
+        first, _ = self.orders(tmp_path)
+        with Store.open(tmp_path / "lab.db") as store:
+            came = receive(store, first.id, barcode="L0001", volume_ul=90.0, who="Ada")
+            with pytest.raises(BadInput, match=f"There is enough of {first.candidate_id} in stock"):
+                again(store, first.id, who="Ada")
+            store.bar(came.bench_id, {(came.labware, came.well): "It was dropped."}, who="Ada")
+            fresh = again(store, first.id, who="Ada")
+            assert (fresh.status, fresh.volume_ul) == (OrderStatus.WANTED, 200.0)
+            second_time = receive(store, fresh.id, barcode="L0001", who="Ada")
+        assert (second_time.labware, second_time.well) != (came.labware, came.well)
+        assert {order.id for order in self.orders(tmp_path) if not order.open} == {first.id, fresh.id}
+
+    def test_an_experiment_that_is_over_orders_nothing_any_more(
+        self, tmp_path: Path, stopped: Outcome
+    ) -> None:
+        first, second = self.orders(tmp_path)
+        with Store.open(tmp_path / "lab.db") as store:
+            for order in (first, second):
+                receive(store, order.id, barcode="L0001", who="Ada")
+        with (
+            Worker(SheetFolder(tmp_path / "worklists")),
+            Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+        ):
+            laboratory.resume()
+            with pytest.raises(BadInput, match="is measured"):
+                again(laboratory.store, first.id, who="Ada")

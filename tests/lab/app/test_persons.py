@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from devices.person.folder import SheetFolder
-from devices.person.sheet import HandIn, Sheet
+from devices.person.sheet import HandIn, Said, Sheet
 from lab.app import Laboratory, Outcome, Settings, prepare
 from lab.app.resolving import Verdict, resolve, unresolved
 from lab.errors import BadInput
@@ -112,9 +113,9 @@ def test_what_was_handed_in_while_nobody_ran_counts_once_the_run_goes_on(tmp_pat
     assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
 
 
-def test_after_the_program_was_killed_the_same_worklist_is_asked_about(tmp_path: Path) -> None:
+def killed_with_a_worklist_out(tmp_path: Path, folder: SheetFolder) -> Sheet:
+    """A campaign whose first worklist is out when its program is killed."""
     path = write_bench(tmp_path)
-    folder = SheetFolder(tmp_path / "worklists")
     store = str(tmp_path / "lab.db")
     command = [sys.executable, "-m", "lab.cli", "run", str(path), "--store", store, "--deck-checked"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as killed:
@@ -123,13 +124,69 @@ def test_after_the_program_was_killed_the_same_worklist_is_asked_about(tmp_path:
             threading.Event().wait(0.02)
         killed.kill()
     (sheet,) = folder.sheets()
+    return sheet
+
+
+def test_after_the_program_was_killed_the_same_worklist_is_asked_about(tmp_path: Path) -> None:
+    folder = SheetFolder(tmp_path / "worklists")
+    sheet = killed_with_a_worklist_out(tmp_path, folder)
     meanwhile = Worker(folder)
     folder.hand_in(meanwhile.honest(sheet))
-    with Worker(folder, meanwhile.honest), Laboratory.open(Settings(store=store)) as laboratory:
+    with (
+        Worker(folder, meanwhile.honest),
+        Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+    ):
         (outcome,) = laboratory.resume()
         done = done_steps(laboratory, outcome.campaign.id)
     assert outcome.status is CampaignStatus.FINISHED
     assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
+
+
+@pytest.mark.parametrize("cut_off", [killed_with_a_worklist_out, stopped_with_a_worklist_out])
+def test_work_that_nobody_is_sure_of_while_nothing_runs_is_decided_once(
+    tmp_path: Path, cut_off: Callable[[Path, SheetFolder], Sheet]
+) -> None:
+    folder = SheetFolder(tmp_path / "worklists")
+    sheet = cut_off(tmp_path, folder)
+    folder.hand_in(handed(sheet, said="unsure"))
+    settings = Settings(store=str(tmp_path / "lab.db"))
+    with Laboratory.open(settings) as laboratory:
+        (outcome,) = laboratory.resume()
+        assert outcome.status is CampaignStatus.HELD
+        (step,) = unresolved(laboratory.store, laboratory.store.campaigns()[0].bench_id)
+        resolve(laboratory.store, step.id, Verdict.NOT_DONE, who="Ada")
+    with Worker(folder), Laboratory.open(settings) as laboratory:
+        (outcome,) = laboratory.resume()
+    assert outcome.status is CampaignStatus.FINISHED
+    assert [one.verb for one in folder.sheets()] == ["work", "work", "measure", "work", "measure"]
+
+
+def test_a_worklist_of_a_run_that_is_given_up_is_withdrawn_and_counts_for_no_other(tmp_path: Path) -> None:
+    folder = SheetFolder(tmp_path / "worklists")
+    sheet = stopped_with_a_worklist_out(tmp_path, folder)
+    with Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+        store = laboratory.store
+        (record,) = store.campaigns()
+        (step,) = store.steps(store.runs(record.campaign.id)[0].run.id)
+        store.decide_step(step.id, "redo_batch")
+    worker = Worker(folder)
+
+    def not_the_first(one: Sheet) -> HandIn | None:
+        return None if one.id == sheet.id else worker.honest(one)
+
+    with (
+        Worker(folder, not_the_first),
+        Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory,
+    ):
+        (outcome,) = laboratory.resume()
+    assert outcome.status is CampaignStatus.FINISHED
+    answer = folder.answer(sheet.id)
+    assert answer is not None
+    assert (answer.said, answer.note) == (Said.WITHDRAWN, "Its run was given up.")
+    assert "do nothing of it" in (tmp_path / "worklists" / sheet.id / "WITHDRAWN.txt").read_text()
+    with pytest.raises(BadInput, match="was handed in before, as withdrawn by drywet"):
+        folder.hand_in(handed(sheet))
+    assert [one.verb for one in folder.sheets()] == ["work", "work", "measure", "work", "measure"]
 
 
 def test_work_that_may_or_may_not_be_done_holds_the_run_for_a_person(tmp_path: Path) -> None:

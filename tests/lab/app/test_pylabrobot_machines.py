@@ -26,7 +26,19 @@ devices:
     driver: plate_hotel/cytomat
     address: serial:/dev/ttyUSB1
     settings: {model: C6002, transfer: gate, temperature_c: 37}
+  shaker: {driver: incubator/inheco_thermoshake, address: "hid:0815", settings: {slot: 2}}
+  cold_plate: {driver: temperature_module/inheco_cpac, address: "hid:0815", settings: {slot: 3}}
+  feed:
+    driver: pump/masterflex
+    address: serial:/dev/ttyUSB2
+    settings: {ul_per_turn: 60, source_at: feed_bottle, rpm: [10, 600]}
+  cycler: {driver: thermocycler/atc, address: "tcp:192.168.0.60:7000"}
 positions:
+  cycler: {device: cycler}
+  feed_bottle: {device: feed}
+  feed_outlet: {device: feed}
+  shaker: {device: shaker}
+  cold_plate: {device: cold_plate}
   deck_tips: {device: handler}
   deck_buffer: {device: handler}
   deck_plate: {device: handler}
@@ -62,6 +74,10 @@ def test_each_is_built_from_the_file_on_its_twin_and_says_who_it_is(tmp_path: Pa
         "balance": "WXS205SDU",
         "centrifuge": "MicroSpin",
         "incubator": "Cytomat C6002",
+        "shaker": "ThermoShake",
+        "cold_plate": "CPAC",
+        "feed": "Masterflex L/S",
+        "cycler": "Applied Biosystems ATC",
     }
     assert {one["identity"]["origin"] for one in devices.values()} == {"twin"}
     assert all(one["identity"]["serial"].startswith("TWIN") for one in devices.values())
@@ -78,6 +94,19 @@ def test_each_is_built_from_the_file_on_its_twin_and_says_who_it_is(tmp_path: Pa
         ("transfer: gate, ", "", "needs a transfer station"),
         ("model: C6002", "model: C6003", "no model 'C6003'"),
         ("temperature_c: 37", "temperature_c: 370", "370 is no temperature_c"),
+        ('60:7000"}', '60:7001", twin: false}', "does not listen on port 7001"),
+        ('60:7000"}', '60:7000", twin: false, settings: {serial_number: "1"}}', "7443 needs settings"),
+        ("ul_per_turn: 60, ", "", "feed is not calibrated"),
+        ("source_at: feed_bottle", "source_at: bottle", "feed needs two positions"),
+        ("rpm: [10, 600]", "rpm: 600", "600 is no rpm"),
+        ("rpm: [10, 600]", "drive: 2.5", "no number 2.5"),
+        ("slot: 2", "slot: 7", "7 is no slot"),
+        ("slot: 2", "slot: 1.5", "no slot 1.5"),
+        (
+            '"hid:0815", settings: {slot: 2}}',
+            '"tcp:h:1", settings: {slot: 2}, twin: false}',
+            "no control box",
+        ),
         ("  bucket_2: {device: centrifuge}\n", "", "1 positions belong to it"),
         (
             'address: "serial:/dev/ttyUSB0"}',
@@ -108,6 +137,7 @@ def test_what_the_file_says_wrong_is_told_with_its_place(
         ("balance/mettler_toledo", "serial:PORT", "{}"),
         ("plate_hotel/cytomat", "serial:PORT", "{transfer: gate}"),
         ("centrifuge/microspin", "tcp:127.0.0.1:1", "{}"),
+        ("pump/masterflex", "serial:PORT", "{ul_per_turn: 60, source_at: gate}"),
     ],
 )
 def test_a_machine_that_is_not_there_is_named(
@@ -126,4 +156,24 @@ def test_a_machine_that_is_not_there_is_named(
     assert code != 0
     (machine,) = json.loads(said)["devices"]
     assert machine["identity"] is None
-    assert "can't be reached" in json.dumps(machine)
+    assert any(words in json.dumps(machine) for words in ("can't be reached", "cannot connect"))
+
+
+def test_devices_at_the_same_address_share_one_box_and_others_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "bench.yaml"
+    other = "  other: {driver: temperature_module/inheco_cpac, address: 'hid:0816', settings: {slot: 3}, twin: false}\n"
+    text = BENCH.replace("{slot: 2}}", "{slot: 2}, twin: false}").replace(
+        "{slot: 3}}", "{slot: 3}, twin: false}"
+    )
+    text = text.replace("positions:\n", other + "positions:\n  other: {device: other}\n", 1)
+    path.write_text(text, encoding="utf-8")
+    devices = sketch(load_workcell(path), ()).devices
+    shaker, cold_plate, apart = (devices[role]._link.where for role in ("shaker", "cold_plate", "other"))
+    assert (shaker, cold_plate, apart) == (
+        "Inheco control box 0815, slot 2",
+        "Inheco control box 0815, slot 3",
+        "Inheco control box 0816, slot 3",
+    )
+    boxes = [devices[role]._link._transport._box for role in ("shaker", "cold_plate", "other")]
+    assert boxes[0] is boxes[1]
+    assert boxes[0] is not boxes[2]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from devices.person.folder import SheetFolder
+from devices.person.sheet import HandIn, Sheet
+from lab.app import Laboratory, Settings, prepare
 from lab.cli import main
-from tests.devices.person.bench import write_bench
+from lab.types import CampaignStatus
+from tests.devices.person.bench import Worker, handed, write_bench
 
 GOOD = "position,barcode\nbench_1,L0001\nbench_2,P1\nbench_3,P2\nbench_4,P3\nbench_5,P4\n"
 
@@ -131,3 +136,73 @@ def test_somebody_at_a_terminal_is_asked_piece_by_piece_and_a_wrong_one_stops_it
     assert asked == [f"Scan or type bench_{n}" for n in range(1, 6)]
     said = " ".join(capsys.readouterr().err.split())
     assert "bench_2 should hold assay_1 (P1), and P2 was scanned, which belongs to bench_3." in said
+
+
+class TestWhereACampaignWaitsToGoOn:
+    @pytest.fixture
+    def held(self, tmp_path: Path) -> Path:
+        """A campaign whose first plate was prepared, and of whose first reading nobody is sure."""
+        path = write_bench(tmp_path)
+        worker: Worker
+
+        def unsure_of_numbers(sheet: Sheet) -> HandIn:
+            return handed(sheet, said="unsure") if sheet.asks else worker.honest(sheet)
+
+        worker = Worker(SheetFolder(tmp_path / "worklists"), unsure_of_numbers)
+        with worker, Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
+            (outcome,) = laboratory.run([prepare(path)])
+        assert outcome.status is CampaignStatus.HELD
+        return path
+
+    def shown(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        file: Path,
+        store: Path,
+    ) -> dict[str, Any]:
+        assert drywet(monkeypatch, "deck", file, "--store", store, "--json") == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found | {"pieces": {piece["labware"]: piece["contents"] for piece in found["pieces"]}}
+
+    def test_the_deck_is_what_it_has_left_and_else_what_the_file_says(
+        self,
+        tmp_path: Path,
+        held: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        for file in (held, tmp_path / "bench.yaml"):
+            found = self.shown(monkeypatch, capsys, file, tmp_path / "lab.db")
+            assert found["left_by"] == "by_people"
+            assert found["pieces"]["library"] == "8 wells with 270 to 300 ul"
+            assert found["pieces"]["assay_1"] == "12 wells with 100 ul"
+            assert found["pieces"]["assay_2"] == "empty"
+            assert found["pieces"]["buffer"].endswith("ml of assay_buffer")
+            assert found["pieces"]["buffer"] != "50 ml of assay_buffer"
+            fresh = self.shown(monkeypatch, capsys, file, tmp_path / "other.db")
+            assert fresh["left_by"] == ""
+            assert fresh["pieces"]["assay_1"] == "empty"
+
+    @pytest.mark.parametrize("command", ["run", "resume"])
+    def test_going_on_asks_for_the_deck_as_starting_does(
+        self,
+        tmp_path: Path,
+        held: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        command: str,
+    ) -> None:
+        named: list[str | Path] = [held] if command == "run" else []
+        asked: tuple[str | Path, ...] = (command, *named, "--store", tmp_path / "lab.db")
+        assert drywet(monkeypatch, *asked) == 2
+        assert "Nobody has said that the deck of by_people is loaded." in " ".join(
+            capsys.readouterr().err.split()
+        )
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+        monkeypatch.setattr("lab.cli.deck.typer.prompt", lambda question, **more: "")
+        assert drywet(monkeypatch, *asked) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "by_people as by_people has left it" in said
+        assert "12 wells with 100 ul" in said
+        assert "bench_1 should hold library (L0001), and nothing was scanned there." in said

@@ -22,6 +22,7 @@ from lab.app.benches import belief_of
 from lab.app.drivers import seats
 from lab.cli.main import app
 from lab.clock import LabClock
+from lab.errors import CampaignFileError
 from lab.files import load_workcell
 
 BENCH = Path(__file__).parents[3] / "workcells" / "protein_bench_twin.yaml"
@@ -145,3 +146,28 @@ def test_a_file_that_is_wrong_is_refused_before_anything_is_connected(tmp_path: 
     done = CliRunner().invoke(app, ["workcell", "check", str(path)])
     assert done.exit_code != 0
     assert "bioshak" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["check", "protocol"])
+def test_contents_that_the_twin_does_not_know_are_named_with_file_and_line(
+    tmp_path: Path, command: str
+) -> None:
+    wrong = tmp_path / "bench.yaml"
+    text = BENCH.read_text(encoding="utf-8").replace("holds: assay_buffer", "holds: assay_bufer")
+    wrong.write_text(text, encoding="utf-8")
+    line = next(n for n, row in enumerate(text.splitlines(), start=1) if "assay_bufer" in row)
+    protocol = tmp_path / "fill.py"
+    protocol.write_text(
+        "from protocols.scripts import Plate, protocol\n\n\n@protocol\ndef fill(bench, plate: Plate):\n"
+        '    yield from bench.transfer(10, "reporter", plate["A1"])\n'
+    )
+    words = {
+        "check": ["workcell", "check", str(wrong)],
+        "protocol": ["protocol", "run", str(protocol), "--workcell", str(wrong)],
+    }[command]
+    store = ["--store", str(tmp_path / "lab.db")]
+    refused = CliRunner().invoke(app, [*words, *store])
+    assert isinstance(refused.exception, CampaignFileError)
+    assert (refused.exception.file, refused.exception.line) == (wrong, line)
+    assert refused.exception.reason == "The twin has no measured stability for 'assay_bufer'."
+    assert "assay_buffer and reporter" in refused.exception.way_out

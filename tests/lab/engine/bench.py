@@ -90,6 +90,7 @@ class Press:
     answers: list[Reconciliation] = field(default_factory=list)
     soft: DeviceFault | None = None
     commands: int = 0
+    closed: list[str] = field(default_factory=list)
     looked: int = 0
     made_safe: int = 0
     last: JsonValue = None
@@ -100,7 +101,7 @@ class Press:
     def stamp(self) -> Press:
         return self
 
-    def engage(self, *, token: int, limit_s: float, mark: Marker) -> None:
+    def engage(self, *, token: int, limit_s: float, mark: Marker, step: str = "") -> None:
         self.fence.admit(token)
         self.mark = mark
 
@@ -120,6 +121,9 @@ class Press:
         if self.answers:
             return self.answers.pop(0)
         return Reconciliation(answer=Answer.UNKNOWN, sentence="The press can't tell.")
+
+    async def close(self, command: Stamp, marks: Sequence[Mark], why: str) -> None:
+        self.closed.append(why)
 
     def set(self, value: Stamp) -> AsyncStatus:
         return AsyncStatus(self._stamp(value))
@@ -212,7 +216,7 @@ class SmallLab:
         workcell = Workcell(
             name="small", devices={"press": self.press}, bench=bench, twins=frozenset({"press"})
         )
-        commands: dict[str, type[Command]] = {"stamp": Stamp}
+        commands: dict[tuple[str, str], type[Command]] = {("press", "stamp"): Stamp}
         return BenchSession(
             bench_id=self.bench_id, workcell=workcell, clock=self.clock, store=self.store, commands=commands
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lab.clock import LabClock
@@ -120,6 +121,25 @@ def test_a_range_takes_numbers_only(value: object, met: bool) -> None:
 @pytest.mark.parametrize(("value", "met"), [(True, True), ("true", False), (1, False)])
 def test_a_truth_value_is_no_text_and_no_number(value: object, met: bool) -> None:
     assert Need(of="gas", allowed=(True,)).met_by(value) is met
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "met"),
+    [
+        (np.bool_(True), (True,), True),
+        (np.bool_(False), (True,), False),
+        (np.bool_(True), (1,), False),
+        (np.int64(3), (3,), True),
+        (np.int32(3), Range(2.0, 4.0), True),
+        (np.float32(5.5), Range(2.0, 4.0), False),
+        (np.float32(2.5), (2.5,), True),
+        (np.array([3]), (3,), False),
+    ],
+)
+def test_what_numpy_gives_counts_as_what_it_is(
+    value: object, allowed: tuple[bool | float, ...] | Range, met: bool
+) -> None:
+    assert Need(of="press.signal", allowed=allowed).met_by(value) is met
 
 
 def test_a_run_is_held_before_the_step_that_is_forbidden_and_goes_on_when_it_is_allowed(

@@ -76,6 +76,17 @@ def test_what_is_wrong_by_itself_is_named(tmp_path: Path, old: str, new: str, re
         ("arm.move", "arm.mov", "There is no verb 'arm.mov'."),
         ("thermocycler.lid", "thermocycler.lidd", "There is no signal 'thermocycler.lidd'."),
         ("destination", "destinatio", "There is no part of such a command 'destinatio'."),
+        ("[thermocycler, shaker]", "[thermocycler, shakre]", "There is no 'shakre' for destination."),
+        ("{destination: [thermocycler, shaker]}", "{labware: asay_1}", "There is no 'asay_1' for labware."),
+        ("[thermocycler, shaker]", "3", "destination is text, and never 3."),
+        ("lid: open", "lid: opened", "thermocycler.lid is never 'opened'."),
+        ("lid: open", "lid: true", "thermocycler.lid is never true."),
+        (
+            "shaker.temperature_c: [4, 60]",
+            "shaker.temperature_c: warm",
+            "shaker.temperature_c is a number, and never 'warm'.",
+        ),
+        ("lid: open", "lid: [4, 60]", "thermocycler.lid is never 4."),
     ],
 )
 def test_a_rule_that_could_never_apply_is_refused_when_the_bench_is_built(
@@ -84,6 +95,20 @@ def test_a_rule_that_could_never_apply_is_refused_when_the_bench_is_built(
     with pytest.raises(CampaignFileError) as wrong:
         sketch(load_workcell(bench_with(tmp_path, RIGHT.replace(old, new))), ())
     assert wrong.value.reason == reason
+    assert wrong.value.line is not None
+    assert wrong.value.way_out
+
+
+def test_a_state_that_its_file_does_not_have_is_refused_and_one_that_it_has_is_not(tmp_path: Path) -> None:
+    spec = load_workcell(bench_with(tmp_path, RIGHT))
+    states = tmp_path / "lab_states.yaml"
+    states.write_text("hod: closed\n")
+    with pytest.raises(CampaignFileError, match=r"There is no state in lab_states\.yaml 'hood'") as wrong:
+        sketch(spec, ())
+    assert wrong.value.way_out == "Did you mean 'hod'?"
+    assert wrong.value.line is not None
+    states.write_text("hood: closed\n")
+    assert sketch(spec, ()).devices
 
 
 def test_a_need_of_what_is_remembered_and_not_asked_is_refused(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_larger_plates_have_more_wells(desk):
             8,
             "devices.shaker.limits.temperature",
             "The name 'temperature' does not end in a unit.",
-            "Units are _ul, _c, _s, _c_per_min, _ul_per_min, _nm, _rpm, _umol_l, _mmol_l.",
+            "Units are _ul, _c, _s, _c_per_min, _ul_per_min, _nm, _mm, _rpm, _umol_l, _mmol_l.",
         ),
         (
             "{temperature_c: [20, 70]}",

@@ -254,7 +254,8 @@ def test_what_is_no_result_or_no_number_is_refused(store: Store, opened: Opened)
     (wrong,) = measured(store, opened, 0.9)
     with pytest.raises(BadInput, match="no observation obs_nothing"):
         store.retract("obs_nothing", **WHO)
-    for value, standard_error in ((math.nan, 0.1), (math.inf, 0.1), (0.5, -0.1), (0.5, math.inf)):
+    strange = ((math.nan, 0.1), (math.inf, 0.1), (-1e60, 0.1), (0.5, -0.1), (0.5, math.inf), (0.5, 1e200))
+    for value, standard_error in strange:  # of whose squares no report could be made
         with pytest.raises(BadInput, match=r"no value to put|no standard error"):
             store.supersede(wrong.id, value, standard_error, **WHO)
     store.retract(wrong.id[-8:].lower(), **WHO)

@@ -8,14 +8,17 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from lab.errors import StoreUnusable
-from lab.store import Store, schema
+from lab.store import Store, locks, schema
 from tests.lab.store.examples import opened_run
 from tests.postgres import PostgresServer
 
@@ -127,6 +130,36 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert in_another_process(code, url).returncode == -9
     with Store.open(url) as store:
         opened_run(store)
+
+
+@pytest.mark.postgres
+def test_a_store_on_a_server_opens_while_the_session_before_it_is_still_ending(
+    postgres_server: PostgresServer,
+) -> None:
+    where = postgres_server.url(postgres_server.new_database())
+    before = Store.open(where)
+    with watched_tries() as (tried, tries), ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(lambda: Store.open(where).close())
+        assert tried.wait(30.0), "it never asked for the lock"
+        before.close()
+        opening.result(30.0)
+    assert not tries[0]
+    assert tries[-1]
+
+
+@contextmanager
+def watched_tries() -> Iterator[tuple[threading.Event, list[bool]]]:
+    """What the server answered to each try for the lock, and when the first had its answer."""
+    tried, tries, real = threading.Event(), list[bool](), locks._tried
+
+    def watching(connection: Connection) -> bool:
+        tries.append(real(connection))
+        tried.set()
+        return tries[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks, "_tried", watching)
+        yield tried, tries
 
 
 def test_a_forked_child_does_not_keep_the_lock_of_a_parent_that_is_gone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
 
-from lab.errors import StoreUnusable
+from lab.errors import BadInput, StoreUnusable
 from lab.store import Store, schema
 from lab.store.engines import read_url
 from lab.types import Layout, RunStatus, StepStatus
@@ -236,3 +236,44 @@ def test_an_older_store_opened_for_looking_is_left_as_it_is(old: str) -> None:
     with engine.connect() as connection:
         assert schema.revision_of(connection) == "0001"
     engine.dispose()
+
+
+def test_orders_of_an_older_store_are_kept_and_can_be_given_up(url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    engine = create_engine(read_url(url))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        fill(connection)
+        command.upgrade(config, "0003")
+        insert(
+            connection,
+            "material_order",
+            id="ord_1",
+            campaign_id="cmp_b",
+            experiment_id="exp_1",
+            bench_id="bch_b",
+            candidate_id="T16I",
+            sequence="MTYK",
+            kind="order",
+            supplier="Oligos",
+            volume_ul=90.0,
+            lead_time_s=60.0,
+            status="placed",
+            reference="PO-1",
+            barcode="",
+            who="Ada",
+            wanted_utc=T0,
+        )
+    engine.dispose()
+    with Store.open(url) as store:
+        (kept,) = store.orders()
+        assert (kept.id, kept.reference, kept.volume_ul, kept.open) == ("ord_1", "PO-1", 90.0, True)
+        with pytest.raises(BadInput, match="it is still to come"):
+            store.order_again("ord_1", volume_ul=90.0, who="Ada")
+        with pytest.raises(BadInput, match="Why does it not come"):
+            store.cancel_order("ord_1", who="Ada", why=" ")
+        assert not store.cancel_order("ord_1", who="Ada", why="Lost in the post.").open
+        fresh = store.order_again("ord_1", volume_ul=80.0, who="Ada")
+        assert [(one.id, one.open) for one in store.orders()] == [("ord_1", False), (fresh.id, True)]

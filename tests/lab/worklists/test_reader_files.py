@@ -71,6 +71,26 @@ def test_another_kind_of_measurement_and_what_is_no_number_are_refused(tmp_path:
         read_export(written(tmp_path, MARS.replace("0.412", "OVERFLOW")), "BMG_MARS", EXPECTED)
 
 
+@pytest.mark.parametrize("row", ["A,0,412,0,5,,,,,,,,,,", "A,0,412,0,5"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_a_grid_whose_numbers_commas_have_cut_in_two_is_refused_with_its_line(
+    tmp_path: Path, row: str, encoding: str
+) -> None:
+    path = tmp_path / "export.csv"
+    text = MARS.replace("A,0.412,0.5,,,,,,,,,,", row).replace("User: ADA", "User: Zoé")
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(CampaignFileError, match="cells, and its heading has 13") as cut:
+        read_export(path, "BMG_MARS", replace(EXPECTED, lowest=None, highest=None), barcode="P0042")
+    assert cut.value.line == 10
+
+
+def test_a_workbook_is_left_to_its_reader(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_bytes(b"PK\x03\x04\x00\x00,1,2,3\nA,0,4,1,2\n")
+    with pytest.raises(BadInput, match="can't be read as BMG_MARS"):
+        read_export(path, "BMG_MARS", EXPECTED, barcode="P0042")
+
+
 def test_a_make_that_nobody_knows_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="allotropy knows no reader ENIAC") as caught:
         read_export(written(tmp_path), "ENIAC", EXPECTED)

@@ -71,6 +71,7 @@ def test_a_decimal_comma_is_read_where_semicolons_separate_columns_and_nowhere_e
         "barcode,well,value\nP0042,A1,0.4\nP0042,A2,0,412\nP0042,B12,0.5\n",
         "barcode,well,value,comment\nP0042,A1,0.4,\nP0042,A2,0,412,\nP0042,B12,0.5,\n",
         ",1,2,3,4,5,6,7,8,9,10,11,12\n\nA,0,4,1,,,,,,,,,,\nB,,,,,,,,,,,,0.6\n",
+        ",1,2,3,4,5,6,7,8,9,10,11,12\nA,0,4,1,2\nB,,,,,,,,,,,,0.6\n",
     ],
 )
 def test_a_number_that_a_comma_has_cut_in_two_is_never_half_of_it(tmp_path: Path, text: str) -> None:
