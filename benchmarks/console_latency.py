@@ -3,8 +3,10 @@
 The service as ``drywet serve`` runs it, over a twin at 10 and then at 120 times the speed of a bench; the console as
 ``drywet console``; and headless Chromium, a window for each viewer, in a process of its own. Times are taken in the page,
 from the click to the first frame in which the effect is there. The first viewer also pauses the campaign and lets it go on;
-the others go from page to page and choose campaigns, about a second apart, for as long as the first is at it. Meanwhile the
-run engine's loop and its steps are watched, and what each kind of program takes of the processor.
+the others go from page to page and choose campaigns, about a second apart, for as long as the first is at it. In a lab each
+viewer has a computer, which draws what its browser shows. Here all share one, so five are measured twice: as equals, and
+with the browsers of four yielding the processor (nice 19) to the first one's, the console and the service, which answer all
+five. Meanwhile the run engine's loop and its steps are watched, and what each kind of program takes of the processor.
 
 Run: python -m benchmarks.console_latency [--keep] [--pace 120] [--quick]
 """
@@ -23,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +53,28 @@ THINK_S = (0.5, 1.5)
 IDLE_S = 10.0
 """With nobody there."""
 
-VIEWERS = (1, 5)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """Who looks on.
+
+    Args:
+        others: viewers beside the first.
+        yields: whether their browsers yield the processor to everything else.
+    """
+
+    name: str
+    others: int = 0
+    yields: bool = False
+
+
+CROWDS = (
+    Crowd(name="1 viewer"),
+    Crowd(name="5 viewers", others=4),
+    Crowd(name="1 viewer beside 4 that yield", others=4, yields=True),
+)
+YIELDING = "the 4 that yield"
+NOBODY = "nobody there"
 LIMIT_MS = 20_000
 """After which a click has come to nothing."""
 
@@ -148,18 +171,28 @@ async def _try(click: Coroutine[None, None, None], took: dict[str, list[float]])
 
 
 async def view(url: str, viewers: int, rounds: int, pauses: int) -> dict[str, list[float]]:
-    """So many windows at once; what each kind of click took, in seconds."""
+    """So many windows at once; what each kind of click took, in seconds.
+
+    Args:
+        rounds: of the first, who also steers; without any, all look around until a line comes in.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     took: dict[str, list[float]] = {"pause": [], "go on": [], "a page": [], "a campaign": [], NOTHING: []}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         pages = [await _log_in(browser, url) for _ in range(viewers)]
         print("ready", flush=True)
-        steering = asyncio.create_task(_steering(pages[0], took, rounds, pauses))
-        others = [asyncio.create_task(_looking(page, took, steering)) for page in pages[1:]]
-        await asyncio.gather(steering, *others)
+        if rounds:
+            over = asyncio.create_task(_steering(pages.pop(0), took, rounds, pauses))
+        else:
+            over = asyncio.create_task(_told_to_end())
+        await asyncio.gather(over, *(_looking(page, took, over) for page in pages))
         await browser.close()
     return took
+
+
+async def _told_to_end() -> None:
+    await asyncio.to_thread(sys.stdin.readline)
 
 
 async def _log_in(browser: Browser, url: str) -> Page:
@@ -179,8 +212,8 @@ async def _steering(page: Page, took: dict[str, list[float]], rounds: int, pause
         await look_around(page, took, pauses)
 
 
-async def _looking(page: Page, took: dict[str, list[float]], steering: asyncio.Task[None]) -> None:
-    while not steering.done():
+async def _looking(page: Page, took: dict[str, list[float]], over: asyncio.Task[None]) -> None:
+    while not over.done():
         await look_around(page, took, 0)
 
 
@@ -207,10 +240,10 @@ class Size:
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What was found at one pace: clicks by number of viewers, and cores in use by phase and kind of program."""
+    """What was found at one pace: clicks by who made them, and cores in use by who was there and kind of program."""
 
     busy: float
-    clicks: dict[int, dict[str, list[float]]] = field(default_factory=dict)
+    clicks: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     cores: dict[str, dict[str, float]] = field(default_factory=dict)
     watched: Watched
 
@@ -237,20 +270,40 @@ def console(service_url: str) -> Iterator[tuple[str, int]]:
         program.wait(timeout=30)
 
 
-def look_on(url: str, console_pid: int, viewers: int, size: Size, seen: Seen) -> None:
-    """Viewers in a process of their own; what their clicks took, and what all of it took of the processor."""
+def look_on(url: str, console_pid: int, crowd: Crowd, size: Size, seen: Seen) -> None:
+    """Viewers in processes of their own; what their clicks took, and what all of it took of the processor."""
+    beside = _viewing(url, crowd.others, 0, 0, yields=True) if crowd.yields else None
+    first = _viewing(url, 1 + (0 if crowd.yields else crowd.others), size.rounds, size.pauses)
+    roots = {"console": console_pid, "first": first.pid} | ({"others": beside.pid} if beside else {})
+    seen.watched.phase = crowd.name
+    with Cores(roots) as cores:
+        seen.clicks[crowd.name] = _clicked(first)
+        if beside is not None:
+            seen.clicks[YIELDING] = _clicked(beside)
+    seen.watched.phase = ""
+    seen.cores[crowd.name] = cores.used
+
+
+def _viewing(
+    url: str, viewers: int, rounds: int, pauses: int, *, yields: bool = False
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.console_latency", "--view", url]
-    numbers = (viewers, size.rounds, size.pauses)
-    viewing = subprocess.Popen([*command, *map(str, numbers)], stdout=subprocess.PIPE, text=True)
+    numbers = map(str, (viewers, rounds, pauses))
+    before = ["nice", "-n", "19"] if yields else []
+    viewing = subprocess.Popen(
+        [*before, *command, *numbers], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert viewing.stdout is not None
     assert viewing.stdout.readline().strip() == "ready", "The windows did not open."
-    seen.watched.phase = f"{viewers}"
-    with Cores({"console": console_pid, "chromium": viewing.pid}) as cores:
-        out, _ = viewing.communicate()
-    seen.watched.phase = ""
+    return viewing
+
+
+def _clicked(viewing: subprocess.Popen[str]) -> dict[str, list[float]]:
+    """What was clicked, once who steers has done so, or who looks around has been told to end."""
+    out, _ = viewing.communicate("enough\n")
     assert viewing.returncode == 0, "A viewer did not see what was to come of a click."
-    seen.clicks[viewers] = json.loads(out)
-    seen.cores[f"{viewers}"] = cores.used
+    took: dict[str, list[float]] = json.loads(out)
+    return took
 
 
 def measure(pace: str, size: Size, prepared: Path) -> Seen:
@@ -266,13 +319,13 @@ def measure(pace: str, size: Size, prepared: Path) -> Seen:
             seen = Seen(busy=busy, watched=Watched(house))
             begin(house)
             time.sleep(5.0)
-            seen.watched.phase = "nobody"
+            seen.watched.phase = NOBODY
             with Cores({"console": console_pid}) as cores:
                 time.sleep(size.idle_s)
             seen.watched.phase = ""
-            seen.cores["nobody"] = cores.used
-            for viewers in VIEWERS:
-                look_on(shown, console_pid, viewers, size, seen)
+            seen.cores[NOBODY] = cores.used
+            for crowd in CROWDS:
+                look_on(shown, console_pid, crowd, size, seen)
             seen.watched.end()
     return seen
 
@@ -285,7 +338,9 @@ def report(found: Mapping[str, Seen]) -> str:
             "# The console: from a click to what is seen",
             "",
             f"{machine()}; Chromium, the console and the service share",
-            "these cores: with five viewers five browsers draw on the machine that also answers them, as they do in no lab.",
+            "these cores: with *5 viewers* five browsers draw on the machine that also answers them, as they do in no lab.",
+            "With *1 viewer beside 4 that yield* the browsers of four get what the first one's browser, the console and the",
+            "service leave them (nice 19), nearer to a lab where each has a computer; all five are answered alike.",
             "Beside a campaign on the twin; viewers go through the pages, 0.5 to 1.5 s between their clicks by lot. A bench",
             "has a pace of 1, at which events come 10 and 120 times as rarely. Load average of the machine before it began:",
             f"{first.busy:.1f}.",
@@ -305,34 +360,26 @@ def report(found: Mapping[str, Seen]) -> str:
 
 def _tables(pace: str, seen: Seen) -> list[str]:
     clicks = [
-        row(f"{what}, {_viewers(viewers)}", took)
+        row(f"{what}, {who}", took)
         for what in ("pause", "go on", "a page", "a campaign")
-        for viewers, each in seen.clicks.items()
+        for who, each in seen.clicks.items()
         if (took := each[what])
     ]
-    every: dict[int, Sequence[float]] = {
-        viewers: [one for took in each.values() for one in took] for viewers, each in seen.clicks.items()
-    }
+    every = {who: [one for took in each.values() for one in took] for who, each in seen.clicks.items()}
     within = ", ".join(
-        f"{sum(one < AIM_S for one in took) / len(took):.1%} with {_viewers(viewers)}"
-        for viewers, took in every.items()
+        f"{sum(one < AIM_S for one in took) / len(took):.1%} of {who}" for who, took in every.items() if took
     )
-    nothing = ", ".join(
-        f"{len(each[NOTHING])} with {_viewers(viewers)}" for viewers, each in seen.clicks.items()
-    )
-    phases = ["nobody", *(str(viewers) for viewers in VIEWERS)]
+    nothing = ", ".join(f"{len(each[NOTHING])} of {who}" for who, each in seen.clicks.items())
     watched = seen.watched
-    loops = [
-        row(f"loop stall, {_phase(one)}", watched.stalls[one]) for one in phases if one in watched.stalls
-    ]
+    loops = [row(f"loop stall, {one}", watched.stalls[one]) for one in seen.cores if one in watched.stalls]
     steps = [
-        row(f"step by the machine's clock, {_phase(one)}", watched.steps[one])
-        for one in phases
+        row(f"step by the machine's clock, {one}", watched.steps[one])
+        for one in seen.cores
         if one in watched.steps
     ]
     cores = [
-        f"| {_phase(one)} | {' | '.join(f'{seen.cores[one].get(kind, 0.0):.2f}' for kind in KINDS)} |"
-        for one in phases
+        f"| {one} | {' | '.join(f'{used.get(kind, 0.0):.2f}' for kind in KINDS)} |"
+        for one, used in seen.cores.items()
     ]
     return [
         f"## At {pace} times the speed of a bench",
@@ -353,14 +400,6 @@ def _tables(pace: str, seen: Seen) -> list[str]:
         *steps,
         "",
     ]
-
-
-def _viewers(count: int) -> str:
-    return "1 viewer" if count == 1 else f"{count} viewers"
-
-
-def _phase(name: str) -> str:
-    return "nobody there" if name == "nobody" else _viewers(int(name))
 
 
 def main() -> None:

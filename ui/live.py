@@ -1,9 +1,9 @@
 """Routes of the console's own server: what browsers need at once, past Streamlit's reruns.
 
-``/live/events`` passes the service's stream on; ``/live/snapshot`` and ``/live/deck/...`` tell how things stand, the same
-answer for all who ask within half a second; ``/live/steer`` pauses a campaign, lets it go on and resumes it; ``/live/stop``
-stops. All but the last need the cookie of a login; a stop from
-the machine of the console itself needs none.
+``/live/events`` passes the service's stream on; ``/live/snapshot``, ``/live/deck/...``, ``/live/devices/...`` and
+``/live/log/...`` tell how things stand and what happened last, the same answer for all who ask within half a second;
+``/live/steer`` pauses a campaign, lets it go on and resumes it; ``/live/stop`` stops. All but the last need the cookie of a
+login; a stop from the machine of the console itself needs none.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ FRESH_S = 0.5
 
 _NO_ANSWER = "The lab service does not answer."
 _STEERING = {"pause", "continue", "resume"}
+_CAMPAIGN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 _client: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
 _answers: dict[tuple[str, str], tuple[float, asyncio.Task[tuple[int, Any]]]] = {}
@@ -183,6 +184,14 @@ async def devices(request: Request) -> Response:
     return await _look_at_bench(request, "devices")
 
 
+async def log(request: Request) -> Response:
+    """The last that happened to a campaign."""
+    campaign = str(request.path_params["campaign"])
+    if not _CAMPAIGN.fullmatch(campaign):
+        return _refuse(404, "There is no such campaign.")
+    return await _look(request, f"/campaigns/{campaign}/log")
+
+
 async def _look_at_bench(request: Request, what: str) -> Response:
     bench = str(request.path_params["bench"])
     if not re.fullmatch(r"[A-Za-z0-9_]{1,60}", bench):
@@ -254,7 +263,7 @@ def _steering(body: bytes) -> tuple[str, str, str] | None:
     except (ValueError, TypeError, KeyError):
         return None
     words = isinstance(campaign, str) and isinstance(expected, str) and isinstance(what, str)
-    if not words or what not in _STEERING or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", campaign):
+    if not words or what not in _STEERING or not _CAMPAIGN.fullmatch(campaign):
         return None
     return campaign, what, expected
 
@@ -317,6 +326,7 @@ ROUTES = [
     Route("/live/snapshot", snapshot),
     Route("/live/deck/{bench}", deck),
     Route("/live/devices/{bench}", devices),
+    Route("/live/log/{campaign}", log),
     Route("/live/events", events),
     Route("/live/steer", steer, methods=["POST"]),
     Route("/live/stop", stop, methods=["POST"]),

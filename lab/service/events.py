@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from lab.errors import StoreUnusable
 from lab.people import Permission
 from lab.service.caller import Caller, needs, still_may
+from lab.service.campaigns import record_of
 from lab.service.house import House
 from lab.service.hub import Hub, Sent
 from lab.service.parts import HousePart, HubPart, StorePart
@@ -57,6 +59,27 @@ def snapshot_of(store: Store, house: House) -> dict[str, Any]:
 def snapshot(caller: Viewer, store: StorePart, house: HousePart) -> dict[str, Any]:
     """What a stream begins with."""
     return snapshot_of(store, house)
+
+
+class Happened(BaseModel):
+    """What those who listened were told."""
+
+    id: str = Field(description="As in the stream, by which a listener knows what it has seen.")
+    kind: str
+    body: dict[str, Any]
+
+
+@router.get("/campaigns/{campaign_id}/log", summary="The last that happened to a campaign")
+def latest(
+    campaign_id: str,
+    caller: Viewer,
+    store: StorePart,
+    hub: HubPart,
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[Happened]:
+    """Step by step, as far as this service has seen it and still keeps it, for whoever begins to listen late."""
+    told = hub.latest(record_of(store, campaign_id).campaign.id, most)
+    return [Happened(id=hub.name(one.number), kind=one.kind, body=dict(one.body)) for one in told]
 
 
 @router.get(

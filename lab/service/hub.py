@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -116,6 +117,14 @@ class Hub:
         with self._lock:
             self._listeners.append(listener)
             return listener, self._missed(last_seen), self._number
+
+    def latest(self, campaign_id: str, most: int) -> list[Sent]:
+        """The last that happened to a campaign, as far as it is kept, in order."""
+        with self._lock:
+            newest_first = (
+                sent for sent in reversed(self._kept) if sent.body.get("campaign_id") == campaign_id
+            )
+            return list(islice(newest_first, most))[::-1]
 
     def leave(self, listener: Listener) -> None:
         """Listen no more. Safe to repeat."""

@@ -101,13 +101,35 @@ def test_a_pause_is_told_before_anybody_has_answered(opened: Opener, lab: Lab, w
     seen.page.get_by_role("button", name="Pause").wait_for()
 
 
+def test_who_comes_late_reads_what_happened_before_and_nothing_twice(
+    opened: Opener, lab: Lab, watched: str
+) -> None:
+    early = opened("ada")
+    early.open(f"live_run?campaign={watched}")
+    lines = ".log .line"
+    early.page.locator(lines).nth(3).wait_for()
+    early.page.get_by_role("button", name="Pause").click()
+    until("it is paused", lambda: (lab.campaign("watched")["live"] or {}).get("paused"))
+    with lab.client("ada") as client:
+        happened = client.get(f"/campaigns/{watched}/log", most=100)
+    assert {"batch", "run", "step"} <= {one["kind"] for one in happened}
+    late = opened("ada")
+    late.open(f"live_run?campaign={watched}")
+    late.page.locator(lines).nth(3).wait_for()
+    for seen in (early, late):
+        until("all is shown", lambda seen=seen: seen.page.locator(lines).count() == len(happened))
+    assert early.page.locator(".log").inner_text() == late.page.locator(".log").inner_text()
+    early.page.get_by_role("button", name="Go on").click()
+    until("it goes on", lambda: not (lab.campaign("watched")["live"] or {"paused": True})["paused"])
+
+
 def test_others_see_a_pause_too(opened: Opener, lab: Lab, watched: str) -> None:
     ada, vera = opened("ada"), opened("vera")
     for seen in (ada, vera):
         seen.open(f"live_run?campaign={watched}")
     vera.page.get_by_text("running", exact=True).wait_for()
     ada.page.get_by_role("button", name="Pause").click()
-    vera.page.get_by_text("Paused by ada.").wait_for()
+    vera.page.locator(".state").get_by_text("Paused by ada.").wait_for()
     vera.page.get_by_text("paused", exact=True).wait_for()
     ada.page.get_by_role("button", name="Go on").click()
     vera.page.get_by_text("running", exact=True).wait_for()

@@ -35,7 +35,7 @@ def log_in(browser: TestClient, console: ConsoleLab, name: str = "ada") -> str:
 
 
 def test_nothing_is_shown_to_who_is_not_logged_in(browser: TestClient) -> None:
-    for path in ("/live/snapshot", "/live/events", "/live/deck/b", "/live/devices/b"):
+    for path in ("/live/snapshot", "/live/events", "/live/deck/b", "/live/devices/b", "/live/log/c"):
         assert browser.get(path).status_code == 401
         assert browser.get(path, headers={"Cookie": f"{COOKIE}=made-up"}).status_code == 401
 

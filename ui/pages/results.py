@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lab.client import Client
 from ui.parts import charts
@@ -35,14 +36,23 @@ _CELSIUS = re.compile(r"\b(\d+)c\b")
 def page(lab: Client) -> None:
     """Show it."""
     st.title("Results")
+    _of_one(lab)
+
+
+@st.fragment
+def _of_one(lab: Client) -> None:
+    """Of the campaign that is chosen: to choose another one draws this anew, and no more of the page."""
     chosen = choose_campaign(lab, key="results_campaign")
     if chosen is None:
         return
-    found = said(lambda: (lab.campaign(chosen), lab.results(chosen)))
-    if found is None:
+    campaign = said(lambda: lab.campaign(chosen))
+    if campaign is None:
         return
-    campaign, results = found
-    _headline(campaign, results)
+    reference = _headline(campaign)  # before the results, which take longer to come
+    results = said(lambda: lab.results(chosen))
+    if results is None:
+        return
+    _told_of(reference, results["reference"])
     if not results["variants"]:
         st.info("Nothing usable has been measured yet.")
         return
@@ -66,21 +76,25 @@ def page(lab: Client) -> None:
                 draw[name]()
 
 
-def _headline(campaign: Json, results: Json) -> None:
-    best, reference = campaign["best"], results["reference"]
+def _headline(campaign: Json) -> DeltaGenerator:
+    """How far the campaign has come; gives the place that is left for its reference."""
+    best = campaign["best"]
     told = st.container(horizontal=True, gap="large")
     told.metric("Best so far", "–" if best is None else best["candidate_id"], width="content")
     value = "–" if best is None else number(best["value"], best["standard_error"])
     unit = unit_word(best["unit"]) if best else ""
     told.metric(f"Value ({unit})" if unit else "Value", value, width="content")
-    told.metric(
-        "Reference",
-        "–" if not reference else number(reference["value"], reference["standard_error"]),
-        width="content",
-    )
+    reference = told.empty()
+    _told_of(reference, None)
     told.metric("Experiments", f"{campaign['spent']} of {campaign['budget']}", width="content")
     kind = ":blue-badge[TWIN]" if campaign["twin"] else ":red-badge[REAL INSTRUMENTS]"
     st.caption(f"{kind} {spoken(campaign['sentence'])}")
+    return reference
+
+
+def _told_of(place: DeltaGenerator, reference: Json | None) -> None:
+    value = "–" if not reference else number(reference["value"], reference["standard_error"])
+    place.metric("Reference", value, width="content")
 
 
 def _found(results: Json, unit: str) -> None:

@@ -196,10 +196,13 @@ def choose_campaign(lab: Client, *, key: str, statuses: Iterable[str] = ()) -> s
     """A campaign that a person chooses, by its identifier; the one of the address bar at first.
 
     Returns:
-        None where there is none to choose.
+        None where there is none to choose, or the service does not say.
     """
     wanted = set(statuses)
-    found = [one for one in lab.campaigns() if not wanted or one["status"] in wanted]
+    every = said(lab.campaigns)
+    if every is None:
+        return None
+    found = [one for one in every if not wanted or one["status"] in wanted]
     if not found:
         st.info("There is no campaign yet. Make one on the page *New campaign*.")
         return None

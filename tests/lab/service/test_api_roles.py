@@ -59,6 +59,7 @@ TABLE = {
     "GET /api/campaigns/{campaign_id}/observations": EVERYBODY,
     "GET /api/campaigns/{campaign_id}/runs": EVERYBODY,
     "GET /api/campaigns/{campaign_id}/events": EVERYBODY,
+    "GET /api/campaigns/{campaign_id}/log": EVERYBODY,
     "GET /api/campaigns/{campaign_id}/results": EVERYBODY,
     "GET /api/campaigns/{campaign_id}/report": EVERYBODY,
     "GET /api/campaigns/{campaign_id}/checklist": EVERYBODY,

@@ -119,6 +119,14 @@ def test_who_was_away_for_too_long_gets_a_snapshot(here: Api, ada: Headers, hub:
     assert kind == "snapshot"
 
 
+def test_of_a_campaign_the_last_that_happened_is_told_in_order(hub: Hub) -> None:
+    for number in range(30):
+        hub.tell("said", campaign_id="a" if number % 3 else "b", number=number)
+    assert [one.body["number"] for one in hub.latest("a", 4)] == [25, 26, 28, 29]
+    assert len(hub.latest("b", 100)) == 10
+    assert hub.latest("c", 100) == []
+
+
 def test_listeners_come_and_go_and_one_that_never_reads_holds_nobody_up(
     here: Api, ada: Headers, hub: Hub
 ) -> None:

@@ -1,6 +1,6 @@
 function follow() {
   if (window.__drywetLive) return window.__drywetLive;
-  const live = { snapshot: null, at: 0, connected: false, asked: false, listeners: new Set(), log: [], heard: 0, source: null };
+  const live = { snapshot: null, at: 0, connected: false, asked: false, listeners: new Set(), log: [], source: null };
   live.tell = (event) => live.listeners.forEach((one) => { try { one(event); } catch (error) { console.error(error); } });
   let waiting = null, began = 0, asks = 0, shown = 0;
   const ask = async () => {
@@ -33,7 +33,7 @@ function follow() {
     source.addEventListener('snapshot', () => live.look());
     for (const kind of ['campaign', 'steering', 'batch', 'run', 'step', 'fault', 'results', 'approval', 'submission', 'notice', 'other']) {
       source.addEventListener(kind, (event) => {
-        const told = { kind, id: event.lastEventId, at: Date.now(), number: ++live.heard, body: JSON.parse(event.data) };
+        const told = { kind, id: event.lastEventId, at: Date.now(), body: JSON.parse(event.data) };
         live.log.push(told);
         if (live.log.length > 500) live.log.shift();
         live.tell(told);
