@@ -179,5 +179,8 @@ def _not_given(candidate: str, portions: Mapping[str, float], objections: Callab
     for content, volume_ul in portions.items():
         objection = objections(volume_ul)
         if objection:
-            return f"{candidate} needs {volume_ul:g} ul of {content} in each well, and {objection}."
+            return (
+                f"{candidate} needs {volume_ul:g} ul of {content} in each well, and {objection}. "
+                "Change its shares (`least` and `most` of a space's mixture bound them), or total_volume_ul."
+            )
     return ""

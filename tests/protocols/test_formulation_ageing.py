@@ -114,6 +114,9 @@ def test_wells_of_an_earlier_plate_are_no_stock() -> None:
     assert {pick["source"][0] for pick in layout.choices["picks"]} == {*MATERIALS, "solvent"}
 
 
+WAY_OUT = "Change its shares (`least` and `most` of a space's mixture bound them), or total_volume_ul."
+
+
 def odd(**values: Any) -> Campaign:
     """The campaign with one more candidate in its pool."""
     return make_blend_campaign((*BLENDS, Candidate(id="odd_one", values=values)))
@@ -125,7 +128,7 @@ def odd(**values: Any) -> Campaign:
         (odd(red=0.5, green=0.2, blue=0.2), "The shares of odd_one sum to 0.9, not to 1."),
         (
             odd(red=0.996, green=0.004, blue=0.0),
-            "odd_one needs 0.6 ul of green in each well, and least_volume_ul is 1.",
+            f"odd_one needs 0.6 ul of green in each well, and least_volume_ul is 1. {WAY_OUT}",
         ),
         (odd(red=1.5, green=-0.5, blue=0.0), "red of odd_one is 1.5, and a share is a number from 0 to 1."),
         (
@@ -169,9 +172,8 @@ def test_portions_past_the_limits_of_this_handler_are_refused_by_the_name_of_the
     workcell.devices["handler"].distribute.limits["volume_ul"] = (20.0, 300.0)
     walked = dry_run(ageing.plan(BATCH, CAMPAIGN, workcell, layout, parameters), workcell)
     assert walked.steps == ()
-    assert (
-        walked.problems[0] == "blend_2 needs 15 ul of green in each well, and the handler gives 20 to 300 ul."
-    )
+    said = "blend_2 needs 15 ul of green in each well, and the handler gives 20 to 300 ul."
+    assert walked.problems[0] == f"{said} {WAY_OUT}"
 
 
 @pytest.mark.parametrize(

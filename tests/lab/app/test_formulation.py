@@ -95,5 +95,5 @@ def test_a_portion_below_the_limit_of_the_workcell_is_refused_by_the_name_of_the
     bench.write_text(bench.read_text().replace("{volume_ul: [1, 300]}", "{volume_ul: [5, 300]}"))
     rehearsal = rehearse(prepare(file))
     assert rehearsal.dry_run.steps == ()
-    assert rehearsal.problems[0].endswith("in each well, and the handler gives 5 to 300 ul.")
+    assert "in each well, and the handler gives 5 to 300 ul. Change its shares" in rehearsal.problems[0]
     assert rehearsal.problems[0].startswith("blend_")
