@@ -22,6 +22,7 @@ SETTINGS = {
     "server.maxUploadSize": "8",
     "browser.gatherUsageStats": "false",
     "runner.magicEnabled": "false",
+    "runner.postScriptGC": "false",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "client.showErrorLinks": "false",
@@ -29,7 +30,8 @@ SETTINGS = {
     "theme.light.primaryColor": "#1f6fb2",
     "theme.dark.primaryColor": "#5aa9e6",
 }
-"""Of Streamlit: nothing leaves the machine, and nothing of the code is shown."""
+"""Of Streamlit: nothing leaves the machine, nothing of the code is shown, and nobody waits while all memory is looked
+through for garbage, as Streamlit does after every page that it has drawn: Python does so where it is worth while."""
 
 
 def run_console(service: str, *, host: str, port: int, names: str, out: Console) -> NoReturn:
