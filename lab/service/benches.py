@@ -113,7 +113,7 @@ def verbs(bench_id: str, caller: Viewer, store: StorePart, house: HousePart) -> 
 
 @router.post("/benches/{bench_id}/commands", status_code=201, summary="Send one command by hand")
 def by_hand(bench_id: str, sent: ByHand, caller: Operator, store: StorePart, house: HousePart) -> SentByHand:
-    """It waits for the device's lease like any step, is journaled, and is held to limits and interlocks."""
+    """Refused while the device is in use. Leased and journaled like any step, and held to limits and interlocks."""
     found(lambda: store.bench(bench_id), "bench")
     caller.require(Permission.OPERATE, devices=[sent.device])
     campaign_id = house.by_hand(bench_id, sent.device, sent.verb, sent.arguments, who=caller.name)

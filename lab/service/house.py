@@ -132,6 +132,7 @@ class House(Protocol):
 
         Raises:
             BadInput: there is no such device or verb, or the workcell is at work as another bench.
+            BenchBusy: the device is in use.
         """
 
     def pause(self, reason: str, campaign: str | None = None) -> None:

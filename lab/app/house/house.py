@@ -29,7 +29,7 @@ from lab.app.stock import Claim
 from lab.app.team import Team
 from lab.app.tracking import Tracker
 from lab.engine.progress import Progress
-from lab.errors import BadInput
+from lab.errors import BadInput, BenchBusy
 from lab.service.house import Checked, Live
 from lab.store import Store
 from lab.submissions import CampaignText
@@ -135,6 +135,14 @@ class House(Queueing, Material, Choices, Worklists, BeliefsOfPlanners):
                 raise BadInput(
                     f"{bench.workcell} is at work as another bench.",
                     way_out="Choose the one that is at work.",
+                )
+        for shown in self.devices(bench_id):
+            if shown["role"] == device and shown["held_by"]:
+                doing = f" ({shown['doing']})" if shown["doing"] else ""
+                raise BenchBusy(
+                    f"{device} is in use by {shown['held_by']}{doing}.",
+                    way_out="Wait until this step has ended, or stop the campaign first.",
+                    field="device",
                 )
         folder = self._by_hand_folder
         prepared = prepare_by_hand(self.store, bench, folder, device, verb, arguments, who)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.app.house import House
-from lab.errors import BadInput
+from lab.errors import BadInput, BenchBusy
 from lab.types import StepStatus
 from tests.lab.app.test_house import hand_in, house_in, status_of, until
 
@@ -68,6 +68,33 @@ def test_what_cannot_be_done_is_refused_before_anything_is_kept(
         house.by_hand(bench_id, device, verb, arguments, who="ada")  # type: ignore[arg-type]  # texts are JSON
     assert sentence in str(refused.value)
     assert house.store.campaigns() == before
+
+
+def test_an_instrument_at_work_is_refused_at_once_and_says_for_whom_it_works(tmp_path: Path) -> None:
+    with house_in(tmp_path, pace="30") as house:
+        hand_in(house, tmp_path, "one")
+        until(lambda: any(live.step > 1 for live in house.live()), "it did not begin")
+        (live,) = house.live()
+
+        def at_work() -> list[str]:
+            shown = house.devices(live.bench_id)
+            return [str(one["role"]) for one in shown if one["held_by"] and one["doing"]]
+
+        def refused() -> bool:
+            """False where the step has ended between the look and the command."""
+            device = next(iter(at_work()), "")
+            before = house.store.campaigns()
+            with pytest.raises(BadInput) as caught:
+                house.by_hand(live.bench_id, device, "wave", {}, who="ada")
+            assert house.store.campaigns() == before
+            if not isinstance(caught.value, BenchBusy):
+                return False
+            assert caught.value.reason.startswith(f"{device} is in use by one (")
+            assert "stop the campaign" in caught.value.way_out
+            return True
+
+        until(refused, "no instrument was found at work")
+        house.request_stop("Seen enough.")
 
 
 def test_what_stands_still_is_given_up_and_what_is_over_is_not(
