@@ -119,6 +119,7 @@ class Verb(Device, Generic[C]):
         reconcile: says what came of a command that was sent and not seen to end, given its marks. None: nobody can tell.
         remark: what was not as it should be about a result.
         close: takes back what is still asked for because of a step that is over, given its marks and why. None: nothing is.
+        stop_waits: as of :class:`lab.interfaces.Verb`.
         watchdog_factor: see :data:`WATCHDOG_FACTOR`.
         watchdog_floor_s: see :data:`WATCHDOG_FLOOR_S`.
     """
@@ -135,6 +136,7 @@ class Verb(Device, Generic[C]):
         reconcile: Callable[[C, Sequence[Mark]], Awaitable[Reconciliation]] | None = None,
         remark: Callable[[JsonValue], DeviceFault | None] | None = None,
         close: Callable[[Sequence[Mark], str], Awaitable[None]] | None = None,
+        stop_waits: bool = True,
         watchdog_factor: float = WATCHDOG_FACTOR,
         watchdog_floor_s: float = WATCHDOG_FLOOR_S,
     ) -> None:
@@ -146,6 +148,7 @@ class Verb(Device, Generic[C]):
         self._reconcile = reconcile
         self._remark = remark
         self._close = close
+        self.stop_waits = stop_waits
         self._terms: tuple[int, float, Marker, str] | None = None
         self._under_way: AsyncStatus[None] | None = None
         self._broken_off = ""

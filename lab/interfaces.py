@@ -188,6 +188,11 @@ class Verb(Protocol):
         """Name of a command's field -> lowest and highest value that this device takes."""
         ...
 
+    @property
+    def stop_waits(self) -> bool:
+        """Whether a stop waits until the command under way has ended. Not for what goes on whoever watches it."""
+        ...
+
     def engage(self, *, token: int, limit_s: float, mark: Marker, step: str = "") -> None:
         """What the command that is set next works under.
 

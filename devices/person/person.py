@@ -167,6 +167,7 @@ class Person(StandardReadable):
             reconcile=reconcile,
             remark=remark,
             close=self._closed,
+            stop_waits=False,  # the worklist stays out, and whoever goes on waits for it again
             watchdog_floor_s=self._desk.patience_s,
         )
 

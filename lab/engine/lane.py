@@ -109,7 +109,14 @@ class Lane:
         for owner in (self._campaign_id, *([flight.run.id] if flight is not None else [])):
             stop = RunStopped(self._stop_reason)
             self._clock.soon(self._session.arbiter.withdraw, owner, stop)
+        self._clock.soon(self._wait_no_longer)
         self._pause.look_again()
+
+    def _wait_no_longer(self) -> None:
+        """For what goes on without us, like a worklist that is out: whoever goes on with the run waits for it again."""
+        verb = None if self._flight is None else self._flight.verb
+        if verb is not None and not verb.stop_waits:
+            verb.break_off(self._stop_reason or "")
 
     def break_off(self, reason: str) -> Breaking | None:
         """Stop, and end the command under way in its midst. Loop thread only; safe to repeat.

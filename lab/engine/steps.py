@@ -111,6 +111,8 @@ class StepKeeper:
             verb.engage(token=lease.token, limit_s=limit_s, mark=self._marker(step_id), step=step.key)
             flight.verb, flight.lease = verb, lease
             flight.sent_s, flight.sent_wall_s = self._session.clock.now(), time.monotonic()
+            if (reason := self._stopping()) is not None and not verb.stop_waits:
+                verb.break_off(reason)  # the stop came too late to be seen above, and too early to find the verb
         except BaseException:
             self._session.arbiter.give_back(lease)
             raise

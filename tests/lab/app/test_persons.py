@@ -65,6 +65,15 @@ def test_the_papers_name_barcodes_wells_and_volumes_and_draw_the_plate(tmp_path:
 
 def stopped_with_a_worklist_out(tmp_path: Path, folder: SheetFolder) -> Sheet:
     """A campaign whose first worklist is out when somebody has it stopped at once."""
+    return _stopped(tmp_path, folder, lambda laboratory: laboratory.stop_now("Going home."))
+
+
+def asked_to_stop_with_a_worklist_out(tmp_path: Path, folder: SheetFolder) -> Sheet:
+    """A campaign whose first worklist is out when somebody has it stopped after the step under way: it may take days."""
+    return _stopped(tmp_path, folder, lambda laboratory: laboratory.request_stop("Going home."))
+
+
+def _stopped(tmp_path: Path, folder: SheetFolder, stop: Callable[[Laboratory], object]) -> Sheet:
     write_bench(tmp_path)
     out = threading.Event()
     settings = Settings(store=str(tmp_path / "lab.db"))
@@ -72,8 +81,11 @@ def stopped_with_a_worklist_out(tmp_path: Path, folder: SheetFolder) -> Sheet:
         running = threading.Thread(target=laboratory.run, args=([prepare(tmp_path / "campaign.yaml")],))
         running.start()
         assert out.wait(60)
-        laboratory.stop_now("Going home.")
+        stop(laboratory)
         running.join(60)
+        assert not running.is_alive()
+        (record,) = laboratory.store.campaigns()
+        assert record.status is CampaignStatus.STOPPED
     (sheet,) = folder.sheets()
     assert folder.answer(sheet.id) is None
     return sheet
@@ -85,11 +97,15 @@ def done_steps(laboratory: Laboratory, campaign_id: str) -> list[str]:
     return [step.action for step in steps if step.status is StepStatus.DONE]
 
 
+STOPPED = pytest.mark.parametrize("stopped", [stopped_with_a_worklist_out, asked_to_stop_with_a_worklist_out])
+
+
+@STOPPED
 def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not_handed_out_twice(
-    tmp_path: Path,
+    tmp_path: Path, stopped: Callable[[Path, SheetFolder], Sheet]
 ) -> None:
     folder = SheetFolder(tmp_path / "worklists")
-    sheet = stopped_with_a_worklist_out(tmp_path, folder)
+    sheet = stopped(tmp_path, folder)
     with Worker(folder) as worker, Laboratory.open(Settings(store=str(tmp_path / "lab.db"))) as laboratory:
         (outcome,) = laboratory.resume()
         done = done_steps(laboratory, outcome.campaign.id)
@@ -98,9 +114,12 @@ def test_a_worklist_that_is_out_when_the_run_is_broken_off_is_waited_for_and_not
     assert [one.verb for one in folder.sheets()] == done == ["work", "measure"] * 2
 
 
-def test_what_was_handed_in_while_nobody_ran_counts_once_the_run_goes_on(tmp_path: Path) -> None:
+@STOPPED
+def test_what_was_handed_in_while_nobody_ran_counts_once_the_run_goes_on(
+    tmp_path: Path, stopped: Callable[[Path, SheetFolder], Sheet]
+) -> None:
     folder = SheetFolder(tmp_path / "worklists")
-    sheet = stopped_with_a_worklist_out(tmp_path, folder)
+    sheet = stopped(tmp_path, folder)
     meanwhile = Worker(folder)
     folder.hand_in(meanwhile.honest(sheet))
     with (

@@ -96,6 +96,7 @@ class Press:
     last: JsonValue = None
     fence: Fence = field(default_factory=Fence)
     forgets_when_safe: bool = True
+    stop_waits: bool = True
 
     @property
     def stamp(self) -> Press:

@@ -6,12 +6,14 @@ import base64
 import io
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import Workbook
 
 from devices.person.folder import SheetFolder
+from lab.types import CampaignStatus
 from tests.conftest import see_to_the_end
 from tests.devices.person.bench import STRENGTH, Worker, write_bench
 from tests.lab.service.lab_app import WAIT_S, Lab, lab
@@ -32,11 +34,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         sue = here.add("sue", "scientist", "operator")
         assert here.submit(write_bench(here.folder), sue).status_code == 201
         yield here
-        answered = {one["id"] for one in out(here, sue)}
-        for record in here.store.campaigns():
-            here.house.request_stop("The test is over.", record.campaign.id)
-        for sheet in answered:
-            said(here, sue, sheet, "not-done")
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +191,18 @@ def test_results_come_as_a_workbook_and_the_campaign_learns_from_them(here: Lab,
     assert len(found) >= 3
     assert {result["origin"] for result in found} == {"manual"}
     assert len(STRENGTH) > len(found)
+
+
+def test_a_service_ends_while_a_worklist_is_out_and_asks_for_the_same_one_again(tmp_path: Path) -> None:
+    with lab(tmp_path) as here:
+        sue = here.add("sue", "scientist", "operator")
+        assert here.submit(write_bench(tmp_path), sue).status_code == 201
+        sheet = the_one_out(here, sue)["id"]
+    # It has ended, though nobody has handed anything in.
+    folder = SheetFolder(tmp_path / "worklists")
+    assert [one.id for one in folder.sheets()] == [sheet]
+    assert folder.answer(sheet) is None
+    with lab(tmp_path) as here, Worker(folder) as worker:
+        assert here.ended().status is CampaignStatus.FINISHED
+    assert worker.done[0].id == sheet
+    assert [one.verb for one in worker.done] == ["work", "measure"] * 2
