@@ -42,6 +42,15 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LONGEST_KEY = 200
 
+_KEY: Mapping[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A word of the sender's own, good for a week. What is sent once more under it is done once.",
+    "schema": {"type": "string", "maxLength": _LONGEST_KEY, "pattern": "^[!-~]+$"},
+}
+"""For the document of the API."""
+
 _WAIT_S = 120.0
 """How long a command that came twice waits for the first of the two."""
 
@@ -72,6 +81,12 @@ class CommandRoute(APIRoute):
     Who is not logged in is refused ahead of all else; then who may not do this; then what can't be read. What can't be
     written down is refused, and nothing is done.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        if set(more.get("methods") or ()) - _READING:
+            extra = dict(more.get("openapi_extra") or {})
+            more["openapi_extra"] = {**extra, "parameters": [*extra.get("parameters", ()), dict(_KEY)]}
+        super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Handle:
         """The handler, within all that."""

@@ -99,6 +99,17 @@ def test_whatever_changes_something_is_written_down(desk: Desk) -> None:
             assert name in by_hand or isinstance(context.original_route, CommandRoute), name
 
 
+def test_the_document_names_the_key_under_which_a_command_is_done_once(desk: Desk) -> None:
+    document = desk.app.openapi()
+    for name, context in _routes(desk.app):
+        method, path = name.split()
+        if path in document["paths"]:  # all but what a browser is sent to
+            parameters = document["paths"][path][method.lower()].get("parameters", [])
+            keyed = [one["name"] for one in parameters].count("Idempotency-Key")
+            command = method != "GET" and isinstance(context.original_route, CommandRoute)
+            assert keyed == command, name
+
+
 def test_without_a_token_every_other_route_is_closed(desk: Desk) -> None:
     client = desk.client()
     for name, _ in _routes(desk.app):
