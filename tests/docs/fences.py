@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import secrets
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from ruamel.yaml import YAML
 
@@ -72,6 +77,8 @@ def fences(page: Path) -> list[Fence]:
 class Page:
     """Tries the fences of one page out in order: later ones see the names and files of earlier ones.
 
+    What they leave running is ended with the block.
+
     Args:
         folder: a copy of the repository's files, in which everything happens.
         environment: of the processes started.
@@ -79,8 +86,20 @@ class Page:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
-        self._environment = dict(environment)
+        self._mark = f"PAGE_TRIED_OUT={secrets.token_hex(8)}"
+        self._environment = {**environment, **dict([self._mark.split("=")])}
         self._names: dict[str, Any] = {"__name__": "__main__"}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended, or is somebody else's
+                if self._mark.encode() in (process / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def try_out(self, fence: Fence) -> None:
         """Run one fence.

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ WITH_FENCES = [page for page in PAGES if fences(page)]
 
 
 @pytest.fixture
-def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A copy of the repository's files to try a page out in, whose commands are those of this installation."""
     folder = tmp_path / "drywet"
     for path in tracked_files():
@@ -28,9 +30,9 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
     monkeypatch.chdir(folder)
     scripts = str(Path(sys.executable).parent)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DRYWET_")}
-    return Page(
-        folder, {**kept, "PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "COLUMNS": "120", "NO_COLOR": "1"}
-    )
+    environment = {"PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "COLUMNS": "120", "NO_COLOR": "1"}
+    with Page(folder, {**kept, **environment}) as page:
+        yield page
 
 
 @pytest.mark.timeout(900)  # a page may run whole campaigns
@@ -78,9 +80,19 @@ class TestFences:
         return fences(page)
 
     def run(self, tmp_path: Path, text: str) -> None:
-        page = Page(tmp_path, os.environ)
-        for fence in self.page(tmp_path, text):
-            page.try_out(fence)
+        with Page(tmp_path, os.environ) as page:
+            for fence in self.page(tmp_path, text):
+                page.try_out(fence)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="processes are found under /proc")
+    def test_what_a_page_leaves_running_is_ended(self, tmp_path: Path) -> None:
+        with pytest.raises(AssertionError, match="exit code 3"):
+            self.run(tmp_path, "```bash\nsetsid sleep 600 > sleep.log 2>&1 &\necho $! > left\nexit 3\n```\n")
+        left = Path("/proc") / (tmp_path / "left").read_text().strip()
+        end = time.monotonic() + 10.0
+        while left.exists() and "(sleep) Z" not in (left / "stat").read_text():
+            assert time.monotonic() < end, "it still runs"
+            time.sleep(0.05)
 
     @pytest.mark.parametrize(
         "text",
