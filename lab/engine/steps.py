@@ -112,7 +112,8 @@ class StepKeeper:
             flight.verb, flight.lease = verb, lease
             flight.sent_s, flight.sent_wall_s = self._session.clock.now(), time.monotonic()
             if (reason := self._stopping()) is not None and not verb.stop_waits:
-                verb.break_off(reason)  # the stop came too late to be seen above, and too early to find the verb
+                # The stop came too late to be seen above, and too early to find the verb.
+                verb.break_off(reason)
         except BaseException:
             self._session.arbiter.give_back(lease)
             raise

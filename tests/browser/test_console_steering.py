@@ -129,8 +129,9 @@ def test_others_see_a_pause_too(opened: Opener, lab: Lab, watched: str) -> None:
         seen.open(f"live_run?campaign={watched}")
     vera.page.get_by_text("running", exact=True).wait_for()
     ada.page.get_by_role("button", name="Pause").click()
-    vera.page.locator(".state").get_by_text("Paused by ada.").wait_for()
     vera.page.get_by_text("paused", exact=True).wait_for()
+    newest = vera.page.locator(".log .line")
+    until("she reads who did", lambda: "Paused by ada." in " ".join(newest.all_inner_texts()[:4]))
     ada.page.get_by_role("button", name="Go on").click()
     vera.page.get_by_text("running", exact=True).wait_for()
 
