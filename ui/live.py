@@ -49,7 +49,7 @@ _STEERING = {"pause", "continue", "resume"}
 _CAMPAIGN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 _client: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
-_answers: dict[tuple[str, str], tuple[float, asyncio.Task[tuple[int, Any]]]] = {}
+_answers: dict[tuple[str, str], tuple[float, asyncio.Task[tuple[int, bytes]]]] = {}
 
 
 def _http() -> httpx.AsyncClient:
@@ -64,15 +64,17 @@ def _token(request: Request) -> str:
     return KEPT.token_of(request.cookies.get(COOKIE, ""))
 
 
-async def _ask(path: str, token: str) -> tuple[int, Any]:
+async def _ask(path: str, token: str) -> tuple[int, bytes]:
     try:
         answer = await _http().get(f"/api{path}", headers={"Authorization": f"Bearer {token}"})
-        return answer.status_code, answer.json()
-    except (httpx.HTTPError, ValueError):
-        return 502, {"code": "unreachable", "sentence": _NO_ANSWER}
+        if answer.headers.get("content-type", "").startswith("application/json"):
+            return answer.status_code, answer.content
+    except httpx.HTTPError:
+        pass
+    return 502, json.dumps({"code": "unreachable", "sentence": _NO_ANSWER}).encode()
 
 
-async def _shared(path: str, token: str) -> tuple[int, Any]:
+async def _shared(path: str, token: str) -> tuple[int, bytes]:
     """An answer that is a moment old at most; who asks meanwhile waits for the same."""
     now = time.monotonic()
     for key, (since, _) in list(_answers.items()):
@@ -204,7 +206,8 @@ async def _look(request: Request, path: str) -> Response:
     if not token:
         return _refuse(401, "Nobody is logged in.")
     status, body = await _shared(path, token)
-    return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
 async def events(request: Request) -> Response:

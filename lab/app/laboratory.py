@@ -19,7 +19,6 @@ from lab.app.stopping import StopReport, in_time
 from lab.app.team import Assignment, Team
 from lab.app.tracking import Tracker
 from lab.app.unfinished import of_file, waiting, with_company
-from lab.bench import Bench
 from lab.clock import LabClock
 from lab.engine.progress import Watcher
 from lab.errors import DeviceFault, RunHeld, StoreUnusable
@@ -188,13 +187,14 @@ class Laboratory:
         bench = self._open_bench(bench_id)
         if bench is None:
             return None
-        copy: list[Bench] = []
+        found: list[Mapping[str, JsonValue]] = []
 
         async def look() -> None:
-            copy.append(bench.session.workcell.bench.copy())
+            # On the loop, where belief changes; a copy of it takes several times as long.
+            found.append(bench.session.workcell.bench.to_json())
 
         late = in_time(bench.session.clock, look(), LOOK_BOUND_S)
-        return None if late else copy[0].to_json()
+        return None if late else found[0]
 
     def devices(self, bench_id: str) -> Sequence[Mapping[str, JsonValue]] | None:
         """The devices of a bench at work here; None where it is not."""
