@@ -18,8 +18,9 @@ from lab.errors import StoreUnusable
 from lab.people import Permission
 from lab.service.caller import Caller, needs, still_may
 from lab.service.campaigns import record_of
+from lab.service.errors import Refusal
 from lab.service.house import House
-from lab.service.hub import Hub, Sent
+from lab.service.hub import Hub, Sent, TooMany
 from lab.service.parts import HousePart, HubPart, StorePart
 from lab.service.shapes import LiveShape, campaigns_short
 from lab.store import Store
@@ -96,18 +97,28 @@ async def events(
     hub: HubPart,
     last_event_id: Annotated[str, Header(max_length=60)] = "",
 ) -> EventSourceResponse:
-    """Whoever comes back with ``Last-Event-ID`` gets what they missed; whoever is new, or late, a ``snapshot`` first."""
+    """Whoever comes back with ``Last-Event-ID`` gets what they missed; whoever is new, or late, a ``snapshot`` first.
+
+    500 may listen at the same time, 100 of them in one name.
+    """
+    try:
+        hub.refuse_more(caller.person.id)
+    except TooMany as full:
+        way_out = "Close windows and programs that listen, or come back later."
+        refused = Refusal(429, "too_many_listeners", str(full), way_out=way_out)
+        refused.headers["Retry-After"] = "5"
+        raise refused from full
     return EventSourceResponse(
-        _stream(request, store, house, hub, last_event_id),
+        _stream(request, store, house, hub, caller.person.id, last_event_id),
         ping=int(PULSE_S),
         headers={"X-Accel-Buffering": "no"},
     )
 
 
 async def _stream(
-    request: Request, store: Store, house: House, hub: Hub, last_seen: str
+    request: Request, store: Store, house: House, hub: Hub, account: str, last_seen: str
 ) -> AsyncIterator[ServerSentEvent]:
-    listener, missed, newest = hub.join(last_seen)
+    listener, missed, newest = hub.join(account, last_seen)
     looked_s = time.monotonic()
     try:
         if missed is None:

@@ -28,13 +28,19 @@ from lab.engine.progress import (
 from lab.service.house import House
 from lab.types import JsonValue
 
-__all__ = ["KEPT", "Hub", "Listener", "Sent"]
+__all__ = ["BEHIND", "KEPT", "MOST", "MOST_OF_ONE", "Hub", "Listener", "Sent", "TooMany"]
 
 KEPT = 5000
 """Events that are kept for whoever comes back."""
 
 BEHIND = 1000
 """Events that a listener may be behind before it is sent a fresh snapshot in their place."""
+
+MOST = 500
+"""Who may listen at the same time, in all."""
+
+MOST_OF_ONE = 100
+"""Listeners of one account."""
 
 READERS = 4
 """Threads in which the store is read for all who listen."""
@@ -49,10 +55,19 @@ class Sent:
     body: dict[str, JsonValue]
 
 
-class Listener:
-    """One who listens, on the loop of the server."""
+class TooMany(Exception):
+    """Nobody more can listen now."""
 
-    def __init__(self) -> None:
+
+class Listener:
+    """One who listens, on the loop of the server.
+
+    Args:
+        account: in whose name.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.account = account
         self.queue: asyncio.Queue[Sent | None] = asyncio.Queue(BEHIND)
         self._loop = asyncio.get_running_loop()
         self.lost = False
@@ -104,16 +119,29 @@ class Hub:
         """How many listen."""
         return len(self._listeners)
 
-    def join(self, last_seen: str = "") -> tuple[Listener, list[Sent] | None, int]:
+    def refuse_more(self, account: str) -> None:
+        """See that one more may listen.
+
+        Raises:
+            TooMany: listen already, in all or in this name.
+        """
+        with self._lock:
+            if len(self._listeners) >= MOST:
+                raise TooMany(f"{MOST} listen already.")
+            if sum(one.account == account for one in self._listeners) >= MOST_OF_ONE:
+                raise TooMany(f"{MOST_OF_ONE} listen already in your name.")
+
+    def join(self, account: str, last_seen: str = "") -> tuple[Listener, list[Sent] | None, int]:
         """Listen from here on. On the loop of the server.
 
         Args:
+            account: in whose name.
             last_seen: identifier of the last event that it saw.
 
         Returns:
             The listener, what it missed (None where a snapshot must come first), and the number of the newest event.
         """
-        listener = Listener()
+        listener = Listener(account)
         with self._lock:
             self._listeners.append(listener)
             return listener, self._missed(last_seen), self._number

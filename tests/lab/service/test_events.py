@@ -164,3 +164,31 @@ def test_listeners_come_and_go_and_one_that_never_reads_holds_nobody_up(
     for line in silent:
         line.close()
     until(lambda: hub.listeners == 0, "who went is still counted")
+
+
+def test_more_than_so_many_listeners_are_refused_and_one_who_goes_makes_room(
+    here: Api, ada: Headers, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: hub.listeners == 0, "who listened before is still there")
+    monkeypatch.setattr("lab.service.hub.MOST_OF_ONE", 2)
+    monkeypatch.setattr("lab.service.hub.MOST", 3)
+    bob = here.add("bob", "viewer")
+    cleo = here.add("cleo", "viewer")
+    first, second, others = told(here, ada), told(here, ada), told(here, bob)
+    next(first), next(second)
+
+    def refused(who: Headers) -> str:
+        answer = httpx.get(f"{here.address}/api/events", headers=who, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_listeners")
+        assert int(answer.headers["Retry-After"]) > 0
+        return str(answer.json()["sentence"])
+
+    assert refused(ada) == "2 listen already in your name."
+    next(others)
+    assert refused(cleo) == "3 listen already."
+    first.close()
+    until(lambda: hub.listeners == 2, "who went is still counted")
+    again = told(here, ada)
+    assert next(again)[1] == "snapshot"
+    for one in (second, others, again):
+        one.close()
