@@ -289,6 +289,13 @@ class Engine:
         return well
 
     def _must_be_free(self, location: Any, *, but: str = "") -> None:
+        if isinstance(location, Mapping) and "moduleId" in location:
+            raise CommandError("ModuleNotLoadedError", f"Module {location['moduleId']} not found.")
+        if isinstance(location, Mapping) and "slotName" not in location:
+            words = ", ".join(location)
+            raise CommandError(
+                "CommandNotImplementedError", f"On this twin labware stands in slots, not by {words}."
+            )
         taken = next(
             (i for i in self.labware.values() if i.id != but and i.slot and i.location == location), None
         )

@@ -45,7 +45,9 @@ class Bench:
         assert record.error is not None
         return record.error
 
-    async def load(self, name: str, *, slot: str = "") -> CommandRecord:
+    async def load(
+        self, name: str, *, slot: str = "", location: Mapping[str, str] | None = None
+    ) -> CommandRecord:
         item = self.made.bench.labware[name]
         from devices.opentrons_robot.kit import robot_labware
 
@@ -53,7 +55,7 @@ class Bench:
         assert known is not None
         return await self.tell(
             "loadLabware",
-            location={"slotName": slot or robot_kit(self.made.model).slots[item.position or ""]},
+            location=location or {"slotName": slot or robot_kit(self.made.model).slots[item.position or ""]},
             loadName=known[0],
             namespace="opentrons",
             version=known[1],
@@ -99,6 +101,8 @@ def test_what_makes_no_sense_is_refused_in_the_robots_own_words(clock: LabClock,
                 "LabwareDefinitionDoesNotExistError": await run.error(
                     "loadLabware", location="offDeck", loadName="no_such", namespace="opentrons", version=1
                 ),
+                "ModuleNotLoadedError": await run.load("assay_2", location={"moduleId": "cold"}),
+                "CommandNotImplementedError": await run.load("assay_2", location={"labwareId": "library"}),
             }
             assert (await run.tell("pickUpTip", **TIP)).status == "succeeded"
             refused["UnexpectedTipAttachError"] = await run.error("pickUpTip", **TIP | {"wellName": "B1"})
